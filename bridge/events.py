@@ -1,0 +1,505 @@
+"""Domain events: what passes between XMPP and a network, in neither's words.
+
+All values are frozen; one object is shared by every user who sees the same thing, so nothing in
+an event may depend on its receiver. Times are seconds since the epoch, UTC. `Incoming` is what a
+network tells the bridge, `Outgoing` what the bridge asks of a network; consumers match on the
+union and end in `assert_never`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import Enum
+from typing import NewType
+
+from msgspec import Struct
+
+from bridge.errors import BridgeError
+
+UserId = NewType("UserId", str)
+"""An XMPP user: the prepared bare JID."""
+RoomId = NewType("RoomId", str)
+"""A room: the unescaped, case-folded local part of its JID, e.g. ``#chan%irc.example.org``."""
+ContactId = NewType("ContactId", str)
+"""A person on the network: the unescaped local part of the JID, e.g. ``nick%irc.example.org``."""
+ServerId = NewType("ServerId", str)
+"""A server of the network: the unescaped local part, e.g. ``irc.example.org``; "" is the only one."""
+MessageId = NewType("MessageId", str)
+"""A message in its room for ever: XEP-0359 stanza-id, XEP-0313 archive id."""
+Ref = NewType("Ref", int)
+"""The bridge's ticket on an outgoing event; a network answers each exactly once (see `Sent`)."""
+
+NO_REF = Ref(0)
+
+
+class Affiliation(Enum):
+    """XEP-0045 §5.2."""
+
+    OWNER = "owner"
+    ADMIN = "admin"
+    MEMBER = "member"
+    NONE = "none"
+    OUTCAST = "outcast"
+
+
+class Role(Enum):
+    """XEP-0045 §5.1."""
+
+    MODERATOR = "moderator"
+    PARTICIPANT = "participant"
+    VISITOR = "visitor"
+    NONE = "none"
+
+
+class Kind(Enum):
+    """How a message is meant."""
+
+    TEXT = "text"
+    EMOTE = "emote"
+    NOTICE = "notice"
+
+
+class Style(Enum):
+    """What a span of text looks like; the colours carry a `Span.value` of ``#rrggbb``."""
+
+    BOLD = "bold"
+    ITALIC = "italic"
+    UNDERLINE = "underline"
+    STRIKE = "strike"
+    MONOSPACE = "monospace"
+    COLOUR = "colour"
+    BACKGROUND = "background"
+
+
+class TypingState(Enum):
+    """XEP-0085, IRCv3 typing."""
+
+    COMPOSING = "composing"
+    PAUSED = "paused"
+    DONE = "done"
+
+
+class Show(Enum):
+    """RFC 6121 §4.7.2.1 and plain available; AWAY covers every kind of absence a network knows."""
+
+    AVAILABLE = ""
+    AWAY = "away"
+    XA = "xa"
+    DND = "dnd"
+    CHAT = "chat"
+
+
+class Exit(Enum):
+    """Why the user is no longer in a room."""
+
+    LEFT = "left"
+    KICKED = "kicked"
+    BANNED = "banned"
+    DISCONNECTED = "disconnected"
+    SHUTDOWN = "shutdown"
+
+
+class Link(Enum):
+    """The state of a user's link to a server."""
+
+    CONNECTING = "connecting"
+    CONNECTED = "connected"
+    RETRYING = "retrying"
+    DISCONNECTED = "disconnected"
+
+
+class Value(Struct, frozen=True, kw_only=True):
+    """Base of all values here."""
+
+
+class Span(Value, frozen=True, kw_only=True):
+    """A styled stretch of a `Text`: code points `start` to `end`, end excluded."""
+
+    start: int
+    end: int
+    style: Style
+    value: str = ""
+
+
+class Text(Value, frozen=True, kw_only=True):
+    """What was written: the plain words, and how stretches of them look."""
+
+    plain: str
+    spans: tuple[Span, ...] = ()
+
+
+class Reply(Value, frozen=True, kw_only=True):
+    """Which message this one answers, and who wrote that (XEP-0461 §3)."""
+
+    id: MessageId
+    nick: str = ""
+
+
+class Occupant(Value, frozen=True, kw_only=True):
+    """Somebody in a room.
+
+    `address` is the person's real address on the network as a JID's local part and resource
+    (``nick%server/~user@host``), "" if hidden. `account` is a verified login name, "" if none.
+    `identity` is stable across nick changes as far as the network can tell; XEP-0421's
+    occupant-id is derived from it.
+    """
+
+    nick: str
+    affiliation: Affiliation = Affiliation.NONE
+    role: Role = Role.PARTICIPANT
+    address: str = ""
+    account: str = ""
+    identity: str = ""
+    away: str | None = None
+
+
+class Topic(Value, frozen=True, kw_only=True):
+    """A room's subject was set, or is asked to be; `time` None means now."""
+
+    room: RoomId
+    text: str
+    nick: str = ""
+    time: float | None = None
+    ref: Ref = NO_REF
+
+
+# ---- the user's own way in and out
+
+
+class Enter(Value, frozen=True, kw_only=True):
+    """Outgoing: take the user into the room. Answered by `Entered` or `NotEntered`."""
+
+    room: RoomId
+    nick: str
+    password: str = ""
+
+
+class Entered(Value, frozen=True, kw_only=True):
+    """The user is in. `occupants` excludes the user's own `me`.
+
+    Also the answer of `Network.snapshot`, for a further resource of the user.
+    """
+
+    room: RoomId
+    me: Occupant
+    occupants: Mapping[str, Occupant]
+    topic: Topic | None = None
+    created: bool = False
+    moderated: bool = False
+
+
+class NotEntered(Value, frozen=True, kw_only=True):
+    """The user could not be taken in, or was in and could not be taken in again."""
+
+    room: RoomId
+    nick: str
+    error: BridgeError
+
+
+class Depart(Value, frozen=True, kw_only=True):
+    """Outgoing: take the user out of the room. Answered by `Exited`."""
+
+    room: RoomId
+    reason: str = ""
+
+
+class Exited(Value, frozen=True, kw_only=True):
+    """The user is out of the room; no event of that room follows."""
+
+    room: RoomId
+    nick: str
+    exit: Exit
+    actor: str = ""
+    reason: str = ""
+
+
+# ---- others in the room, and changes to anyone
+
+
+class Join(Value, frozen=True, kw_only=True):
+    """Somebody else came in."""
+
+    room: RoomId
+    occupant: Occupant
+
+
+class Leave(Value, frozen=True, kw_only=True):
+    """Somebody else went."""
+
+    room: RoomId
+    nick: str
+    reason: str = ""
+
+
+class Split(Value, frozen=True, kw_only=True):
+    """The network broke in two: `gone` are out of reach, and expected back."""
+
+    room: RoomId
+    gone: tuple[str, ...]
+    text: str
+
+
+class Rejoin(Value, frozen=True, kw_only=True):
+    """The network healed: `back` were in `Split.gone`, and are as they are now."""
+
+    room: RoomId
+    back: tuple[Occupant, ...]
+    text: str
+
+
+class Kick(Value, frozen=True, kw_only=True):
+    """Somebody else was, or is to be, put out; `actor` is "" when outgoing."""
+
+    room: RoomId
+    nick: str
+    actor: str = ""
+    reason: str = ""
+    ref: Ref = NO_REF
+
+
+class NickChange(Value, frozen=True, kw_only=True):
+    """Incoming: `old`, the user included, is now `occupant`. `own` tells each user about himself."""
+
+    room: RoomId
+    old: str
+    occupant: Occupant
+
+
+class ChangeNick(Value, frozen=True, kw_only=True):
+    """Outgoing: the user wants another nick. Answered by `NickChange` or `NickRefused`."""
+
+    room: RoomId
+    nick: str
+
+
+class NickRefused(Value, frozen=True, kw_only=True):
+    """The user, who is in the room, keeps the old nick."""
+
+    room: RoomId
+    nick: str
+    error: BridgeError
+
+
+class OccupantChange(Value, frozen=True, kw_only=True):
+    """An occupant's affiliation, role, address, account or presence changed (the nick did not)."""
+
+    room: RoomId
+    occupant: Occupant
+
+
+class SetRole(Value, frozen=True, kw_only=True):
+    """Outgoing: XEP-0045 §8.3 to §8.5 and §9.6 to §9.7 (a role other than none; none is `Kick`)."""
+
+    room: RoomId
+    nick: str
+    role: Role
+    reason: str = ""
+    ref: Ref
+
+
+class SetAffiliation(Value, frozen=True, kw_only=True):
+    """Outgoing: XEP-0045 §9 and §10; `target` is a nick, a contact id or a mask of the network."""
+
+    room: RoomId
+    target: str
+    affiliation: Affiliation
+    reason: str = ""
+    ref: Ref
+
+
+class RoomNotice(Value, frozen=True, kw_only=True):
+    """A line about the room that no occupant said, shown as from the room itself."""
+
+    room: RoomId
+    text: str
+
+
+class RoomConfig(Value, frozen=True, kw_only=True):
+    """The room's configuration changed (XEP-0045 §10.2.1, status 104)."""
+
+    room: RoomId
+    moderated: bool = False
+
+
+# ---- what people say
+
+
+class Message(Value, frozen=True, kw_only=True):
+    """Something said in a room.
+
+    `id` is the room's; `origin` the id the author's client gave it, "" if unknown. Outgoing, `id`
+    is "" and `ref` set. `time` is when it was said if that is not now.
+    """
+
+    room: RoomId
+    nick: str = ""
+    body: Text
+    id: MessageId = MessageId("")
+    origin: str = ""
+    kind: Kind = Kind.TEXT
+    reply: Reply | None = None
+    replaces: str = ""
+    time: float | None = None
+    identity: str = ""
+    ref: Ref = NO_REF
+
+
+class DirectMessage(Value, frozen=True, kw_only=True):
+    """Something said to the user alone, or by him to one contact.
+
+    `nick` keeps the contact's spelling. `room` is the room it was said in connection with.
+    """
+
+    contact: ContactId
+    nick: str = ""
+    body: Text
+    id: MessageId = MessageId("")
+    kind: Kind = Kind.TEXT
+    room: RoomId | None = None
+    time: float | None = None
+    ref: Ref = NO_REF
+
+
+class Sent(Value, frozen=True, kw_only=True):
+    """An outgoing event with a `Ref` went through.
+
+    A message that became several lines answers with one `Sent` for each, `message` being what the
+    room saw; `last` is True on the final one.
+    """
+
+    ref: Ref
+    message: Message | None = None
+    last: bool = True
+
+
+class Failed(Value, frozen=True, kw_only=True):
+    """An outgoing event with a `Ref` did not go through, or is not known to have."""
+
+    ref: Ref
+    error: BridgeError
+
+
+class Reaction(Value, frozen=True, kw_only=True):
+    """XEP-0444: all the reactions that `nick` now has on message `id`."""
+
+    room: RoomId
+    id: MessageId
+    nick: str = ""
+    emojis: tuple[str, ...]
+    ref: Ref = NO_REF
+
+
+class Retraction(Value, frozen=True, kw_only=True):
+    """XEP-0424 by its author, or XEP-0425 by the moderator `actor`."""
+
+    room: RoomId
+    id: MessageId
+    nick: str = ""
+    actor: str = ""
+    reason: str = ""
+    ref: Ref = NO_REF
+
+
+class Typing(Value, frozen=True, kw_only=True):
+    """Somebody is writing, in a room or to the user alone."""
+
+    room: RoomId | None = None
+    contact: ContactId | None = None
+    nick: str = ""
+    state: TypingState
+
+
+# ---- people, servers, invitations
+
+
+class Presence(Value, frozen=True, kw_only=True):
+    """Outgoing: how the user is, towards the whole network."""
+
+    show: Show
+    status: str = ""
+
+
+class Invite(Value, frozen=True, kw_only=True):
+    """Incoming: `nick` asks the user into `room`; outgoing: the user asks `nick`."""
+
+    room: RoomId
+    nick: str
+    reason: str = ""
+    password: str = ""
+    ref: Ref = NO_REF
+
+
+class ServerNotice(Value, frozen=True, kw_only=True):
+    """Words of a server to the user, or about the link to it."""
+
+    server: ServerId
+    text: str
+
+
+class ContactNotice(Value, frozen=True, kw_only=True):
+    """A network's question about the user that his client answers (CTCP VERSION and the like)."""
+
+    contact: ContactId
+    nick: str
+    question: str
+    argument: str = ""
+
+
+class Command(Value, frozen=True, kw_only=True):
+    """Outgoing: a line for the server itself, in the network's own language."""
+
+    server: ServerId
+    line: str
+    ref: Ref = NO_REF
+
+
+class NetworkState(Value, frozen=True, kw_only=True):
+    """The user's link to `server` changed; `text` says why when it went down."""
+
+    server: ServerId
+    link: Link
+    text: str = ""
+
+
+RoomEvent = (
+    Entered
+    | NotEntered
+    | Exited
+    | Join
+    | Leave
+    | Split
+    | Rejoin
+    | Kick
+    | NickChange
+    | NickRefused
+    | OccupantChange
+    | RoomNotice
+    | RoomConfig
+    | Topic
+    | Message
+    | Reaction
+    | Retraction
+)
+"""Incoming events that belong to one room."""
+
+Incoming = (
+    RoomEvent | Typing | DirectMessage | Sent | Failed | Invite | ServerNotice | ContactNotice | NetworkState
+)
+
+Outgoing = (
+    Enter
+    | Depart
+    | ChangeNick
+    | Kick
+    | SetRole
+    | SetAffiliation
+    | Topic
+    | Message
+    | DirectMessage
+    | Reaction
+    | Retraction
+    | Typing
+    | Presence
+    | Invite
+    | Command
+)

@@ -1,0 +1,109 @@
+"""Declared settings and ad-hoc commands, as plain typed values.
+
+A `Settings` struct is the single declaration of what a user may set: the data form, its
+validation, storage and documentation are derived from the fields' `field_doc`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from enum import Enum
+from typing import Any, Protocol
+
+from msgspec import Struct
+from twisted.internet.defer import Deferred
+
+from bridge.events import UserId
+
+
+class FieldType(Enum):
+    """XEP-0004 §3.3."""
+
+    BOOLEAN = "boolean"
+    FIXED = "fixed"
+    HIDDEN = "hidden"
+    JID_MULTI = "jid-multi"
+    JID_SINGLE = "jid-single"
+    LIST_MULTI = "list-multi"
+    LIST_SINGLE = "list-single"
+    TEXT_MULTI = "text-multi"
+    TEXT_PRIVATE = "text-private"
+    TEXT_SINGLE = "text-single"
+
+
+class Field(Struct, frozen=True, kw_only=True):
+    """One field of a form; `options` are (label, value) pairs, `description` is its help."""
+
+    var: str
+    type: FieldType
+    label: str = ""
+    description: str = ""
+    values: tuple[str, ...] = ()
+    options: tuple[tuple[str, str], ...] = ()
+    required: bool = False
+
+
+class Form(Struct, frozen=True, kw_only=True):
+    """A form to fill in, or filled-in data to show (`reported` empty)."""
+
+    title: str = ""
+    instructions: str = ""
+    fields: tuple[Field, ...] = ()
+
+
+class Settings(Struct, frozen=True, kw_only=True):
+    """Base of a network's per-user settings for one `Scope`; see `bridge.settings`."""
+
+
+class Note(Struct, frozen=True):
+    """XEP-0050 §2.2.6: `level` is info, warn or error."""
+
+    text: str
+    level: str = "info"
+
+
+class Done(Struct, frozen=True, kw_only=True):
+    """The command is finished."""
+
+    note: Note | None = None
+    form: Form | None = None
+
+
+class Ask(Struct, frozen=True, kw_only=True):
+    """The command needs this form filled in; `proceed` gets the values by var.
+
+    A field the client left out is absent from the mapping, and keeps its old value.
+    `proceed` may raise BridgeError.
+    """
+
+    form: Form
+    proceed: Callable[[Mapping[str, Sequence[str]]], "Outcome"]
+
+
+Outcome = Done | Ask | Deferred[Any]
+"""What one step of a command leads to; the Deferred fires with a `Done` or an `Ask`."""
+
+
+class CommandContext(Struct, frozen=True, kw_only=True):
+    """Who executes a command; `is_admin` by the operator's configuration."""
+
+    user: UserId
+    full_jid: str
+    is_admin: bool = False
+    language: str = ""
+
+
+class CommandStep(Protocol):
+    """The first step of a command."""
+
+    def __call__(self, context: CommandContext, /) -> Outcome:
+        """Begin; may raise BridgeError."""
+
+
+class Command(Struct, frozen=True, kw_only=True):
+    """An ad-hoc command (XEP-0050); `admin` ones are listed and executed by admins only."""
+
+    node: str
+    name: str
+    begin: CommandStep
+    admin: bool = False

@@ -1,0 +1,253 @@
+"""THE contract between the bridge and a network; a network is one folder under ``transports/``.
+
+One `Network` object serves one gateway domain. Every user has an own identity on the network
+(a puppet); the bridge names him by `UserId`. All calls are made on the reactor's thread and
+return at once. What a network learns it hands to `Uplink.deliver`; one tuple of events may be
+delivered to many users, and delivering *the same tuple object* lets the bridge render it once.
+
+Rules that a network keeps:
+
+* each `Enter` is answered by `Entered` or `NotEntered`, each `Ref` by `Sent` (``last=True``) or
+  `Failed`, within a bounded time, whatever happens to the link;
+* after `Entered` come only changes; after `Exited` or `NotEntered` nothing of that room;
+* a link that breaks and comes back within the network's patience is no `Exited`: the network
+  says so by a `RoomNotice`, and answers with a new `Entered` when it is in again;
+* everything it keeps for a user is bounded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from enum import Enum
+from typing import Any, Protocol
+
+from msgspec import Struct
+from twisted.internet.defer import Deferred
+
+from bridge.capabilities import Capabilities
+from bridge.events import (
+    Affiliation,
+    ContactId,
+    Entered,
+    Incoming,
+    Message,
+    MessageId,
+    Outgoing,
+    RoomId,
+    ServerId,
+    UserId,
+)
+from bridge.forms import Command, Settings
+
+# ---- addresses
+
+
+class GatewayAddress(Struct, frozen=True):
+    """The gateway itself: no local part."""
+
+
+class ServerAddress(Struct, frozen=True):
+    """A server of the network, e.g. ``irc.example.org@gw``."""
+
+    server: ServerId
+
+
+class RoomAddress(Struct, frozen=True):
+    """A room, e.g. ``#chan%irc.example.org@gw``; a resource names an occupant."""
+
+    room: RoomId
+    server: ServerId
+
+
+class ContactAddress(Struct, frozen=True):
+    """A person, e.g. ``nick%irc.example.org@gw``."""
+
+    contact: ContactId
+    server: ServerId
+
+
+Address = GatewayAddress | ServerAddress | RoomAddress | ContactAddress
+
+# ---- questions a network answers
+
+
+class RoomQuery(Struct, frozen=True):
+    """What is this room? Answered by `RoomInfo`, or the trouble NO_SUCH_ROOM."""
+
+    room: RoomId
+
+
+class RoomInfo(Struct, frozen=True, kw_only=True):
+    """A room as a list or disco shows it; `occupants` None means unknown."""
+
+    room: RoomId
+    name: str = ""
+    description: str = ""
+    occupants: int | None = None
+
+
+class RoomList(Struct, frozen=True):
+    """Which rooms does the server show? Answered by `RoomPage`, paged by room id (XEP-0059).
+
+    `after` and `before` are room ids; `before` "" asks for the last page; `limit` in rooms.
+    """
+
+    server: ServerId
+    after: RoomId | None = None
+    before: RoomId | None = None
+    limit: int = 100
+
+
+class RoomPage(Struct, frozen=True, kw_only=True):
+    """One page of a `RoomList`; `total` is None while the list is still coming in."""
+
+    rooms: Sequence[RoomInfo]
+    first_index: int | None = None
+    total: int | None = None
+    complete: bool = False
+
+
+class AffiliationList(Struct, frozen=True):
+    """Who has this affiliation (outcast: the bans)? Answered by a list of `ListedUser`."""
+
+    room: RoomId
+    affiliation: Affiliation
+
+
+class ListedUser(Struct, frozen=True, kw_only=True):
+    """A row of an affiliation list; `address` is a local part or a mask as the network writes it."""
+
+    address: str
+    affiliation: Affiliation
+    nick: str = ""
+    reason: str = ""
+
+
+class ContactQuery(Struct, frozen=True):
+    """Who is this? Answered by `ContactInfo` (vCard), or NO_SUCH_NICK."""
+
+    contact: ContactId
+
+
+class ContactInfo(Struct, frozen=True, kw_only=True):
+    """A person's public particulars; `idle` in seconds."""
+
+    nick: str
+    name: str = ""
+    address: str = ""
+    account: str = ""
+    server: str = ""
+    away: str | None = None
+    idle: float | None = None
+    rooms: Sequence[str] = ()
+
+
+class ContactPing(Struct, frozen=True):
+    """Is this person reachable? Answered by None."""
+
+    contact: ContactId
+
+
+class ContactVersion(Struct, frozen=True):
+    """Which client does this person use? Answered by `ClientVersion`."""
+
+    contact: ContactId
+
+
+class ContactTime(Struct, frozen=True):
+    """What time is it at this person's? Answered by the text that the client gave."""
+
+    contact: ContactId
+
+
+class ClientVersion(Struct, frozen=True, kw_only=True):
+    """A client's name and version as it states them."""
+
+    name: str
+    version: str = ""
+    os: str = ""
+
+
+Query = RoomQuery | RoomList | AffiliationList | ContactQuery | ContactPing | ContactVersion | ContactTime
+
+# ---- the two sides
+
+
+class Scope(Enum):
+    """What a user's settings apply to."""
+
+    GATEWAY = "gateway"
+    SERVER = "server"
+    ROOM = "room"
+
+
+class Identity(Struct, frozen=True, kw_only=True):
+    """How disco presents the gateway (XEP-0030 registrar: category ``gateway``, `type`)."""
+
+    type: str
+    name: str
+
+
+class Uplink(Protocol):
+    """What a network sees of the bridge."""
+
+    def deliver(self, user: UserId, events: Sequence[Incoming]) -> None:
+        """Hand over what happened to `user`, in order."""
+
+    def message_id(self) -> MessageId:
+        """Return a fresh id for a message; ids grow with time and never repeat."""
+
+    def archive(self, message: Message) -> None:
+        """Keep a room message; call once for each, however many users see it."""
+
+    def settings(self, user: UserId, scope: Scope, key: str) -> Settings:
+        """Return `user`'s settings for the server or room named `key` ("" for the gateway).
+
+        They are of the type that `Network.settings` gives for `scope`, defaults filled in.
+        """
+
+    def save_settings(self, user: UserId, scope: Scope, key: str, settings: Settings) -> None:
+        """Replace them; durable within the store's commit interval."""
+
+    def memory(self, user: UserId) -> Mapping[str, bytes]:
+        """Return what the network asked to remember of `user`, by key."""
+
+    def remember(self, user: UserId, key: str, value: bytes | None) -> None:
+        """Keep a small value over restarts; None forgets it."""
+
+
+class Network(Protocol):
+    """An adapter to one kind of foreign network, serving one gateway domain."""
+
+    identity: Identity
+    settings: Mapping[Scope, type[Settings]]
+
+    def start(self, uplink: Uplink) -> None:
+        """Begin; called once, before anything else."""
+
+    def stop(self, reason: str) -> Deferred[None]:
+        """Leave politely; fires when every link is closed, within ten seconds."""
+
+    def address(self, local: str) -> Address:
+        """Read a JID's unescaped local part; BridgeError JID_MALFORMED if it is none of ours."""
+
+    def capabilities(self, user: UserId, room: RoomId | None) -> Capabilities:
+        """Tell what can be carried there now."""
+
+    def submit(self, user: UserId, event: Outgoing) -> None:
+        """Do what the user wants; troubles come back as events."""
+
+    def ask(self, user: UserId, query: Query) -> Deferred[Any]:
+        """Answer a question, or fail with BridgeError within 30 seconds."""
+
+    def snapshot(self, user: UserId, room: RoomId) -> Entered | None:
+        """Return the room as `user` sees it now; None if he is not in it."""
+
+    def commands(self, address: Address) -> Sequence[Command]:
+        """Return the ad-hoc commands offered at this address, beside the generic ones."""
+
+    def reload(self, config: Any) -> None:
+        """Take over a new configuration of the same type; called after it was validated."""
+
+
+NetworkFactory = Callable[[Any], Network]

@@ -1,0 +1,1 @@
+"""XMPP vocabulary: pure values and machines, no sockets and no clock."""

@@ -1,0 +1,1 @@
+"""The adapters to foreign networks, one package each."""
