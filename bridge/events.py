@@ -175,9 +175,11 @@ class Enter(Value, frozen=True, kw_only=True):
 
 
 class Entered(Value, frozen=True, kw_only=True):
-    """The user is in. `occupants` excludes the user's own `me`.
+    """The user is in, or in again after the link was lost.
 
-    Also the answer of `Network.snapshot`, for a further resource of the user.
+    `occupants` is keyed by nick; it may hold the user himself too, so that users can share one
+    mapping, and is never changed after it was given. Also the answer of `Network.snapshot`, for
+    a further resource of the user.
     """
 
     room: RoomId
@@ -445,6 +447,14 @@ class ContactNotice(Value, frozen=True, kw_only=True):
     argument: str = ""
 
 
+class ContactAnswer(Value, frozen=True, kw_only=True):
+    """Outgoing: the user's client's answer to a `ContactNotice`."""
+
+    contact: ContactId
+    question: str
+    text: str
+
+
 class Command(Value, frozen=True, kw_only=True):
     """Outgoing: a line for the server itself, in the network's own language."""
 
@@ -501,5 +511,6 @@ Outgoing = (
     | Typing
     | Presence
     | Invite
+    | ContactAnswer
     | Command
 )

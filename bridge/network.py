@@ -8,7 +8,8 @@ delivered to many users, and delivering *the same tuple object* lets the bridge 
 Rules that a network keeps:
 
 * each `Enter` is answered by `Entered` or `NotEntered`, each `Ref` by `Sent` (``last=True``) or
-  `Failed`, within a bounded time, whatever happens to the link;
+  `Failed`, within a bounded time, whatever happens to the link; a `Failed` after a `Sent` reports
+  that the far side turned out not to have taken it;
 * after `Entered` come only changes; after `Exited` or `NotEntered` nothing of that room;
 * a link that breaks and comes back within the network's patience is no `Exited`: the network
   says so by a `RoomNotice`, and answers with a new `Entered` when it is in again;
@@ -230,6 +231,12 @@ class Network(Protocol):
 
     def address(self, local: str) -> Address:
         """Read a JID's unescaped local part; BridgeError JID_MALFORMED if it is none of ours."""
+
+    def contact(self, room: RoomId, nick: str) -> ContactId:
+        """Return who `nick` in `room` is outside it; BridgeError JID_MALFORMED if nobody can be."""
+
+    def nick(self, contact: ContactId) -> str:
+        """Return the nick that a contact id stands for, as far as case is known."""
 
     def capabilities(self, user: UserId, room: RoomId | None) -> Capabilities:
         """Tell what can be carried there now."""
