@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from enum import Enum
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 from msgspec import Struct
 from twisted.internet.defer import Deferred
@@ -52,7 +52,14 @@ class Form(Struct, frozen=True, kw_only=True):
 
 
 class Settings(Struct, frozen=True, kw_only=True):
-    """Base of a network's per-user settings for one `Scope`; see `bridge.settings`."""
+    """Base of a network's per-user settings for one `Scope`; see `bridge.settings`.
+
+    `title` and `instructions` head the form; ``{name}`` in them stands for `Network.name` of the
+    address, ``{server}`` for its server's name, ``{room}`` for the room without ``%server``.
+    """
+
+    title: ClassVar[str] = "Configure {name}"
+    instructions: ClassVar[str] = "Edit the form, to configure {name}."
 
 
 class Note(Struct, frozen=True):

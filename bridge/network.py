@@ -222,6 +222,8 @@ class Network(Protocol):
 
     identity: Identity
     settings: Mapping[Scope, type[Settings]]
+    single_server: bool
+    """True when there is one server only, `ServerId` "": the gateway's own JID stands for it."""
 
     def start(self, uplink: Uplink) -> None:
         """Begin; called once, before anything else."""
@@ -237,6 +239,9 @@ class Network(Protocol):
 
     def nick(self, contact: ContactId) -> str:
         """Return the nick that a contact id stands for, as far as case is known."""
+
+    def name(self, address: Address) -> str:
+        """Return what people call it, e.g. ``#chan on irc.example.org``; the server's name if it has one only."""
 
     def capabilities(self, user: UserId, room: RoomId | None) -> Capabilities:
         """Tell what can be carried there now."""
