@@ -7,48 +7,27 @@ validation, storage and documentation are derived from the fields' `field_doc`.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from enum import Enum
 from typing import Any, ClassVar, Protocol
 
 from msgspec import Struct
 from twisted.internet.defer import Deferred
 
 from bridge.events import UserId
+from bridge.xmpp.payloads.forms import Field, FieldType, Form
 
-
-class FieldType(Enum):
-    """XEP-0004 §3.3."""
-
-    BOOLEAN = "boolean"
-    FIXED = "fixed"
-    HIDDEN = "hidden"
-    JID_MULTI = "jid-multi"
-    JID_SINGLE = "jid-single"
-    LIST_MULTI = "list-multi"
-    LIST_SINGLE = "list-single"
-    TEXT_MULTI = "text-multi"
-    TEXT_PRIVATE = "text-private"
-    TEXT_SINGLE = "text-single"
-
-
-class Field(Struct, frozen=True, kw_only=True):
-    """One field of a form; `options` are (label, value) pairs, `description` is its help."""
-
-    var: str
-    type: FieldType
-    label: str = ""
-    description: str = ""
-    values: tuple[str, ...] = ()
-    options: tuple[tuple[str, str], ...] = ()
-    required: bool = False
-
-
-class Form(Struct, frozen=True, kw_only=True):
-    """A form to fill in, or filled-in data to show (`reported` empty)."""
-
-    title: str = ""
-    instructions: str = ""
-    fields: tuple[Field, ...] = ()
+__all__ = [
+    "Ask",
+    "Command",
+    "CommandContext",
+    "CommandStep",
+    "Done",
+    "Field",
+    "FieldType",
+    "Form",
+    "Note",
+    "Outcome",
+    "Settings",
+]
 
 
 class Settings(Struct, frozen=True, kw_only=True):
@@ -84,7 +63,7 @@ class Ask(Struct, frozen=True, kw_only=True):
     """
 
     form: Form
-    proceed: Callable[[Mapping[str, Sequence[str]]], "Outcome"]
+    proceed: Callable[[Mapping[str, Sequence[str]]], Outcome]
 
 
 Outcome = Done | Ask | Deferred[Any]

@@ -1,0 +1,112 @@
+"""XEP-0313 Message Archive Management 1.1.3; times are seconds since the epoch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from msgspec import Struct
+
+from bridge.errors import BridgeError, Trouble
+from bridge.xmpp.element import Element
+from bridge.xmpp.payloads.delay import build_delay, format_time, parse_time
+from bridge.xmpp.payloads.forms import (
+    Field,
+    FieldType,
+    Form,
+    find_form,
+    parse_form_type,
+    parse_values,
+)
+from bridge.xmpp.payloads.forms import build_form as build_data_form
+from bridge.xmpp.payloads.rsm import PageRequest, build_result_set, parse_page_request
+
+NS_MAM = "urn:xmpp:mam:2"
+NS_FORWARD = "urn:xmpp:forward:0"
+
+_FIELDS = {
+    "with": FieldType.JID_SINGLE,
+    "start": FieldType.TEXT_SINGLE,
+    "end": FieldType.TEXT_SINGLE,
+    "before-id": FieldType.TEXT_SINGLE,
+    "after-id": FieldType.TEXT_SINGLE,
+}
+
+
+class MamQuery(Struct, frozen=True, kw_only=True):
+    """What a query asks for."""
+
+    query_id: str | None = None
+    with_jid: str | None = None
+    start: float | None = None
+    end: float | None = None
+    before_id: str | None = None
+    after_id: str | None = None
+    rsm: PageRequest = PageRequest()
+
+
+def parse_query(query: Element) -> MamQuery:
+    """Read a query; BAD_REQUEST for a wrong time or form, UNSUPPORTED for an unknown field."""
+    form = find_form(query)
+    if form is not None and parse_form_type(form) != NS_MAM:
+        raise BridgeError(Trouble.BAD_REQUEST)
+    values = parse_values(form)
+    if values.keys() - _FIELDS.keys() - {"FORM_TYPE"}:
+        raise BridgeError(Trouble.UNSUPPORTED)
+    single = {var: texts[0].strip() for var, texts in values.items() if texts and texts[0].strip()}
+    return MamQuery(
+        query_id=query.get("queryid"),
+        with_jid=single.get("with"),
+        start=_time(single.get("start")),
+        end=_time(single.get("end")),
+        before_id=single.get("before-id"),
+        after_id=single.get("after-id"),
+        rsm=parse_page_request(query),
+    )
+
+
+def _time(text: str | None) -> float | None:
+    if text is None:
+        return None
+    seconds = parse_time(text)
+    if seconds is None:
+        raise BridgeError(Trouble.BAD_REQUEST)
+    return seconds
+
+
+def build_form() -> Element:
+    """Write the form that says which fields a query may have (XEP-0313 §4.1.5)."""
+    fields = tuple(Field(var=var, type=type) for var, type in _FIELDS.items())
+    form = build_data_form(Form(fields=fields), form_type=NS_MAM)
+    return Element("query", NS_MAM, None, form)
+
+
+def build_archived(query_id: str | None, id: str, seconds: float, message: Element) -> Element:
+    """Write the ``<result/>`` around an archived message."""
+    forwarded = Element("forwarded", NS_FORWARD, None, build_delay(seconds), message)
+    return Element("result", NS_MAM, {"queryid": query_id, "id": id}, forwarded)
+
+
+def build_fin(
+    ids: Sequence[str],
+    *,
+    complete: bool,
+    total: int | None = None,
+    index: int | None = None,
+    stable: bool = True,
+) -> Element:
+    """Write the end of an answer; `ids` are the page's in archive order, `index` the place of the first."""
+    if ids:
+        page = build_result_set(first=ids[0], last=ids[-1], index=index, count=total)
+    else:
+        page = build_result_set(count=total)
+    attributes = {"complete": "true" if complete else None, "stable": None if stable else "false"}
+    return Element("fin", NS_MAM, attributes, page)
+
+
+def build_metadata(first: tuple[str, float] | None, last: tuple[str, float] | None) -> Element:
+    """Write (id, time) of an archive's first and last message; None for an empty archive."""
+    metadata = Element("metadata", NS_MAM)
+    for name, end in (("start", first), ("end", last)):
+        if end is not None:
+            metadata.add(Element(name, NS_MAM, {"id": end[0], "timestamp": format_time(end[1])}))
+    return metadata

@@ -1,0 +1,23 @@
+"""XEP-0424 Message Retraction 0.4.2."""
+
+from __future__ import annotations
+
+from bridge.xmpp.element import Element
+
+NS_RETRACT = "urn:xmpp:message-retract:1"
+
+
+def build_retract(id: str) -> Element:
+    """Write which message is retracted, in a room by its stanza-id."""
+    return Element("retract", NS_RETRACT, {"id": id})
+
+
+def parse_retract(message: Element) -> str | None:
+    """Return the id of the message that is retracted."""
+    element = message.child("retract", NS_RETRACT)
+    return (element.get("id") or None) if element is not None else None
+
+
+def build_retracted(id: str, stamp: str) -> Element:
+    """Write the tombstone of an archived message; `id` is the retraction's, `stamp` an XEP-0082 time."""
+    return Element("retracted", NS_RETRACT, {"id": id, "stamp": stamp})
