@@ -165,7 +165,7 @@ def parse_invites(message: Element) -> list[MucInvite]:
 
 
 def build_invite(invite: MucInvite) -> Element:
-    """Write the ``<x/>`` that the room sends to the invited, or a refusal to the inviter; `jid` is from whom."""
+    """Write the ``<x/>`` to the invited, or of a refusal to the inviter; `jid` is from whom."""
     name = "decline" if invite.declined else "invite"
     inner = Element(name, NS_MUC_USER, {"from": invite.jid or None})
     if invite.reason:
