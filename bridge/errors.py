@@ -44,8 +44,12 @@ class Trouble(Enum):
     # the XMPP peer's fault
     BAD_REQUEST = Row(Blame.PEER, "modify", "bad-request", 400, "The request is malformed.")
     JID_MALFORMED = Row(Blame.PEER, "modify", "jid-malformed", 400, "This address is malformed.")
-    UNSUPPORTED = Row(Blame.PEER, "cancel", "feature-not-implemented", 501, "This feature is not implemented here.")
-    NO_SERVICE = Row(Blame.PEER, "cancel", "service-unavailable", 503, "This address does not offer that service.")
+    UNSUPPORTED = Row(
+        Blame.PEER, "cancel", "feature-not-implemented", 501, "This feature is not implemented here."
+    )
+    NO_SERVICE = Row(
+        Blame.PEER, "cancel", "service-unavailable", 503, "This address does not offer that service."
+    )
     NOT_FOUND = Row(Blame.PEER, "cancel", "item-not-found", 404, "No such item.")
     NOT_ACCEPTABLE = Row(Blame.PEER, "modify", "not-acceptable", 406, "These values are not acceptable.")
     TOO_LONG = Row(Blame.PEER, "modify", "policy-violation", 406, "This is too long to be delivered.")
@@ -55,9 +59,13 @@ class Trouble(Enum):
     REDIRECTED = Row(Blame.PEER, "modify", "redirect", 302, "Use the other address.")
     # the foreign network's fault or refusal
     UNREACHABLE = Row(Blame.NETWORK, "cancel", "item-not-found", 404, "The server cannot be reached.")
-    NOT_CONNECTED = Row(Blame.NETWORK, "cancel", "remote-server-not-found", 404, "Not connected to the server.")
+    NOT_CONNECTED = Row(
+        Blame.NETWORK, "cancel", "remote-server-not-found", 404, "Not connected to the server."
+    )
     TIMED_OUT = Row(Blame.NETWORK, "wait", "remote-server-timeout", 504, "The server did not answer in time.")
-    LOST = Row(Blame.NETWORK, "wait", "remote-server-timeout", 504, "The link broke before delivery was confirmed.")
+    LOST = Row(
+        Blame.NETWORK, "wait", "remote-server-timeout", 504, "The link broke before delivery was confirmed."
+    )
     NO_SUCH_ROOM = Row(Blame.NETWORK, "cancel", "item-not-found", 404, "No such channel.")
     NO_SUCH_NICK = Row(Blame.NETWORK, "cancel", "item-not-found", 404, "No such nick.")
     NICK_IN_USE = Row(Blame.NETWORK, "cancel", "conflict", 409, "Nickname is already in use.")
@@ -69,7 +77,9 @@ class Trouble(Enum):
     LOGIN_NEEDED = Row(Blame.NETWORK, "auth", "registration-required", 407, "Only registered users may join.")
     TOO_MANY_ROOMS = Row(Blame.NETWORK, "wait", "not-allowed", 405, "You have joined too many channels.")
     LOGIN_FAILED = Row(Blame.NETWORK, "auth", "not-authorized", 401, "The server refused the login.")
-    NO_PRIVILEGE = Row(Blame.NETWORK, "cancel", "not-allowed", 405, "You do not have the privilege to do that.")
+    NO_PRIVILEGE = Row(
+        Blame.NETWORK, "cancel", "not-allowed", 405, "You do not have the privilege to do that."
+    )
     CANNOT_SPEAK = Row(Blame.NETWORK, "auth", "forbidden", 403, "You may not speak in this channel.")
     BUSY = Row(Blame.NETWORK, "wait", "service-unavailable", 503, "The server is busy; try again later.")
     REFUSED = Row(Blame.NETWORK, "cancel", "not-allowed", 405, "The server refused this.")
@@ -77,7 +87,9 @@ class Trouble(Enum):
     FORBIDDEN = Row(Blame.POLICY, "auth", "forbidden", 403, "You are not allowed to do that.")
     NOT_SERVED = Row(Blame.POLICY, "auth", "forbidden", 403, "This gateway does not serve you.")
     NOT_ALLOWED = Row(Blame.POLICY, "cancel", "not-allowed", 405, "The operator does not allow this.")
-    TOO_MANY = Row(Blame.POLICY, "wait", "resource-constraint", 500, "You have reached a limit of this gateway.")
+    TOO_MANY = Row(
+        Blame.POLICY, "wait", "resource-constraint", 500, "You have reached a limit of this gateway."
+    )
 
 
 class BridgeError(Exception):

@@ -132,7 +132,9 @@ class Router:
 
     log = Logger()
 
-    def __init__(self, domain: str, network: Network, outlet: Outlet, gate: Gate, clock: IReactorTime) -> None:
+    def __init__(
+        self, domain: str, network: Network, outlet: Outlet, gate: Gate, clock: IReactorTime
+    ) -> None:
         self.domain = domain
         self._network = network
         self._outlet = outlet
@@ -263,8 +265,12 @@ class Router:
 
     def _refuse(self, element: Element, error: BridgeError) -> None:
         if error.trouble.value.blame is Blame.PEER:
-            self.log.debug("refused {kind} from {sender}: {error}", kind=element.name,
-                           sender=element.get("from"), error=error)
+            self.log.debug(
+                "refused {kind} from {sender}: {error}",
+                kind=element.name,
+                sender=element.get("from"),
+                error=error,
+            )
         reply = error_reply(element, error)
         if reply is not None:
             self.send(reply)

@@ -1,0 +1,1 @@
+"""Everything with a JID that the bridge answers itself."""

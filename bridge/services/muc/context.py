@@ -1,0 +1,181 @@
+"""What the MUC's features share: who is where, the way out, the network, the store."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Protocol
+
+from msgspec import Struct
+from twisted.internet.defer import Deferred, FirstError
+from twisted.internet.interfaces import IReactorTime
+from twisted.python.failure import Failure
+
+from bridge.errors import BridgeError, Trouble
+from bridge.events import Failed, Outgoing, Ref, RoomId, Sent, UserId
+from bridge.forms import Settings
+from bridge.network import Network, Scope
+from bridge.router import Request, Router
+from bridge.services.muc.occupancy import Occupancy, Resource, Rooms
+from bridge.services.muc.render import Renderer
+from bridge.store import Store
+
+TICKETS_PER_USER = 1_000
+"""How many outgoing events of one user may be unanswered by the network."""
+
+
+class Ticket(Protocol):
+    """Somebody who waits for the outcome of an outgoing event."""
+
+    user: UserId
+
+    def sent(self, event: Sent) -> None:
+        """Take one `Sent`."""
+
+    def failed(self, error: BridgeError) -> None:
+        """Take the failure."""
+
+
+class Tickets:
+    """Outgoing events that the network has not answered yet, by `Ref`; bounded per user."""
+
+    def __init__(self) -> None:
+        self._open: dict[Ref, Ticket] = {}
+        self._count: dict[UserId, int] = {}
+        self._last = 0
+
+    def __len__(self) -> int:
+        return len(self._open)
+
+    def issue(self, ticket: Ticket) -> Ref:
+        """Return a fresh `Ref` for it; BridgeError OVERLOADED when the user has too many."""
+        count = self._count.get(ticket.user, 0)
+        if count >= TICKETS_PER_USER:
+            raise BridgeError(Trouble.OVERLOADED)
+        self._count[ticket.user] = count + 1
+        self._last += 1
+        ref = Ref(self._last)
+        self._open[ref] = ticket
+        return ref
+
+    def sent(self, event: Sent) -> None:
+        """Settle a ticket, or tell it of one line more."""
+        ticket = self._open.get(event.ref)
+        if ticket is None:
+            return
+        if event.last:
+            self._close(event.ref, ticket)
+        ticket.sent(event)
+
+    def failed(self, event: Failed) -> None:
+        """Settle a ticket with an error; one that was settled already is not told again."""
+        ticket = self._open.get(event.ref)
+        if ticket is not None:
+            self._close(event.ref, ticket)
+            ticket.failed(event.error)
+
+    def _close(self, ref: Ref, ticket: Ticket) -> None:
+        del self._open[ref]
+        left = self._count[ticket.user] - 1
+        if left:
+            self._count[ticket.user] = left
+        else:
+            del self._count[ticket.user]
+
+
+class Awaited:
+    """A ticket of an iq: its Deferred fires with None, or fails with the network's error."""
+
+    def __init__(self, user: UserId) -> None:
+        self.user = user
+        self.done: Deferred[None] = Deferred()
+
+    def sent(self, event: Sent) -> None:
+        """Answer the iq once the last part went through."""
+        if event.last and not self.done.called:
+            self.done.callback(None)
+
+    def failed(self, error: BridgeError) -> None:
+        """Answer the iq with an error."""
+        if not self.done.called:
+            self.done.errback(error)
+
+
+class Texts(Struct, frozen=True):
+    """Words that users of Biboumi know; `brand` begins the gateway's own remarks."""
+
+    brand: str = "Biboumi"
+
+
+class Context:
+    """See the module's docstring; one for each gateway domain."""
+
+    def __init__(
+        self,
+        *,
+        router: Router,
+        network: Network,
+        store: Store,
+        renderer: Renderer,
+        clock: IReactorTime,
+        wall: Callable[[], float],
+        settings: Callable[[UserId, Scope, str], Settings],
+        texts: Texts,
+    ) -> None:
+        self.router = router
+        self.network = network
+        self.store = store
+        self.render = renderer
+        self.clock = clock
+        self.wall = wall
+        self.settings = settings
+        self.texts = texts
+        self.rooms = Rooms()
+        self.tickets = Tickets()
+
+    @property
+    def domain(self) -> str:
+        """The gateway domain."""
+        return self.router.domain
+
+    def submit(self, user: UserId, event: Outgoing) -> None:
+        """Ask the network."""
+        self.network.submit(user, event)
+
+    def submit_for_answer(self, user: UserId, event: Callable[[Ref], Outgoing]) -> Deferred[None]:
+        """Ask the network and return what a method of a `Route` returns."""
+        ticket = Awaited(user)
+        self.network.submit(user, event(self.tickets.issue(ticket)))
+        return ticket.done
+
+    def here(self, request: Request) -> tuple[Occupancy, Resource]:
+        """Return where the sender is; BridgeError NOT_IN_ROOM unless this client of his is in."""
+        occupancy = self.rooms.get(user_of(request), request.room.room)
+        resource = None if occupancy is None else occupancy.resources.get(str(request.sender))
+        if occupancy is None or resource is None:
+            raise BridgeError(Trouble.NOT_IN_ROOM)
+        return occupancy, resource
+
+    def write(self, occupancy: Occupancy, template: bytes) -> None:
+        """Give all clients of the user in this room a template."""
+        occupancy.write(self.router.write, template)
+
+    def write_to(self, targets: Iterable[bytes], template: bytes) -> None:
+        """Give these quoted JIDs a template."""
+        for to in targets:
+            self.router.write(template.replace(b"\0", to))
+
+
+def user_of(request: Request) -> UserId:
+    """The user who sent it."""
+    return UserId(request.sender.bare)
+
+
+def room_of(request: Request) -> RoomId:
+    """The room it is addressed to."""
+    return request.room.room
+
+
+def first_error(failure: Failure) -> Failure:
+    """Of several things asked for in one stanza, the first failure is the answer."""
+    error = failure.value
+    return error.subFailure if isinstance(error, FirstError) else failure

@@ -1,0 +1,101 @@
+"""Invitations: mediated (XEP-0045 §7.8.2) and direct (XEP-0249), out of the network and into it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.internet.defer import Deferred, gatherResults, succeed
+
+from bridge.errors import BridgeError, Trouble
+from bridge.events import Invite, UserId
+from bridge.network import ContactAddress, RoomAddress
+from bridge.router import Request
+from bridge.services.muc.context import Context, first_error
+from bridge.xmpp.element import Element, escape, quote
+from bridge.xmpp.jid import Jid, JidError, unescape
+from bridge.xmpp.payloads.conference import parse_direct_invite
+from bridge.xmpp.payloads.muc import NS_MUC_USER, MucInvite, build_invite, parse_invites
+from bridge.xmpp.stanza import NS_COMPONENT
+
+
+class Invitations:
+    """See the module's docstring."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+
+    # ---- from the client
+
+    def message(self, request: Request) -> Deferred[Any] | None:
+        """Take a message to a room if it is a mediated invitation; None if it is not."""
+        invites = [one for one in parse_invites(request.element) if not one.declined]
+        if not invites:
+            return None
+        self._context.here(request)
+        return gatherResults([self._invite(request, invite) for invite in invites]).addErrback(first_error)
+
+    def _invite(self, request: Request, invite: MucInvite) -> Deferred[None]:
+        try:
+            jid = Jid.parse(invite.jid)
+        except JidError:
+            raise BridgeError(Trouble.JID_MALFORMED) from None
+        if jid.domain == self._context.domain:
+            return self._ask(request, self._nick(jid), request.room, invite.reason)
+        self._pass_on(request, jid, invite)
+        return succeed(None)
+
+    def _nick(self, jid: Jid) -> str:
+        """``nick%server@gw``, ``server@gw/nick`` or ``#chan%server@gw/nick``."""
+        if jid.resource:
+            return jid.resource
+        address = self._context.network.address(unescape(jid.local))
+        if not isinstance(address, ContactAddress):
+            raise BridgeError(Trouble.NOT_FOUND)
+        return self._context.network.nick(address.contact)
+
+    def direct(self, request: Request) -> Deferred[Any] | None:
+        """Take a message to a contact if it is a direct invitation to one of our rooms; None if it is not."""
+        invite = parse_direct_invite(request.element)
+        if invite is None or not isinstance(request.address, ContactAddress):
+            return None
+        try:
+            jid = Jid.parse(invite.room)
+        except JidError:
+            raise BridgeError(Trouble.JID_MALFORMED) from None
+        if jid.domain != self._context.domain:
+            raise BridgeError(
+                Trouble.NOT_ACCEPTABLE, "People here can be invited to rooms of this gateway only."
+            )
+        room = self._context.network.address(unescape(jid.local))
+        if not isinstance(room, RoomAddress):
+            raise BridgeError(Trouble.NOT_FOUND)
+        return self._ask(request, self._context.network.nick(request.address.contact), room, invite.reason)
+
+    def _ask(self, request: Request, nick: str, room: RoomAddress, reason: str) -> Deferred[None]:
+        user = UserId(request.sender.bare)
+        return self._context.submit_for_answer(
+            user, lambda ref: Invite(room=room.room, nick=nick, reason=reason, ref=ref)
+        )
+
+    def _pass_on(self, request: Request, jid: Jid, invite: MucInvite) -> None:
+        """Somebody elsewhere on XMPP is invited: the room tells him itself (§7.8.2)."""
+        told = build_invite(
+            MucInvite(jid=request.sender.bare, reason=invite.reason, password=invite.password)
+        )
+        room = self._context.render.plain(request.room.room)
+        self._context.router.send(Element("message", NS_COMPONENT, {"from": room, "to": str(jid)}, told))
+
+    # ---- from the network
+
+    def invited(self, user: UserId, event: Invite, targets: list[bytes]) -> None:
+        """Somebody asks the user in (§7.8.2)."""
+        render = self._context.render
+        room = render.room(event.room)
+        reason = f"<reason>{escape(event.reason)}</reason>" if event.reason else ""
+        password = f"<password>{escape(event.password)}</password>" if event.password else ""
+        inviter = f"{room}/{quote(event.nick)}" if event.nick else room
+        template = (
+            f"<message from='{room}' to='\0'><x xmlns='{NS_MUC_USER}'><invite from='{inviter}'>{reason}</invite>"
+            f"{password}</x></message>"
+        ).encode()
+        self._context.write_to(targets, template)

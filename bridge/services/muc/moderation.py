@@ -1,0 +1,226 @@
+"""Roles and affiliations (XEP-0045 §8, §9, §10): who may do what is the network's to decide."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.internet.defer import Deferred, gatherResults
+
+from bridge.errors import BridgeError, Trouble
+from bridge.events import Join as Joined
+from bridge.events import (
+    Kick,
+    NickChange,
+    NickRefused,
+    Occupant,
+    OccupantChange,
+    Rejoin,
+    Role,
+    SetAffiliation,
+    SetRole,
+    Split,
+    UserId,
+)
+from bridge.events import Leave as Left
+from bridge.network import AffiliationList, ContactAddress, ListedUser
+from bridge.router import Request, Route, Target, iq_get, iq_set
+from bridge.services.muc.context import Context, first_error
+from bridge.services.muc.occupancy import Occupancy
+from bridge.xmpp.element import Element
+from bridge.xmpp.jid import Jid, JidError, unescape
+from bridge.xmpp.payloads.muc import NS_MUC, NS_MUC_ADMIN, MucItem, build_items, parse_items
+from bridge.xmpp.stanza import NS_COMPONENT, error_reply
+
+
+class Moderation:
+    """The admin side of rooms, and what others see of it."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+
+    def routes(self) -> list[Route]:
+        """Declare what it answers."""
+        return [
+            iq_get(NS_MUC_ADMIN, "query", self.list, Target.ROOM),
+            iq_set(NS_MUC_ADMIN, "query", self.change, Target.ROOM),
+        ]
+
+    # ---- lists
+
+    def list(self, request: Request) -> Element | Deferred[Element | None]:
+        """§8.5, §9.5 and their like: those who have a role or an affiliation."""
+        occupancy, _ = self._context.here(request)
+        item = parse_items(request.payload)[0]
+        if item.role is not None:
+            return self._by_role(occupancy, item.role)
+        if item.affiliation is None:
+            raise BridgeError(Trouble.BAD_REQUEST)
+        query = AffiliationList(occupancy.room, item.affiliation)
+        return self._context.network.ask(occupancy.user, query).addCallback(self._listed)
+
+    def _by_role(self, occupancy: Occupancy, role: Role) -> Element:
+        seen = self._context.network.snapshot(occupancy.user, occupancy.room)
+        if seen is None:
+            raise BridgeError(Trouble.NOT_IN_ROOM)
+        everybody = {**seen.occupants, seen.me.nick: seen.me}
+        return build_items(self._item(one) for one in everybody.values() if one.role is role)
+
+    def _item(self, one: Occupant) -> MucItem:
+        return MucItem(
+            affiliation=one.affiliation, role=one.role, nick=one.nick, jid=self._address(one.address)
+        )
+
+    def _address(self, address: str) -> str:
+        if not address:
+            return ""
+        local, slash, resource = address.partition("/")
+        return f"{self._context.render.plain(local)}{slash}{resource}"
+
+    def _listed(self, rows: list[ListedUser]) -> Element:
+        return build_items(
+            MucItem(
+                affiliation=row.affiliation, jid=self._address(row.address), nick=row.nick, reason=row.reason
+            )
+            for row in rows
+        )
+
+    # ---- changes
+
+    def change(self, request: Request) -> Deferred[Any]:
+        """§8.2 to §8.5, §9, §10: each item is one change; the answer comes when all are done."""
+        occupancy, _ = self._context.here(request)
+        changes = [self._change(occupancy, item) for item in parse_items(request.payload)]
+        return gatherResults(changes, consumeErrors=True).addCallbacks(lambda _: None, first_error)
+
+    def _change(self, occupancy: Occupancy, item: MucItem) -> Deferred[None]:
+        room, nick, reason = occupancy.room, item.nick, item.reason
+        affiliation, role = item.affiliation, item.role
+        if affiliation is not None:
+            target, wanted = self._target(item), affiliation
+            return self._context.submit_for_answer(
+                occupancy.user,
+                lambda ref: SetAffiliation(
+                    room=room, target=target, affiliation=wanted, reason=reason, ref=ref
+                ),
+            )
+        if role is None or not nick:
+            raise BridgeError(Trouble.BAD_REQUEST)
+        if role is Role.NONE:
+            return self._context.submit_for_answer(
+                occupancy.user, lambda ref: Kick(room=room, nick=nick, reason=reason, ref=ref)
+            )
+        return self._context.submit_for_answer(
+            occupancy.user, lambda ref: SetRole(room=room, nick=nick, role=role, reason=reason, ref=ref)
+        )
+
+    def _target(self, item: MucItem) -> str:
+        """A nick, or what the JID of a contact or a ban mask names."""
+        if item.nick:
+            return item.nick
+        try:
+            jid = Jid.parse(item.jid)
+        except JidError:
+            raise BridgeError(Trouble.JID_MALFORMED) from None
+        if jid.domain != self._context.domain or not jid.local:
+            raise BridgeError(Trouble.NOT_FOUND)
+        local = unescape(jid.local)
+        try:
+            address = self._context.network.address(local)
+        except BridgeError:
+            return local
+        if isinstance(address, ContactAddress) and "@" not in local:
+            return self._context.network.nick(address.contact)
+        return local
+
+    # ---- what others do, and what becomes of them
+
+    def joined(self, user: UserId, event: Joined) -> None:
+        """§7.2.2: somebody came in."""
+        occupancy = self._context.rooms.get(user, event.room)
+        if occupancy is not None:
+            self._context.write(occupancy, self._context.render.presence(event.room, event.occupant))
+
+    def left(self, user: UserId, event: Left) -> None:
+        """§7.14: somebody went."""
+        occupancy = self._context.rooms.get(user, event.room)
+        if occupancy is not None:
+            template = self._context.render.gone(event.room, event.nick, status=event.reason)
+            self._context.write(occupancy, template)
+
+    def kicked(self, user: UserId, event: Kick) -> None:
+        """§8.2: somebody was put out."""
+        occupancy = self._context.rooms.get(user, event.room)
+        if occupancy is not None:
+            template = self._context.render.gone(
+                event.room, event.nick, 307, actor=event.actor, reason=event.reason, status=event.reason
+            )
+            self._context.write(occupancy, template)
+
+    def changed(self, user: UserId, event: OccupantChange) -> None:
+        """§5.1, §5.2: a role, an affiliation or a presence changed."""
+        occupancy = self._context.rooms.get(user, event.room)
+        if occupancy is None:
+            return
+        codes = (110,) if event.occupant.nick == occupancy.nick else ()
+        self._context.write(occupancy, self._context.render.presence(event.room, event.occupant, *codes))
+
+    def renamed(self, user: UserId, event: NickChange) -> None:
+        """§7.6: unavailable under the old nick with 303, available under the new one."""
+        occupancy = self._context.rooms.get(user, event.room)
+        if occupancy is None:
+            return
+        own = event.old == occupancy.nick
+        codes = (110,) if own else ()
+        render, occupant = self._context.render, event.occupant
+        burst = render.gone(
+            event.room,
+            event.old,
+            *codes,
+            303,
+            new_nick=occupant.nick,
+            affiliation=occupant.affiliation.value,
+            role=occupant.role.value,
+        ) + render.presence(event.room, occupant, *codes)
+        if own:
+            occupancy.nick, occupancy.me = occupant.nick, occupant
+            self._remember_nick(occupancy)
+        self._context.write(occupancy, burst)
+
+    def _remember_nick(self, occupancy: Occupancy) -> None:
+        for resource in occupancy.resources.values():
+            resource.nick = occupancy.nick
+            self._context.store.put_occupancy(
+                self._context.domain,
+                occupancy.room,
+                occupancy.user,
+                resource.full_jid,
+                occupancy.nick,
+                occupancy.password,
+            )
+
+    def nick_refused(self, user: UserId, event: NickRefused) -> None:
+        """§7.6: the new nick is taken or not allowed."""
+        occupancy = self._context.rooms.get(user, event.room)
+        if occupancy is None:
+            return
+        room = self._context.render.plain(event.room)
+        for resource in occupancy.resources.values():
+            attributes = {"from": resource.full_jid, "to": f"{room}/{event.nick}"}
+            reply = error_reply(
+                Element("presence", NS_COMPONENT, attributes, Element("x", NS_MUC)), event.error
+            )
+            if reply is not None:
+                self._context.router.send(reply)
+
+    def split(self, user: UserId, event: Split) -> None:
+        """A netsplit is one line; those who do not come back leave later, all at once."""
+        self._line(user, event)
+
+    def rejoined(self, user: UserId, event: Rejoin) -> None:
+        """The end of a netsplit is one line too."""
+        self._line(user, event)
+
+    def _line(self, user: UserId, event: Split | Rejoin) -> None:
+        occupancy = self._context.rooms.get(user, event.room)
+        if occupancy is not None:
+            self._context.write(occupancy, self._context.render.notice(event.room, event.text))

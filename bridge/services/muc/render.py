@@ -1,0 +1,195 @@
+"""Domain events as stanzas: each is rendered once, with a gap where the receiver goes.
+
+A template is bytes in which NUL, which XML cannot contain, stands for the receiver's quoted JID;
+one template may hold several stanzas. Everything here is independent of the receiver, so that N
+users who see the same event cost one rendering and N splices.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Iterable
+
+from bridge.events import Kind, Message, Occupant, RoomId, Topic
+from bridge.xmpp.element import Element, escape, quote
+from bridge.xmpp.jid import escape as escape_local
+from bridge.xmpp.payloads.delay import format_time
+from bridge.xmpp.payloads.markup import to_xhtml
+
+GAP = b"\0"
+NS_USER = "http://jabber.org/protocol/muc#user"
+NAME_CACHE = 20_000
+"""How many room and occupant addresses are kept quoted."""
+
+_PREFIX = {Kind.TEXT: "", Kind.EMOTE: "/me ", Kind.NOTICE: "[notice] "}
+
+
+def status_codes(codes: Iterable[int]) -> str:
+    """XEP-0045 §15.6: ``<status/>`` elements."""
+    return "".join(f"<status code='{code}'/>" for code in codes)
+
+
+def body_of(message_kind: Kind, plain: str) -> str:
+    """What a client shows for a message of this kind (``/me``: XEP-0245)."""
+    return _PREFIX[message_kind] + plain
+
+
+class Renderer:
+    """Renders for one gateway domain.
+
+    `secret` keys the occupant ids, so that they cannot be computed from a nick (XEP-0421 §5).
+    """
+
+    def __init__(self, domain: str, secret: bytes) -> None:
+        self.domain = domain
+        self._secret = secret
+        self._rooms: dict[RoomId, str] = {}
+
+    def room(self, room: RoomId) -> str:
+        """Return a room's JID, quoted for an attribute."""
+        found = self._rooms.get(room)
+        if found is None:
+            if len(self._rooms) >= NAME_CACHE:
+                self._rooms.clear()
+            found = self._rooms[room] = quote(f"{escape_local(room)}@{self.domain}")
+        return found
+
+    def plain(self, local: str) -> str:
+        """Return the JID of a room, server or contact, unquoted."""
+        return f"{escape_local(local)}@{self.domain}" if local else self.domain
+
+    def jid(self, local: str) -> str:
+        """Return the JID of a server or contact, quoted; ``local/resource`` keeps the resource."""
+        name, slash, resource = local.partition("/")
+        return quote(f"{escape_local(name)}@{self.domain}{slash}{resource}") if name else quote(self.domain)
+
+    def occupant_id(self, room: RoomId, identity: str) -> str:
+        """XEP-0421 §3.1: opaque, stable in this room, different in every other."""
+        key = hmac.digest(self._secret, f"{room}\0{identity}".encode(), "sha256")
+        return hashlib.sha256(key).hexdigest()[:32]
+
+    # ---- presence
+
+    def presence(self, room: RoomId, occupant: Occupant, *codes: int) -> bytes:
+        """XEP-0045 §7.2.2 and §7.2.3: an occupant is there."""
+        away = occupant.away
+        state = (
+            ""
+            if away is None
+            else f"<show>away</show><status>{escape(away)}</status>"
+            if away
+            else "<show>away</show>"
+        )
+        address = f" jid='{self.jid(occupant.address)}'" if occupant.address else ""
+        return (
+            f"<presence from='{self.room(room)}/{quote(occupant.nick)}' to='\0'>{state}"
+            f"<x xmlns='{NS_USER}'><item affiliation='{occupant.affiliation.value}' role='{occupant.role.value}'{address}/>"
+            f"{status_codes(codes)}</x>{self._occupant_id(room, occupant.identity)}</presence>"
+        ).encode()
+
+    def _occupant_id(self, room: RoomId, identity: str) -> str:
+        if not identity:
+            return ""
+        return f"<occupant-id xmlns='urn:xmpp:occupant-id:0' id='{self.occupant_id(room, identity)}'/>"
+
+    def gone(
+        self,
+        room: RoomId,
+        nick: str,
+        *codes: int,
+        actor: str = "",
+        reason: str = "",
+        new_nick: str = "",
+        affiliation: str = "none",
+        status: str = "",
+        role: str = "none",
+    ) -> bytes:
+        """XEP-0045 §7.14, §8.2, §9.1, §7.6: an occupant is no longer there, or not by this nick."""
+        by = f"<actor nick='{quote(actor)}'/>" if actor else ""
+        why = f"<reason>{escape(reason)}</reason>" if reason else ""
+        renamed = f" nick='{quote(new_nick)}'" if new_nick else ""
+        words = f"<status>{escape(status)}</status>" if status else ""
+        return (
+            f"<presence from='{self.room(room)}/{quote(nick)}' to='\0' type='unavailable'>{words}"
+            f"<x xmlns='{NS_USER}'><item affiliation='{affiliation}' role='{role}'{renamed}>{by}{why}</item>"
+            f"{status_codes(codes)}</x></presence>"
+        ).encode()
+
+    # ---- groupchat
+
+    def message(
+        self, message: Message, *, stanza_id: str = "", extras: str = "", delayed: bool = False
+    ) -> bytes:
+        """XEP-0045 §7.4: something said in the room.
+
+        `stanza_id` is the id attribute, by default the author's own or else the room's. `extras`
+        are payloads of the author's client to reflect; they replace the rendered formatting.
+        `delayed` adds the time of a message from the past (§7.2.15).
+        """
+        room = self.room(message.room)
+        sender = f"{room}/{quote(message.nick)}" if message.nick else room
+        ident = quote(stanza_id or message.origin or message.id)
+        return (
+            f"<message from='{sender}' to='\0' type='groupchat' id='{ident}'>"
+            f"{self.payload(message, extras=extras, delayed=delayed)}</message>"
+        ).encode()
+
+    def payload(
+        self, message: Message, *, extras: str = "", delayed: bool = False, timed: bool = True
+    ) -> str:
+        """Render what is inside a groupchat message; not `timed` leaves out when it was said."""
+        room = self.room(message.room)
+        parts = [f"<body>{escape(body_of(message.kind, message.body.plain))}</body>"]
+        if extras:
+            parts.append(extras)
+        elif message.body.spans:
+            xhtml = to_xhtml(message.body)
+            parts.append("" if xhtml is None else xhtml.to_xml())
+        if message.id:
+            parts.append(f"<stanza-id xmlns='urn:xmpp:sid:0' by='{room}' id='{message.id}'/>")
+        parts.append(self._occupant_id(message.room, message.identity))
+        if message.reply is not None and not extras:
+            author = f" to='{room}/{quote(message.reply.nick)}'" if message.reply.nick else ""
+            parts.append(f"<reply xmlns='urn:xmpp:reply:0'{author} id='{quote(message.reply.id)}'/>")
+        if message.replaces and not extras:
+            parts.append(f"<replace xmlns='urn:xmpp:message-correct:0' id='{quote(message.replaces)}'/>")
+        if timed and message.time is not None:
+            by = f" from='{room}'" if delayed else ""
+            parts.append(f"<delay xmlns='urn:xmpp:delay'{by} stamp='{format_time(message.time)}'/>")
+        return "".join(parts)
+
+    def notice(self, room: RoomId, text: str) -> bytes:
+        """A line from the room itself."""
+        return (
+            f"<message from='{self.room(room)}' to='\0' type='groupchat'><body>{escape(text)}</body></message>"
+        ).encode()
+
+    def subject(self, room: RoomId, topic: Topic | None, *, joining: bool = False) -> bytes:
+        """XEP-0045 §7.2.15 (`joining`: the message that ends a join) and §8.1."""
+        if topic is None or (joining and not topic.text):
+            return f"<message from='{self.room(room)}' to='\0' type='groupchat'><subject/></message>".encode()
+        sender = f"{self.room(room)}/{quote(topic.nick)}" if topic.nick else self.room(room)
+        delay = ""
+        if joining and topic.time is not None:
+            delay = (
+                f"<delay xmlns='urn:xmpp:delay' from='{self.room(room)}' stamp='{format_time(topic.time)}'/>"
+            )
+        return (
+            f"<message from='{sender}' to='\0' type='groupchat'><subject>{escape(topic.text)}</subject>{delay}</message>"
+        ).encode()
+
+    # ---- to one person
+
+    def chat(self, sender: str, text: str, *, ident: str = "", payloads: str = "") -> bytes:
+        """A chat message, kept out of carbons since every resource gets its own (XEP-0280 §9, XEP-0334)."""
+        named = f" id='{quote(ident)}'" if ident else ""
+        return (
+            f"<message from='{sender}' to='\0' type='chat'{named}><body>{escape(text)}</body>{payloads}"
+            "<private xmlns='urn:xmpp:carbons:2'/><no-copy xmlns='urn:xmpp:hints'/></message>"
+        ).encode()
+
+
+def addressed(element: Element) -> bytes:
+    """Serialise a stanza built as an element; its `to` is already in it."""
+    return element.to_xml("jabber:component:accept").encode()

@@ -1,0 +1,242 @@
+"""The MUC service of one gateway domain: rooms of a network, as XEP-0045 rooms.
+
+This file is the wiring: which stanza goes to which feature, and which event of the network to
+which method. Each feature is a file of its own beside it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from msgspec import Struct
+from twisted.internet.defer import Deferred
+
+from bridge.events import (
+    ContactNotice,
+    DirectMessage,
+    Entered,
+    Exited,
+    Failed,
+    Incoming,
+    Invite,
+    Join,
+    Kick,
+    Leave,
+    Link,
+    Message,
+    NetworkState,
+    NickChange,
+    NickRefused,
+    NotEntered,
+    OccupantChange,
+    Reaction,
+    Rejoin,
+    Retraction,
+    RoomConfig,
+    RoomId,
+    RoomNotice,
+    Sent,
+    ServerNotice,
+    Split,
+    Topic,
+    Typing,
+    UserId,
+)
+from bridge.router import Request, Route, Target
+from bridge.services.muc.context import Context, user_of
+from bridge.services.muc.direct import Direct
+from bridge.services.muc.history import History
+from bridge.services.muc.invite import Invitations
+from bridge.services.muc.join import Join as JoinFeature
+from bridge.services.muc.leave import Leave as LeaveFeature
+from bridge.services.muc.mam import Mam
+from bridge.services.muc.moderation import Moderation
+from bridge.services.muc.ping import SelfPing
+from bridge.services.muc.presence import Availability
+from bridge.services.muc.restore import Restore
+from bridge.services.muc.speech import Speech
+
+BURSTS = 512
+"""How many delivered tuples are remembered with their rendering."""
+ROOMS = frozenset({Target.ROOM, Target.OCCUPANT})
+
+
+class Burst(Struct):
+    """A delivered tuple; `template` is its rendering if it is only messages of one room."""
+
+    events: Sequence[Incoming]
+    room: RoomId
+    template: bytes
+
+
+class Muc:
+    """See the module's docstring. `link_changed` is told of users' links to servers (roster)."""
+
+    def __init__(self, context: Context, link_changed: Callable[[UserId, NetworkState], None]) -> None:
+        self._context = context
+        self._link_changed = link_changed
+        self._history = History(context)
+        self._join = JoinFeature(context, self._history)
+        self._leave = LeaveFeature(context, self._history)
+        self._speech = Speech(context)
+        self._direct = Direct(context)
+        self._invitations = Invitations(context)
+        self._moderation = Moderation(context)
+        self._availability = Availability(context)
+        self._restore = Restore(context, self._join, self._leave)
+        self._features = (Mam(context), SelfPing(context), self._moderation)
+        self._bursts: dict[int, Burst] = {}
+        self._on: dict[type[Incoming], Callable[[UserId, Any], None]] = {
+            Entered: self._join.entered,
+            NotEntered: self._join.not_entered,
+            Exited: self._exited,
+            Join: self._moderation.joined,
+            Leave: self._moderation.left,
+            Split: self._moderation.split,
+            Rejoin: self._moderation.rejoined,
+            Kick: self._moderation.kicked,
+            NickChange: self._moderation.renamed,
+            NickRefused: self._moderation.nick_refused,
+            OccupantChange: self._moderation.changed,
+            RoomNotice: self._speech.notice,
+            RoomConfig: self._speech.config_changed,
+            Topic: self._speech.topic,
+            Message: self._speech.message,
+            Reaction: self._speech.reaction,
+            Retraction: self._speech.retraction,
+            Typing: self._typing,
+            DirectMessage: self._direct.message,
+            Sent: lambda _user, event: context.tickets.sent(event),
+            Failed: lambda _user, event: context.tickets.failed(event),
+            Invite: self._invited,
+            ServerNotice: self._direct.server_notice,
+            ContactNotice: self._direct.question,
+            NetworkState: self._link,
+        }
+
+    # ---- from clients
+
+    def routes(self) -> list[Route]:
+        """Declare what the MUC answers."""
+        room, occupant, contact = (
+            frozenset({Target.ROOM}),
+            frozenset({Target.OCCUPANT}),
+            frozenset({Target.CONTACT}),
+        )
+        server = frozenset({Target.SERVER, Target.GATEWAY})
+        rows = [
+            Route("presence", "", occupant, self._presence),
+            Route("presence", "", room, self._join.no_nick),
+            Route("presence", "unavailable", ROOMS, self._unavailable),
+            Route("presence", "error", ROOMS, self._error),
+            Route("message", "groupchat", room, self._speech.groupchat),
+            Route("message", "error", frozenset(Target), self._error),
+            Route("message", "*", room, self._to_room),
+            Route("message", "*", occupant, self._direct.to_occupant),
+            Route("message", "*", contact, self._to_contact),
+            Route("message", "*", server, self._direct.to_server),
+        ]
+        return rows + [row for feature in self._features for row in feature.routes()]
+
+    def _presence(self, request: Request) -> None:
+        self._join.presence(request)
+        self._availability.update(request)
+
+    def _unavailable(self, request: Request) -> None:
+        self._leave.presence(request)
+        self._availability.gone(user_of(request), str(request.sender))
+
+    def _error(self, request: Request) -> None:
+        error = request.element.child("error")
+        if error is not None:
+            for child in error.elements():
+                if child.namespace == "urn:ietf:params:xml:ns:xmpp-stanzas" and child.name != "text":
+                    return self._restore.bounced(request.sender, child.name)
+        return None
+
+    def _to_room(self, request: Request) -> Deferred[Any] | None:
+        """A message that is no groupchat: an invitation to pass on, or nothing that a room takes."""
+        return self._invitations.message(request)
+
+    def _to_contact(self, request: Request) -> Deferred[Any] | None:
+        invited = self._invitations.direct(request)
+        if invited is None:
+            self._direct.to_contact(request)
+        return invited
+
+    # ---- from the network
+
+    def deliver(self, user: UserId, events: Sequence[Incoming]) -> None:
+        """Show what happened to `user`; see `bridge.network.Uplink`."""
+        burst = self._bursts.get(id(events))
+        if burst is None or burst.events is not events:
+            burst = self._render(events)
+        if burst.template:
+            occupancy = self._context.rooms.get(user, burst.room)
+            if occupancy is not None:
+                occupancy.write(self._context.router.write, burst.template)
+            return
+        for event in events:
+            self._on[type(event)](user, event)
+
+    def _render(self, events: Sequence[Incoming]) -> Burst:
+        """Messages look the same to everybody: N users cost one rendering."""
+        burst = Burst(events, RoomId(""), b"")
+        first = events[0] if events else None
+        if isinstance(first, Message) and all(
+            type(one) is Message and one.room == first.room for one in events
+        ):
+            burst.room = first.room
+            burst.template = b"".join(
+                self._context.render.message(one) for one in events if isinstance(one, Message)
+            )
+        if len(self._bursts) >= BURSTS:
+            self._bursts.clear()
+        self._bursts[id(events)] = burst
+        return burst
+
+    def archive(self, message: Message) -> None:
+        """Keep a message; see `bridge.network.Uplink`."""
+        self._history.archive(message)
+
+    def _exited(self, user: UserId, event: Exited) -> None:
+        self._leave.exited(user, event)
+
+    def _typing(self, user: UserId, event: Typing) -> None:
+        if event.room is not None and event.contact is None:
+            occupancy = self._context.rooms.get(user, event.room)
+            if occupancy is not None:
+                self._speech.typing(occupancy, event)
+        else:
+            self._direct.typing(user, event)
+
+    def _invited(self, user: UserId, event: Invite) -> None:
+        address = self._context.network.address(event.room)
+        self._invitations.invited(user, event, self._direct.clients(user, getattr(address, "server", "")))
+
+    def _link(self, user: UserId, event: NetworkState) -> None:
+        if event.link in (Link.RETRYING, Link.DISCONNECTED):
+            self._link_lost(user, event)
+        self._direct.link_changed(user, event)
+        self._link_changed(user, event)
+
+    def _link_lost(self, user: UserId, event: NetworkState) -> None:
+        """Note whom the clients see, so that the next `Entered` leaves no ghosts; archive nothing meanwhile."""
+        for occupancy in list(self._context.rooms.of(user).values()):
+            if occupancy.server == event.server and occupancy.known is None:
+                seen = self._context.network.snapshot(user, occupancy.room)
+                occupancy.known = frozenset() if seen is None else frozenset(seen.occupants)
+                self._history.end(occupancy)
+
+    # ---- the way to XMPP
+
+    def link_up(self) -> None:
+        """The domain is reachable (again)."""
+        self._restore.link_up()
+
+    # ---- for other services
+
+    def resources(self, user: UserId) -> list[str]:
+        """Return the full JIDs of the user's clients that are in any room."""
+        return sorted({jid for one in self._context.rooms.of(user).values() for jid in one.resources})

@@ -1,0 +1,297 @@
+"""What is said in a room, both ways (XEP-0045 §7.4, §8.1), and what accompanies it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from msgspec import Struct, structs
+
+from bridge import degrade
+from bridge.capabilities import Level
+from bridge.errors import BridgeError, Trouble
+from bridge.events import (
+    Message,
+    MessageId,
+    Outgoing,
+    Reaction,
+    Ref,
+    Reply,
+    Retraction,
+    RoomConfig,
+    RoomId,
+    RoomNotice,
+    Sent,
+    Text,
+    Topic,
+    Typing,
+    UserId,
+)
+from bridge.router import Request
+from bridge.services.muc.context import Context
+from bridge.services.muc.occupancy import Occupancy, Resource
+from bridge.xmpp.element import Element
+from bridge.xmpp.payloads.chatstates import build_chat_state, parse_chat_state
+from bridge.xmpp.payloads.correction import parse_replace
+from bridge.xmpp.payloads.hints import build_hint
+from bridge.xmpp.payloads.markup import NS_XHTML_IM, from_styling, from_xhtml
+from bridge.xmpp.payloads.moderation import build_moderated_retract
+from bridge.xmpp.payloads.muc import NS_MUC_USER
+from bridge.xmpp.payloads.reactions import build_reactions, parse_reactions
+from bridge.xmpp.payloads.reply import NS_REPLY, ReplyTo, parse_reply, without_fallback
+from bridge.xmpp.payloads.retract import build_retract, parse_retract
+from bridge.xmpp.stanza import NS_COMPONENT, error_reply
+
+NOT_REFLECTED = frozenset(
+    {
+        ("body", NS_COMPONENT),
+        ("subject", NS_COMPONENT),
+        ("stanza-id", "urn:xmpp:sid:0"),
+        ("occupant-id", "urn:xmpp:occupant-id:0"),
+        ("delay", "urn:xmpp:delay"),
+        ("x", "jabber:x:delay"),
+        ("x", NS_MUC_USER),
+        ("addresses", "http://jabber.org/protocol/address"),
+        ("received", "urn:xmpp:carbons:2"),
+        ("sent", "urn:xmpp:carbons:2"),
+        ("error", NS_COMPONENT),
+    }
+)
+"""Payloads that only the room may say (XEP-0359 §6, XEP-0421 §5, XEP-0203 §5), or that it says itself."""
+STYLED = frozenset("*_~`>")
+"""Characters without which a text holds no message styling (XEP-0393)."""
+
+
+class Utterance(Struct):
+    """A ticket: a groupchat message on its way, and how its author will see it again."""
+
+    user: UserId
+    room: RoomId
+    speech: Speech
+    full_jid: str
+    to: str
+    id: str
+    extras: str
+    markup: str
+    begun: bool = False
+
+    def sent(self, event: Sent) -> None:
+        """A line of it is in the room: reflect that (the first keeps the author's id)."""
+        self.speech.reflect(self, event)
+
+    def failed(self, error: BridgeError) -> None:
+        """It did not get there: tell the client that sent it."""
+        self.speech.report(self, error)
+
+
+class Speech:
+    """See the module's docstring."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+
+    # ---- from the client
+
+    def groupchat(self, request: Request) -> None:
+        """A message of type groupchat to the room."""
+        occupancy, resource = self._context.here(request)
+        element = request.element
+        body = element.child_text("body")
+        subject = element.child("subject")
+        if subject is not None and body is None:
+            self._submit(
+                occupancy,
+                resource,
+                element,
+                lambda ref: Topic(room=occupancy.room, text=subject.text(), ref=ref),
+            )
+        elif body is not None:
+            self._say(occupancy, resource, element, body)
+        else:
+            self._accompany(occupancy, resource, element)
+
+    def _say(self, occupancy: Occupancy, resource: Resource, element: Element, body: str) -> None:
+        if not body:
+            raise BridgeError(Trouble.NOT_ACCEPTABLE, "The message is empty.")
+        answered = parse_reply(element)
+        if answered is not None:
+            body = without_fallback(element, body, (NS_REPLY,)) or body
+        message = Message(
+            room=occupancy.room,
+            body=self._text(element, body),
+            origin=element.attributes.get("id", ""),
+            reply=None if answered is None else self._reply(occupancy, answered),
+            replaces=parse_replace(element) or "",
+        )
+        levels = self._context.network.capabilities(occupancy.user, occupancy.room)
+        message = degrade.message(message, levels)
+        self._submit(occupancy, resource, element, lambda ref: _with_ref(message, ref))
+
+    def _reply(self, occupancy: Occupancy, answered: ReplyTo) -> Reply:
+        nick = answered.to.partition("/")[2] if answered.to else ""
+        return Reply(id=MessageId(answered.id), nick=nick)
+
+    def _text(self, element: Element, body: str) -> Text:
+        xhtml = element.child("html", NS_XHTML_IM)
+        if xhtml is not None:
+            return from_xhtml(xhtml, body)
+        if STYLED.isdisjoint(body):
+            return Text(plain=body)
+        return from_styling(body)
+
+    def _submit(
+        self, occupancy: Occupancy, resource: Resource, element: Element, event: Callable[[Ref], Outgoing]
+    ) -> None:
+        extras, markup = _reflected(element)
+        ticket = Utterance(
+            user=occupancy.user,
+            room=occupancy.room,
+            speech=self,
+            full_jid=resource.full_jid,
+            to=element.attributes["to"],
+            id=element.attributes.get("id", ""),
+            extras=extras,
+            markup=markup,
+        )
+        ref = self._context.tickets.issue(ticket)
+        self._context.submit(occupancy.user, event(ref))
+
+    def _accompany(self, occupancy: Occupancy, resource: Resource, element: Element) -> None:
+        """A message without words: chat state, reaction, retraction; others are not for IRC-like networks."""
+        levels = self._context.network.capabilities(occupancy.user, occupancy.room)
+        reacted = parse_reactions(element)
+        retracted = parse_retract(element)
+        state = parse_chat_state(element)
+        room = occupancy.room
+        if reacted is not None:
+            for event in degrade.reaction(
+                Reaction(room=room, id=MessageId(reacted.id), emojis=reacted.emojis), levels
+            ):
+                self._submit(occupancy, resource, element, lambda ref, event=event: _with_ref(event, ref))
+        elif retracted is not None:
+            if levels.retractions in (Level.REJECTED, Level.DROPPED):
+                raise BridgeError(Trouble.UNSUPPORTED, "Messages cannot be retracted in this room.")
+            self._submit(
+                occupancy,
+                resource,
+                element,
+                lambda ref: Retraction(room=room, id=MessageId(retracted), ref=ref),
+            )
+        elif state is not None and levels.typing is Level.NATIVE:
+            self._context.submit(occupancy.user, Typing(room=room, state=state))
+
+    # ---- outcome
+
+    def reflect(self, ticket: Utterance, event: Sent) -> None:
+        """§7.4: the author's clients see what the room saw."""
+        occupancy = self._context.rooms.get(ticket.user, ticket.room)
+        if occupancy is None or event.message is None:
+            return
+        if ticket.begun:
+            template = self._context.render.message(event.message, stanza_id=event.message.id)
+        else:
+            ticket.begun = True
+            whole = event.last or not ticket.markup
+            template = self._context.render.message(
+                event.message, stanza_id=ticket.id, extras=ticket.extras + (ticket.markup if whole else "")
+            )
+        self._context.write(occupancy, template)
+
+    def report(self, ticket: Utterance, error: BridgeError) -> None:
+        """RFC 6120 §8.3: what cannot be delivered is answered to its sender."""
+        self._context.router.send(undelivered(ticket.full_jid, ticket.to, ticket.id, "groupchat", error))
+
+    # ---- from the network
+
+    def notice(self, user: UserId, event: RoomNotice) -> None:
+        """A line from the room itself."""
+        occupancy = self._context.rooms.get(user, event.room)
+        if occupancy is not None:
+            self._context.write(occupancy, self._context.render.notice(event.room, event.text))
+
+    def message(self, user: UserId, event: Message) -> None:
+        """Something said, together with other things that happened."""
+        occupancy = self._context.rooms.get(user, event.room)
+        if occupancy is not None:
+            self._context.write(occupancy, self._context.render.message(event))
+
+    def config_changed(self, user: UserId, event: RoomConfig) -> None:
+        """§10.2.1: status 104."""
+        occupancy = self._context.rooms.get(user, event.room)
+        if occupancy is not None:
+            room = self._context.render.room(event.room)
+            payload = f"<x xmlns='{NS_MUC_USER}'><status code='104'/></x>"
+            self._context.write(
+                occupancy, f"<message from='{room}' to='\0' type='groupchat'>{payload}</message>".encode()
+            )
+
+    def topic(self, user: UserId, event: Topic) -> None:
+        """§8.1: the subject changed."""
+        occupancy = self._context.rooms.get(user, event.room)
+        if occupancy is not None:
+            self._context.write(occupancy, self._context.render.subject(event.room, event))
+
+    def typing(self, occupancy: Occupancy, event: Typing) -> None:
+        """XEP-0085 §5.5 in a room."""
+        sender = f"{self._context.render.plain(occupancy.room)}/{event.nick}"
+        payloads = (build_chat_state(event.state), build_hint("no-store"))
+        self._write(
+            occupancy, Element("message", NS_COMPONENT, {"from": sender, "type": "groupchat"}, *payloads)
+        )
+
+    def reaction(self, user: UserId, event: Reaction) -> None:
+        """XEP-0444 §3.2."""
+        occupancy = self._context.rooms.get(user, event.room)
+        if occupancy is not None:
+            sender = f"{self._context.render.plain(event.room)}/{event.nick}"
+            payload = build_reactions(event.id, event.emojis)
+            self._write(
+                occupancy, Element("message", NS_COMPONENT, {"from": sender, "type": "groupchat"}, payload)
+            )
+
+    def retraction(self, user: UserId, event: Retraction) -> None:
+        """XEP-0424 §3, or XEP-0425 §5 when a moderator did it."""
+        occupancy = self._context.rooms.get(user, event.room)
+        if occupancy is None:
+            return
+        room = self._context.render.plain(event.room)
+        sender = f"{room}/{event.nick}" if event.nick and not event.actor else room
+        if event.actor:
+            payload = build_moderated_retract(event.id, f"{room}/{event.actor}", event.reason)
+        else:
+            payload = build_retract(event.id)
+        self._write(
+            occupancy, Element("message", NS_COMPONENT, {"from": sender, "type": "groupchat"}, payload)
+        )
+
+    def _write(self, occupancy: Occupancy, element: Element) -> None:
+        for resource in occupancy.resources.values():
+            element.attributes["to"] = resource.full_jid
+            self._context.router.send(element)
+
+
+def _with_ref(event: Message | Reaction, ref: Ref) -> Outgoing:
+    return structs.replace(event, ref=ref)
+
+
+def _reflected(element: Element) -> tuple[str, str]:
+    """Return the payloads to reflect, and apart from them the formatted body."""
+    parts: list[str] = []
+    markup = ""
+    for child in element.children:
+        if isinstance(child, str) or (child.name, child.namespace) in NOT_REFLECTED:
+            continue
+        if child.namespace == NS_XHTML_IM:
+            markup = child.to_xml(NS_COMPONENT)
+        else:
+            parts.append(child.to_xml(NS_COMPONENT))
+    return "".join(parts), markup
+
+
+def undelivered(full_jid: str, to: str, ident: str, kind: str, error: BridgeError) -> Element:
+    """Build the error that tells a client that its message was not delivered."""
+    original = Element(
+        "message", NS_COMPONENT, {"from": full_jid, "to": to, "id": ident or None, "type": kind}
+    )
+    reply_ = error_reply(original, error)
+    assert reply_ is not None
+    return reply_

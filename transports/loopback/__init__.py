@@ -1,0 +1,17 @@
+"""A complete fantasy network in memory: the reference adapter, and the test double of the bridge."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from bridge.network import Network
+from transports.loopback.config import LoopbackConfig
+
+CONFIG = LoopbackConfig
+
+
+def build(config: LoopbackConfig, reactor: Any) -> Network:
+    """Return the network; it needs no reactor."""
+    from transports.loopback.network import LoopbackNetwork
+
+    return LoopbackNetwork(config)

@@ -1,0 +1,37 @@
+"""What users set: only what the bridge itself asks for."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar
+
+from msgspec import Meta
+
+from bridge.forms import Settings
+
+
+class GatewaySettings(Settings, frozen=True, kw_only=True):
+    """A user's defaults."""
+
+    title: ClassVar[str] = "Configure the gateway"
+    instructions: ClassVar[str] = "Your defaults for all rooms."
+
+    record_history: Annotated[bool, Meta(title="Record history")] = True
+    max_history_length: Annotated[int, Meta(title="Max history length", ge=0)] = 20
+    persistent: Annotated[bool, Meta(title="Make all rooms persistent")] = False
+
+
+class ServerSettings(Settings, frozen=True, kw_only=True):
+    """Nothing depends on the server."""
+
+    title: ClassVar[str] = "Configure the server {server}"
+    instructions: ClassVar[str] = ""
+
+
+class RoomSettings(Settings, frozen=True, kw_only=True):
+    """A user's settings for one room; None leaves it to his defaults."""
+
+    title: ClassVar[str] = "Configure the room {room}"
+    instructions: ClassVar[str] = ""
+
+    record_history: Annotated[bool | None, Meta(title="Record history")] = None
+    persistent: Annotated[bool, Meta(title="Persistent")] = False
