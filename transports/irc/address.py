@@ -57,8 +57,12 @@ class Addresses(Struct, frozen=True):
         """Return the contact behind an IRC nick."""
         return ContactId(self._join(nick, server))
 
+    def suffix(self, server: ServerId) -> str:
+        """Return what follows the name in the local parts of a server's rooms and contacts."""
+        return "" if self.fixed_server else SEPARATOR + server
+
     def _join(self, name: str, server: ServerId) -> str:
-        return name.lower() if self.fixed_server else f"{name.lower()}{SEPARATOR}{server}"
+        return name.lower() + self.suffix(server)
 
 
 def _address(local: str, name: str, server: ServerId) -> Address:

@@ -48,8 +48,15 @@ class Target(Struct, frozen=True, kw_only=True):
     bind: str = ""
 
 
+Ends = tuple[int, str, int]
+"""A connection: our port, the server's IP address and port (RFC 1413)."""
+
+
 class Line(Protocol):
-    """What a connection reports to, once it is up."""
+    """What a connection reports to."""
+
+    def socket_opened(self, ends: Ends) -> None:
+        """TCP is up; the server may ask who we are before TLS is."""
 
     def data_received(self, data: bytes) -> None:
         """Bytes came in."""
@@ -76,6 +83,10 @@ class Wire(TwistedProtocol):
     def connectionMade(self) -> None:
         """TCP is up."""
         _tune(self.transport)
+        ours, theirs = self.transport.getHost(), self.transport.getPeer()
+        self._line.socket_opened(
+            (getattr(ours, "port", 0), getattr(theirs, "host", ""), getattr(theirs, "port", 0))
+        )
         if self._trust is None:
             self._succeed()
 

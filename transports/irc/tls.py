@@ -134,7 +134,7 @@ class _Unverified:
         return connection
 
 
-def is_distrust(error: BaseException) -> bool:
+def is_distrust(error: BaseException | None) -> bool:
     """Tell whether a connection failed because the peer's certificate is not trusted."""
     if isinstance(error, SSL.Error):
         return "certificate verify failed" in str(error)
