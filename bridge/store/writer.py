@@ -92,7 +92,8 @@ class Writer:
     def stop(self) -> Deferred[None]:
         """Write what is queued, or give it up with a word in the log; end the thread."""
         if self._thread is None:
-            self._stopped.callback(None)
+            if not self._stopped.called:
+                self._stopped.callback(None)
         elif not self._closing:
             with self._lock:
                 self._closing = self._urgent = True
