@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from msgspec import Struct
 from twisted.internet.defer import Deferred
-from twisted.internet.endpoints import HostnameEndpoint, wrapClientTLS
+from twisted.internet.endpoints import HostnameEndpoint
 from twisted.internet.interfaces import (
     IAddress,
     IDelayedCall,
@@ -21,6 +21,7 @@ from twisted.internet.interfaces import (
 from twisted.internet.protocol import Factory, connectionDone
 from twisted.internet.protocol import Protocol as TwistedProtocol
 from twisted.protocols.policies import ProtocolWrapper
+from twisted.protocols.tls import TLSMemoryBIOFactory
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
@@ -179,11 +180,13 @@ class Dialer:
 
     def dial(self, target: Target, attempt: Attempt, line: Line) -> Deferred[ITransport]:
         """Try one port; fires when `line` may write. Cancelling gives up, at once and quietly."""
-        endpoint = self._endpoint(target.host, attempt.port, target.bind)
-        if attempt.secure:
-            endpoint = wrapClientTLS(self.contexts.creator(target.host, target.trust), endpoint)
         wire = Wire(line, target.trust if attempt.secure else None)
-        connecting = endpoint.connect(_OneWire(wire))
+        factory: Any = _OneWire(wire)
+        if attempt.secure:
+            creator = self.contexts.creator(target.host, target.trust)
+            factory = TLSMemoryBIOFactory(creator, True, factory, self._clock)
+            factory.noisy = False
+        connecting = self._endpoint(target.host, attempt.port, target.bind).connect(factory)
         connecting.addErrback(wire.fail)
         ready = wire.ready
         ready.addErrback(_stop, connecting)

@@ -56,11 +56,12 @@ class Timers:
 
     def set(self, deadline: Deadline, due: float) -> None:
         """Have `deadline` fire at `due`, unless it is to fire before."""
-        slot = max(ceil(due / RESOLUTION), self._past + 1)
+        slot = ceil(due / RESOLUTION)
         if deadline.slot is not None:
             if deadline.slot <= slot:
                 return
             self.drop(deadline)
+        slot = max(slot, int(self._clock.seconds() / RESOLUTION), self._past + 1)
         deadline.slot = slot
         owners = self._slots.get(slot)
         if owners is None:
