@@ -14,6 +14,8 @@ from bridge.events import Kind
 
 DELIMITER = "\x01"
 ACTION = "ACTION"
+ACTION_OVERHEAD = len(f"{DELIMITER}{ACTION} {DELIMITER}")
+"""Bytes that `action` adds to words that have nothing to quote."""
 MAX_COMMAND = 32
 """Characters of a command's name; a longer one is taken for text."""
 
@@ -50,10 +52,6 @@ def build(command: str, argument: str = "") -> str:
 def action(text: str) -> str:
     """Return the text of a PRIVMSG for a ``/me``."""
     return build(ACTION, text)
-
-
-ACTION_OVERHEAD = len(action("x")) - 1
-"""Bytes that `action` adds."""
 
 
 def quote(text: str) -> str:
