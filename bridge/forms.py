@@ -59,11 +59,13 @@ class Ask(Struct, frozen=True, kw_only=True):
     """The command needs this form filled in; `proceed` gets the values by var.
 
     A field the client left out is absent from the mapping, and keeps its old value.
-    `proceed` may raise BridgeError.
+    `proceed` may raise BridgeError, upon which the form may be submitted again. `more` says that
+    another form follows this one.
     """
 
     form: Form
     proceed: Callable[[Mapping[str, Sequence[str]]], Outcome]
+    more: bool = False
 
 
 Outcome = Done | Ask | Deferred[Any]

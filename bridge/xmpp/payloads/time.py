@@ -13,10 +13,17 @@ def build_time_request() -> Element:
     return Element("time", NS_TIME)
 
 
-def build_time(seconds: float) -> Element:
-    """Write the answer, in UTC; `seconds` since the epoch."""
-    tzo = Element("tzo", NS_TIME, None, "+00:00")
-    return Element("time", NS_TIME, None, tzo, Element("utc", NS_TIME, None, format_time(int(seconds))))
+def build_time(seconds: float, offset: int = 0) -> Element:
+    """Write the answer: seconds since the epoch, and the clock's offset from UTC in seconds."""
+    hours, minutes = divmod(abs(offset) // 60, 60)
+    tzo = f"{'-' if offset < 0 else '+'}{hours:02d}:{minutes:02d}"
+    return Element(
+        "time",
+        NS_TIME,
+        None,
+        Element("tzo", NS_TIME, None, tzo),
+        Element("utc", NS_TIME, None, format_time(int(seconds))),
+    )
 
 
 def parse_entity_time(iq: Element) -> tuple[float, str] | None:

@@ -1,0 +1,215 @@
+"""Service Discovery (XEP-0030) of the gateway, its servers, rooms, occupants and contacts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
+from twisted.python.failure import Failure
+
+from bridge.errors import BridgeError, Trouble
+from bridge.events import Entered, ServerId
+from bridge.network import (
+    Address,
+    ContactAddress,
+    GatewayAddress,
+    Network,
+    RoomAddress,
+    RoomInfo,
+    RoomQuery,
+    ServerAddress,
+)
+from bridge.router import Request, Route, Target, iq_get
+from bridge.services.commands import Commands
+from bridge.services.contacts import contact_of, user_of
+from bridge.services.room_list import RoomLists
+from bridge.xmpp.element import Element
+from bridge.xmpp.payloads.caps import build_caps
+from bridge.xmpp.payloads.commands import NS_COMMANDS
+from bridge.xmpp.payloads.disco import (
+    NS_INFO,
+    NS_ITEMS,
+    Identity,
+    Info,
+    Item,
+    build_contact_form,
+    build_info,
+    build_items,
+)
+from bridge.xmpp.payloads.forms import NS_FORMS, build_result
+from bridge.xmpp.payloads.muc import FORM_ROOM_INFO, NODE_NICK, NODE_TRAFFIC
+from bridge.xmpp.specs import features
+
+NODE = "urn:xmppbridge"
+"""Names the software in entity capabilities (XEP-0115 §4, the `node` attribute)."""
+PATIENCE = 3.0
+"""Seconds to wait for what the network says of a room the user is not in; it is told without, then."""
+CONTACT_KINDS = ("abuse", "admin", "feedback", "sales", "security", "status", "support")
+"""XEP-0157 §2.1."""
+
+
+class Disco:
+    """Says what is where.
+
+    `contacts` are URIs by kind (`CONTACT_KINDS`), as the operator gives them.
+    """
+
+    def __init__(
+        self,
+        domain: str,
+        network: Network,
+        commands: Commands,
+        contacts: Mapping[str, Sequence[str]],
+        clock: IReactorTime,
+    ) -> None:
+        self._domain = domain
+        self._network = network
+        self._commands = commands
+        self._rooms = RoomLists(domain, network)
+        self._clock = clock
+        self._contact_forms = self._contact_form(contacts)
+
+    def _contact_form(self, contacts: Mapping[str, Sequence[str]]) -> tuple[Element, ...]:
+        rows = [(f"{kind}-addresses", contacts[kind]) for kind in CONTACT_KINDS if contacts.get(kind)]
+        return (build_contact_form(rows),) if rows else ()
+
+    def routes(self) -> list[Route]:
+        """Declare what it answers."""
+        return [iq_get(NS_INFO, "query", self.info), iq_get(NS_ITEMS, "query", self.items)]
+
+    # ---- disco#info
+
+    def info(self, request: Request) -> Element | Deferred[Element]:
+        """§3.1, §3.2."""
+        node = request.payload.get("node")
+        if node and not self._is_own_caps(node, request.target):
+            return build_info(self._of_node(request, node), node)
+        found = self._of(request)
+        if isinstance(found, Deferred):
+            return found.addCallback(lambda info: build_info(info, node))
+        return build_info(found, node)
+
+    def _of(self, request: Request) -> Info | Deferred[Info]:
+        address = request.address
+        if request.target is Target.OCCUPANT:
+            contact_of(self._network, request)
+            return self._person(request.to.resource)
+        if isinstance(address, RoomAddress):
+            return self._room(request, address)
+        if isinstance(address, ContactAddress):
+            return self._person(self._network.nick(address.contact))
+        return self.host(address)
+
+    def host(self, address: Address) -> Info:
+        """Return what the gateway, or one of its servers, is."""
+        identity = self._network.identity
+        if isinstance(address, ServerAddress):
+            name = self._network.name(address)
+            return Info(
+                identities=(Identity("conference", identity.type, name),), features=features("server")
+            )
+        return Info(
+            identities=(
+                Identity("conference", identity.type, identity.name),
+                Identity("gateway", identity.type, identity.name),
+            ),
+            features=features("gateway"),
+            forms=self._contact_forms,
+        )
+
+    def caps(self, address: Address) -> Element:
+        """Return the ``<c/>`` of a presence from the gateway or a server (XEP-0115 §4)."""
+        return build_caps(NODE, self.host(address))
+
+    def _is_own_caps(self, node: str, target: Target) -> bool:
+        """XEP-0115 §6.2: asked for the verification string that a presence of ours gave."""
+        return target in (Target.GATEWAY, Target.SERVER) and node.startswith(f"{NODE}#")
+
+    def _person(self, nick: str) -> Info:
+        return Info(identities=(Identity("account", "registered", nick),), features=features("contact"))
+
+    def _room(self, request: Request, address: RoomAddress) -> Info | Deferred[Info]:
+        """XEP-0045 §6.4: as the user sees it from inside, else what the network tells of it."""
+        seen = self._network.snapshot(user_of(request), address.room)
+        if seen is not None:
+            return self._room_info(
+                address, _facts_inside(seen), "muc_moderated" if seen.moderated else "muc_unmoderated"
+            )
+        asked: Deferred[Any] = self._network.ask(user_of(request), RoomQuery(address.room))
+        asked.addTimeout(PATIENCE, self._clock)
+        return asked.addCallbacks(
+            lambda told: self._room_info(address, _facts_outside(told)),
+            lambda failure: self._untold(address, failure),
+        )
+
+    def _untold(self, address: RoomAddress, failure: Failure) -> Info:
+        """A room that cannot be looked up may still be joined."""
+        error = failure.value
+        if isinstance(error, BridgeError) and error.trouble in (Trouble.JID_MALFORMED, Trouble.INTERNAL):
+            failure.raiseException()
+        return self._room_info(address, ())
+
+    def _room_info(self, address: RoomAddress, facts: Iterable[tuple[str, str]], *more: str) -> Info:
+        name = self._network.name(address)
+        shown = [(f"muc#roominfo_{key}", value) for key, value in facts if value]
+        return Info(
+            identities=(Identity("conference", self._network.identity.type, name),),
+            features=(*features("room"), "muc_nonanonymous", *more),
+            forms=(build_result(FORM_ROOM_INFO, shown),) if shown else (),
+        )
+
+    def _of_node(self, request: Request, node: str) -> Info:
+        if request.target in (Target.OCCUPANT, Target.CONTACT):
+            raise BridgeError(Trouble.NOT_FOUND)
+        if request.target is Target.ROOM and node in (NODE_TRAFFIC, NODE_NICK):
+            return Info()
+        if node == NS_COMMANDS:
+            identity = Identity("automation", "command-list", "Ad-Hoc Commands")
+            return Info(identities=(identity,), features=(NS_COMMANDS,))
+        for command in self._commands.listed(request):
+            if command.node == node:
+                identity = Identity("automation", "command-node", command.name)
+                return Info(identities=(identity,), features=(NS_COMMANDS, NS_FORMS))
+        raise BridgeError(Trouble.NOT_FOUND)
+
+    # ---- disco#items
+
+    def items(self, request: Request) -> Element | Deferred[Element]:
+        """§4.1: channels of a server, occupants of a room, commands of either."""
+        node = request.payload.get("node")
+        if request.target in (Target.OCCUPANT, Target.CONTACT):
+            raise BridgeError(Trouble.UNSUPPORTED)
+        if node == NS_COMMANDS:
+            jid = str(request.to)
+            listed = self._commands.listed(request)
+            return build_items((Item(jid=jid, node=one.node, name=one.name) for one in listed), node)
+        if node:
+            self._of_node(request, node)
+            return build_items((), node)
+        address = request.address
+        if isinstance(address, RoomAddress):
+            return self._occupants(request, address)
+        if isinstance(address, ServerAddress):
+            return self._rooms.answer(request, address)
+        if isinstance(address, GatewayAddress) and self._network.single_server:
+            return self._rooms.answer(request, ServerAddress(ServerId("")))
+        return build_items(())
+
+    def _occupants(self, request: Request, address: RoomAddress) -> Element:
+        """XEP-0045 §6.5: for those inside only."""
+        seen = self._network.snapshot(user_of(request), address.room)
+        nicks = () if seen is None else sorted({seen.me.nick, *seen.occupants})
+        room = request.to.bare
+        return build_items(Item(jid=f"{room}/{nick}") for nick in nicks)
+
+
+def _facts_inside(seen: Entered) -> list[tuple[str, str]]:
+    occupants = len(seen.occupants) + (seen.me.nick not in seen.occupants)
+    return [("occupants", str(occupants)), ("subject", seen.topic.text if seen.topic else "")]
+
+
+def _facts_outside(info: RoomInfo) -> list[tuple[str, str]]:
+    occupants = "" if info.occupants is None else str(info.occupants)
+    return [("description", info.description), ("occupants", occupants)]

@@ -1,0 +1,247 @@
+"""The one table of the specifications that the bridge follows.
+
+From it come the disco features of each kind of address, the README's conformance table and
+``conf/doap.xml``; a test sees to it that every specification the code cites has a row.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+
+from msgspec import Struct
+
+from bridge.xmpp.element import escape, quote
+
+
+class Status(Enum):
+    """How much of a specification works here; BACKGROUND is cited, but nothing one could conform to."""
+
+    COMPLETE = "complete"
+    PARTIAL = "partial"
+    BACKGROUND = "background"
+
+
+GATEWAY, SERVER, ROOM, CONTACT = "gateway", "server", "room", "contact"
+"""Kinds of addresses, as `router.Target` values."""
+HOSTS = (GATEWAY, SERVER)
+PLACES = (GATEWAY, SERVER, ROOM)
+ALL = (GATEWAY, SERVER, ROOM, CONTACT)
+
+
+class Spec(Struct, frozen=True):
+    """One specification: `features` are (disco feature, kinds of addresses that have it)."""
+
+    id: str
+    name: str
+    version: str
+    status: Status
+    note: str = ""
+    features: tuple[tuple[str, tuple[str, ...]], ...] = ()
+
+
+_C, _P, _B = Status.COMPLETE, Status.PARTIAL, Status.BACKGROUND
+
+SPECS: tuple[Spec, ...] = (
+    # XMPP, IETF
+    Spec("RFC 6120", "XMPP: Core", "2011", _P, "stanzas, errors, streams of a component"),
+    Spec(
+        "RFC 6121", "XMPP: Instant Messaging and Presence", "2011", _P, "subscriptions to gateway and servers"
+    ),
+    Spec("RFC 7622", "XMPP: Address Format", "2015", _C),
+    Spec("RFC 8264", "PRECIS Framework", "2017", _C),
+    Spec("RFC 8265", "PRECIS: Usernames and Passwords", "2017", _C),
+    # XMPP, XSF
+    Spec(
+        "XEP-0004",
+        "Data Forms",
+        "2.13.2",
+        _C,
+        "",
+        (("jabber:x:data", PLACES),),
+    ),
+    Spec(
+        "XEP-0012",
+        "Last Activity",
+        "2.0",
+        _P,
+        "uptime and idle time",
+        (("jabber:iq:last", (GATEWAY, CONTACT)),),
+    ),
+    Spec(
+        "XEP-0030",
+        "Service Discovery",
+        "2.5.0",
+        _C,
+        "",
+        (
+            ("http://jabber.org/protocol/disco#info", ALL),
+            ("http://jabber.org/protocol/disco#items", ALL),
+        ),
+    ),
+    Spec(
+        "XEP-0045",
+        "Multi-User Chat",
+        "1.35.5",
+        _P,
+        "no room creation and destruction, no reserved nicknames, no voice requests: IRC has none",
+        (
+            ("http://jabber.org/protocol/muc", PLACES),
+            ("http://jabber.org/protocol/muc#stable_id", PLACES),
+        ),
+    ),
+    Spec(
+        "XEP-0050",
+        "Ad-Hoc Commands",
+        "1.3.0",
+        _C,
+        "",
+        (("http://jabber.org/protocol/commands", PLACES),),
+    ),
+    Spec(
+        "XEP-0054", "vcard-temp", "1.3.0", _P, "read only, from WHOIS", (("vcard-temp", (GATEWAY, CONTACT)),)
+    ),
+    Spec(
+        "XEP-0059",
+        "Result Set Management",
+        "1.0",
+        _P,
+        "archive and channel list; no jump by index",
+        (("http://jabber.org/protocol/rsm", (SERVER, ROOM)),),
+    ),
+    Spec("XEP-0068", "Field Standardization for Data Forms", "1.3.0", _C),
+    Spec("XEP-0071", "XHTML-IM", "1.5.4", _P, "what mIRC formatting can say, both ways"),
+    Spec("XEP-0082", "XMPP Date and Time Profiles", "1.1.1", _C),
+    Spec("XEP-0085", "Chat State Notifications", "2.1", _P, "where the server relays typing"),
+    Spec("XEP-0091", "Legacy Delayed Delivery", "1.4", _B, "its times are read"),
+    Spec("XEP-0092", "Software Version", "1.1", _C, "", (("jabber:iq:version", ALL),)),
+    Spec(
+        "XEP-0100",
+        "Gateway Interaction",
+        "1.0",
+        _P,
+        "addresses and presence of the gateway; no registration is needed",
+        (("jabber:iq:gateway", (GATEWAY,)),),
+    ),
+    Spec("XEP-0106", "JID Escaping", "1.1.1", _C, "", (("jid\\20escaping", HOSTS),)),
+    Spec("XEP-0114", "Jabber Component Protocol", "1.6", _C),
+    Spec(
+        "XEP-0115",
+        "Entity Capabilities",
+        "1.6.0",
+        _P,
+        "sent, not read",
+        (("http://jabber.org/protocol/caps", HOSTS),),
+    ),
+    Spec("XEP-0122", "Data Forms Validation", "1.0.2", _P, "basic numbers"),
+    Spec("XEP-0128", "Service Discovery Extensions", "1.0.1", _C),
+    Spec("XEP-0157", "Contact Addresses for XMPP Services", "1.1.1", _C),
+    Spec("XEP-0172", "User Nickname", "1.1", _P, "of the gateway and its servers"),
+    Spec("XEP-0199", "XMPP Ping", "2.0.1", _C, "", (("urn:xmpp:ping", ALL),)),
+    Spec("XEP-0202", "Entity Time", "2.0", _C, "", (("urn:xmpp:time", ALL),)),
+    Spec("XEP-0203", "Delayed Delivery", "2.0", _C, "", (("urn:xmpp:delay", (ROOM,)),)),
+    Spec("XEP-0249", "Direct MUC Invitations", "1.2", _C),
+    Spec("XEP-0280", "Message Carbons", "1.0.1", _P, "marks what carbons leave alone"),
+    Spec("XEP-0297", "Stanza Forwarding", "1.0", _P, "inside archive results"),
+    Spec("XEP-0308", "Last Message Correction", "1.2.1", _P, "shown on IRC as a new line"),
+    Spec(
+        "XEP-0313",
+        "Message Archive Management",
+        "1.1.3",
+        _P,
+        "of rooms; without the extended features",
+        # COMPAT Biboumi 9.0: the gateway and the servers claim it as well, for the rooms they host
+        (("urn:xmpp:mam:2", PLACES),),
+    ),
+    Spec("XEP-0334", "Message Processing Hints", "1.0.0", _C),
+    Spec("XEP-0359", "Unique and Stable Stanza IDs", "0.7.0", _C, "", (("urn:xmpp:sid:0", (ROOM,)),)),
+    Spec("XEP-0393", "Message Styling", "1.1.1", _P, "from XMPP to IRC"),
+    Spec(
+        "XEP-0410",
+        "MUC Self-Ping (Schrödinger's Chat)",
+        "1.1.0",
+        _C,
+        "",
+        (("http://jabber.org/protocol/muc#self-ping-optimization", (ROOM,)),),
+    ),
+    Spec(
+        "XEP-0421",
+        "Occupant identifiers for semi-anonymous MUCs",
+        "1.0.1",
+        _C,
+        "",
+        (("urn:xmpp:occupant-id:0", (ROOM,)),),
+    ),
+    Spec("XEP-0424", "Message Retraction", "0.4.2", _P, "where the server redacts"),
+    Spec("XEP-0425", "Moderated Message Retraction", "0.3.0", _P, "where the server redacts"),
+    Spec("XEP-0428", "Fallback Indication", "0.2.1", _C),
+    Spec("XEP-0444", "Message Reactions", "0.2.1", _P, "where the server relays them, else as text"),
+    Spec("XEP-0461", "Message Replies", "0.2.1", _P, "where the server relays them, else as quoted text"),
+    # IRC
+    Spec("RFC 1459", "Internet Relay Chat Protocol", "1993", _C, "as a client"),
+    Spec("RFC 2812", "Internet Relay Chat: Client Protocol", "2000", _C),
+    Spec("RFC 5802", "SCRAM SASL Mechanisms", "2010", _P, "SCRAM-SHA-256 without channel binding"),
+    Spec("RFC 7677", "SCRAM-SHA-256", "2015", _P, "without channel binding"),
+)
+
+
+def features(place: str) -> tuple[str, ...]:
+    """Return the disco features of a kind of address (a `router.Target` value), sorted."""
+    return tuple(sorted(feature for spec in SPECS for feature, places in spec.features if place in places))
+
+
+README_BEGIN, README_END = "<!-- specs:begin -->", "<!-- specs:end -->"
+
+
+def conformance_table() -> str:
+    """Return the table of the README, in Markdown; it stands between `README_BEGIN` and `README_END`."""
+    lines = ["| Specification | Name | Version | Status | Note |", "|---|---|---|---|---|"]
+    for spec in SPECS:
+        if spec.status is not Status.BACKGROUND:
+            cells = (spec.id, spec.name, spec.version, spec.status.value, spec.note)
+            lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+    return "\n".join(lines) + "\n"
+
+
+_DOAP_HEAD = """\
+<?xml version='1.0' encoding='UTF-8'?>
+<rdf:RDF xmlns:rdf='http://www.w3.org/1999/02/22-rdf-syntax-ns#'
+         xmlns='http://usefulinc.com/ns/doap#'
+         xmlns:xmpp='https://linkmauve.fr/ns/xmpp-doap#'>
+  <Project>
+    <name>xmppbridge</name>
+    <shortdesc xml:lang='en'>XMPP gateway: IRC channels as MUC rooms from any XMPP client</shortdesc>
+    <programming-language>Python</programming-language>
+    <os>Linux</os>
+    <license rdf:resource='https://www.apache.org/licenses/LICENSE-2.0'/>
+    <category rdf:resource='https://linkmauve.fr/ns/xmpp-doap#category-component'/>
+"""
+_DOAP_TAIL = """\
+  </Project>
+</rdf:RDF>
+"""
+
+
+def doap() -> str:
+    """Return the description of the project (DOAP, XEP-0453)."""
+    return _DOAP_HEAD + "".join(_doap_row(spec) for spec in SPECS) + _DOAP_TAIL
+
+
+def _doap_row(spec: Spec) -> str:
+    if spec.status is Status.BACKGROUND:
+        return ""
+    if spec.id.startswith("RFC "):
+        address = f"https://www.rfc-editor.org/info/rfc{spec.id.removeprefix('RFC ')}"
+        return f"    <implements rdf:resource='{address}'/>\n"
+    if not spec.id.startswith("XEP-"):
+        return ""
+    note = f"        <xmpp:note xml:lang='en'>{escape(spec.note)}</xmpp:note>\n" if spec.note else ""
+    return (
+        "    <implements>\n"
+        "      <xmpp:SupportedXep>\n"
+        f"        <xmpp:xep rdf:resource='https://xmpp.org/extensions/{quote(spec.id.lower())}.html'/>\n"
+        f"        <xmpp:status>{spec.status.value}</xmpp:status>\n"
+        f"        <xmpp:version>{escape(spec.version)}</xmpp:version>\n"
+        f"{note}"
+        "      </xmpp:SupportedXep>\n"
+        "    </implements>\n"
+    )
