@@ -1,0 +1,48 @@
+"""The sample file is what the declarations say, and is a configuration."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import msgspec
+
+from bridge.config import Config, parse
+from bridge.config.sample import sample
+
+SAMPLE = Path(__file__).parents[3] / "conf" / "xmppbridge.sample.toml"
+
+
+def read(text: str, tmp_path: Path) -> Config:
+    (tmp_path / "component-secret").write_text("hush\n")
+    return parse(text, SAMPLE, {"CREDENTIALS_DIRECTORY": str(tmp_path)})
+
+
+def test_sample_file_agrees_with_the_declarations() -> None:
+    """Write it anew with: python -m bridge.config.sample > conf/xmppbridge.sample.toml"""
+    assert SAMPLE.read_text("utf-8") == sample()
+
+
+def test_sample_as_it_stands_is_the_default_configuration(tmp_path: Path) -> None:
+    """An operator may start from the sample itself."""
+    gateway = '[gateways."irc.example.org"]\nnetwork = "irc"\ncomponent.secret = "hush"'
+    assert read(sample(), tmp_path) == read(gateway, tmp_path)
+
+
+def test_sample_with_every_default_written_out_is_a_configuration(tmp_path: Path) -> None:
+    """Each commented line can be uncommented as it is."""
+    text = re.sub(r"(?m)^#(?=[\w\[])", "", sample())
+    config, default = read(text, tmp_path), read(sample(), tmp_path)
+    assert (config.limits, config.log, config.contacts) == (default.limits, default.log, default.contacts)
+    assert len(config.gateways["irc.example.org"].options.servers) == 1
+
+
+def test_sample_names_every_option() -> None:
+    """No field of any struct is left out."""
+    text = sample()
+    for struct in (Config, *(field.type for field in msgspec.structs.fields(Config))):
+        if isinstance(struct, type) and issubclass(struct, msgspec.Struct):
+            for field in msgspec.structs.fields(struct):
+                assert re.search(rf"(?m)^#?(\[{field.name}\]|\[{field.name}\.|{field.name} = )", text), (
+                    field.name
+                )
