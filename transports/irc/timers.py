@@ -15,6 +15,8 @@ from twisted.logger import Logger
 
 RESOLUTION = 0.05
 """Seconds by which a deadline may be met late."""
+ROUNDING = 1e-6
+"""Seconds that adding to an epoch clock may lose."""
 
 
 class Deadline:
@@ -100,7 +102,7 @@ class Timers:
         self._call = self._clock.callLater(delay, self._tick)
 
     def _tick(self) -> None:
-        now = self._clock.seconds() + RESOLUTION / 1000
+        now = self._clock.seconds() + ROUNDING
         while self._order and self._order[0] * RESOLUTION <= now:
             self._past = heappop(self._order)
             for deadline in self._slots.pop(self._past):
