@@ -14,6 +14,7 @@ from twisted.internet.defer import Deferred, fail, succeed
 from bridge.capabilities import Capabilities, Level
 from bridge.errors import BridgeError, Trouble
 from bridge.events import (
+    NO_REF,
     Affiliation,
     ChangeNick,
     ContactId,
@@ -160,7 +161,7 @@ class LoopbackNetwork:
                 raise BridgeError(Trouble.UNSUPPORTED)
             method(user, event)
         except BridgeError as error:
-            ref = getattr(event, "ref", 0)
+            ref: Ref = getattr(event, "ref", NO_REF)
             if ref:
                 self._tell(user, Failed(ref=ref, error=error))
 

@@ -12,11 +12,11 @@ from twisted.python.failure import Failure
 
 from bridge.errors import BridgeError, Trouble
 from bridge.events import Failed, Outgoing, Ref, RoomId, Sent, UserId
-from bridge.forms import Settings
-from bridge.network import Network, Scope
+from bridge.network import Network
 from bridge.router import Request, Router
 from bridge.services.muc.occupancy import Occupancy, Resource, Rooms
 from bridge.services.muc.render import Renderer
+from bridge.settings import UserSettings
 from bridge.store import Store
 
 TICKETS_PER_USER = 1_000
@@ -118,7 +118,7 @@ class Context:
         renderer: Renderer,
         clock: IReactorTime,
         wall: Callable[[], float],
-        settings: Callable[[UserId, Scope, str], Settings],
+        settings: UserSettings,
         texts: Texts,
     ) -> None:
         self.router = router

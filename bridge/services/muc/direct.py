@@ -26,11 +26,11 @@ from bridge.network import ContactAddress, ServerAddress
 from bridge.router import Request
 from bridge.services.muc.context import Context, user_of
 from bridge.services.muc.render import body_of
-from bridge.services.muc.speech import undelivered
+from bridge.services.muc.speech import NS_XHTML_IM, undelivered
 from bridge.xmpp.element import Element, quote
 from bridge.xmpp.payloads.chatstates import build_chat_state, parse_chat_state
 from bridge.xmpp.payloads.hints import build_hint
-from bridge.xmpp.payloads.markup import NS_XHTML_IM, from_xhtml, to_xhtml
+from bridge.xmpp.payloads.markup import from_xhtml, to_xhtml
 from bridge.xmpp.stanza import NS_COMPONENT
 
 PLACES_PER_GATEWAY = 50_000

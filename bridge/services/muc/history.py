@@ -6,6 +6,7 @@ while he was inside (his *spans*). Whether anything is kept is each user's setti
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -85,16 +86,17 @@ class History:
 
     def _setting(self, user: UserId, room: RoomId, name: str) -> Any:
         """The room's own setting, or the gateway's where the room's is unset."""
-        own = getattr(self._context.settings(user, Scope.ROOM, room), name, None)
+        own = getattr(self._context.settings.settings(user, Scope.ROOM, room), name, None)
         if own is not None:
             return own
-        return getattr(self._context.settings(user, Scope.GATEWAY, ""), name, None)
+        return getattr(self._context.settings.settings(user, Scope.GATEWAY, ""), name, None)
 
     def is_persistent(self, user: UserId, room: RoomId) -> bool:
         """Tell whether the user stays in the room without any client there."""
         scopes = ((Scope.ROOM, room), (Scope.GATEWAY, ""))
         return any(
-            getattr(self._context.settings(user, scope, key), "persistent", False) for scope, key in scopes
+            getattr(self._context.settings.settings(user, scope, key), "persistent", False)
+            for scope, key in scopes
         )
 
     # ---- what is kept
@@ -137,23 +139,25 @@ class History:
         if limit <= 0 or not store.has_history(domain, occupancy.room, occupancy.user):
             return []
         since = None if wish.since is None else int(wish.since * 1_000_000)
+        now = store.next_id()
         found: Deferred[Any] = store.history(domain, occupancy.room, occupancy.user, limit, since)
-        return found.addCallbacks(lambda kept: self._rendered(kept, wish.max_chars), self._unreadable)
+        return found.addCallbacks(lambda kept: self._rendered(kept, now, wish.max_chars), self._unreadable)
 
     def _limit(self, occupancy: Occupancy, wish: HistoryRequest) -> int:
         if wish.max_chars == 0:
             return 0
-        limit = self._setting(occupancy.user, occupancy.room, "max_history_length")
-        if limit is None or limit < 0:
-            limit = DEFAULT_HISTORY
+        own = self._setting(occupancy.user, occupancy.room, "max_history_length")
+        limit: int = DEFAULT_HISTORY if own is None or own < 0 else own
         if wish.max_stanzas is not None:
             limit = min(limit, wish.max_stanzas) if wish.since is None else wish.max_stanzas
         elif wish.since is not None:
             limit = MAX_HISTORY
         return min(limit, MAX_HISTORY)
 
-    def _rendered(self, kept: list[ArchivedMessage], max_chars: int | None) -> list[bytes]:
-        templates = [self._context.render.message(from_archive(one), delayed=True) for one in kept]
+    def _rendered(self, kept: Sequence[ArchivedMessage], now: int, max_chars: int | None) -> list[bytes]:
+        """Render what was said before `now`; what came while the archive was read is seen live."""
+        past = (from_archive(one) for one in kept if one.id < now)
+        templates = [self._context.render.message(one, delayed=True) for one in past]
         if max_chars is None:
             return templates
         total, first = 0, len(templates)

@@ -95,7 +95,7 @@ class Invitations:
         password = f"<password>{escape(event.password)}</password>" if event.password else ""
         inviter = f"{room}/{quote(event.nick)}" if event.nick else room
         template = (
-            f"<message from='{room}' to='\0'><x xmlns='{NS_MUC_USER}'><invite from='{inviter}'>{reason}</invite>"
-            f"{password}</x></message>"
+            f"<message from='{room}' to='\0'><x xmlns='{NS_MUC_USER}'>"
+            f"<invite from='{inviter}'>{reason}</invite>{password}</x></message>"
         ).encode()
         self._context.write_to(targets, template)

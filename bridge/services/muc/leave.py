@@ -76,7 +76,7 @@ class Leave:
         """Strike an occupancy, here and in the store."""
         self._context.rooms.remove(occupancy)
         self._history.end(occupancy)
-        for full_jid in occupancy.resources or {"": None}:
+        for full_jid in list(occupancy.resources) or [""]:
             self._context.store.drop_occupancy(self._context.domain, occupancy.room, occupancy.user, full_jid)
 
     def client_gone(self, user: UserId, full_jid: str, reason: str = "") -> None:

@@ -77,11 +77,12 @@ class Mam:
         queryid = f" queryid='{quote(query_id)}'" if query_id else ""
         sender = f"{room}/{quote(message.nick)}" if message.nick else room
         stamp = format_time(message.time or 0.0)
+        ident = quote(message.origin or message.id)
         inner = render.payload(message, timed=False)
         return (
             f"<message from='{room}' to='\0'><result xmlns='{NS_MAM}'{queryid} id='{message.id}'>"
             f"<forwarded xmlns='urn:xmpp:forward:0'><delay xmlns='urn:xmpp:delay' stamp='{stamp}'/>"
-            f"<message xmlns='jabber:client' from='{sender}' type='groupchat' id='{quote(message.origin or message.id)}'>"
+            f"<message xmlns='jabber:client' from='{sender}' type='groupchat' id='{ident}'>"
             f"{inner}</message></forwarded></result></message>"
         ).encode()
 

@@ -41,13 +41,13 @@ class Moderation:
     def routes(self) -> list[Route]:
         """Declare what it answers."""
         return [
-            iq_get(NS_MUC_ADMIN, "query", self.list, Target.ROOM),
+            iq_get(NS_MUC_ADMIN, "query", self.show, Target.ROOM),
             iq_set(NS_MUC_ADMIN, "query", self.change, Target.ROOM),
         ]
 
     # ---- lists
 
-    def list(self, request: Request) -> Element | Deferred[Element | None]:
+    def show(self, request: Request) -> Element | Deferred[Element | None]:
         """§8.5, §9.5 and their like: those who have a role or an affiliation."""
         occupancy, _ = self._context.here(request)
         item = parse_items(request.payload)[0]

@@ -82,10 +82,11 @@ class Renderer:
             else "<show>away</show>"
         )
         address = f" jid='{self.jid(occupant.address)}'" if occupant.address else ""
+        item = f"<item affiliation='{occupant.affiliation.value}' role='{occupant.role.value}'{address}/>"
         return (
             f"<presence from='{self.room(room)}/{quote(occupant.nick)}' to='\0'>{state}"
-            f"<x xmlns='{NS_USER}'><item affiliation='{occupant.affiliation.value}' role='{occupant.role.value}'{address}/>"
-            f"{status_codes(codes)}</x>{self._occupant_id(room, occupant.identity)}</presence>"
+            f"<x xmlns='{NS_USER}'>{item}{status_codes(codes)}</x>"
+            f"{self._occupant_id(room, occupant.identity)}</presence>"
         ).encode()
 
     def _occupant_id(self, room: RoomId, identity: str) -> str:
@@ -162,7 +163,8 @@ class Renderer:
     def notice(self, room: RoomId, text: str) -> bytes:
         """A line from the room itself."""
         return (
-            f"<message from='{self.room(room)}' to='\0' type='groupchat'><body>{escape(text)}</body></message>"
+            f"<message from='{self.room(room)}' to='\0' type='groupchat'>"
+            f"<body>{escape(text)}</body></message>"
         ).encode()
 
     def subject(self, room: RoomId, topic: Topic | None, *, joining: bool = False) -> bytes:
@@ -176,7 +178,8 @@ class Renderer:
                 f"<delay xmlns='urn:xmpp:delay' from='{self.room(room)}' stamp='{format_time(topic.time)}'/>"
             )
         return (
-            f"<message from='{sender}' to='\0' type='groupchat'><subject>{escape(topic.text)}</subject>{delay}</message>"
+            f"<message from='{sender}' to='\0' type='groupchat'>"
+            f"<subject>{escape(topic.text)}</subject>{delay}</message>"
         ).encode()
 
     # ---- to one person

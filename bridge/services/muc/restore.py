@@ -135,7 +135,6 @@ class Restore:
 
 def _still_there(failure: Failure) -> bool:
     """An error that comes from the client itself, or no answer in time, does not mean that it is gone."""
-    error = failure.trap(BridgeError)
-    assert error is BridgeError
-    trouble = failure.value.trouble
-    return trouble is Trouble.TIMED_OUT or trouble.value.condition not in GONE
+    error = failure.value
+    assert isinstance(error, BridgeError)
+    return error.trouble is Trouble.TIMED_OUT or error.trouble.value.condition not in GONE

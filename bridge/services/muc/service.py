@@ -52,6 +52,7 @@ from bridge.services.muc.join import Join as JoinFeature
 from bridge.services.muc.leave import Leave as LeaveFeature
 from bridge.services.muc.mam import Mam
 from bridge.services.muc.moderation import Moderation
+from bridge.services.muc.owner import Owner
 from bridge.services.muc.ping import SelfPing
 from bridge.services.muc.presence import Availability
 from bridge.services.muc.restore import Restore
@@ -85,7 +86,7 @@ class Muc:
         self._moderation = Moderation(context)
         self._availability = Availability(context)
         self._restore = Restore(context, self._join, self._leave)
-        self._features = (Mam(context), SelfPing(context), self._moderation)
+        self._features = (Mam(context), SelfPing(context), Owner(context), self._moderation)
         self._bursts: dict[int, Burst] = {}
         self._on: dict[type[Incoming], Callable[[UserId, Any], None]] = {
             Entered: self._join.entered,
@@ -222,7 +223,7 @@ class Muc:
         self._link_changed(user, event)
 
     def _link_lost(self, user: UserId, event: NetworkState) -> None:
-        """Note whom the clients see, so that the next `Entered` leaves no ghosts; archive nothing meanwhile."""
+        """Note whom the clients see, so that the next `Entered` leaves no ghosts; record nothing now."""
         for occupancy in list(self._context.rooms.of(user).values()):
             if occupancy.server == event.server and occupancy.known is None:
                 seen = self._context.network.snapshot(user, occupancy.room)

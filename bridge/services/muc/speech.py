@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from msgspec import Struct, structs
 
 from bridge import degrade
@@ -12,9 +10,7 @@ from bridge.errors import BridgeError, Trouble
 from bridge.events import (
     Message,
     MessageId,
-    Outgoing,
     Reaction,
-    Ref,
     Reply,
     Retraction,
     RoomConfig,
@@ -33,7 +29,7 @@ from bridge.xmpp.element import Element
 from bridge.xmpp.payloads.chatstates import build_chat_state, parse_chat_state
 from bridge.xmpp.payloads.correction import parse_replace
 from bridge.xmpp.payloads.hints import build_hint
-from bridge.xmpp.payloads.markup import NS_XHTML_IM, from_styling, from_xhtml
+from bridge.xmpp.payloads.markup import from_styling, from_xhtml
 from bridge.xmpp.payloads.moderation import build_moderated_retract
 from bridge.xmpp.payloads.muc import NS_MUC_USER
 from bridge.xmpp.payloads.reactions import build_reactions, parse_reactions
@@ -57,8 +53,13 @@ NOT_REFLECTED = frozenset(
     }
 )
 """Payloads that only the room may say (XEP-0359 §6, XEP-0421 §5, XEP-0203 §5), or that it says itself."""
+NS_XHTML_IM = "http://jabber.org/protocol/xhtml-im"
 STYLED = frozenset("*_~`>")
 """Characters without which a text holds no message styling (XEP-0393)."""
+
+
+Reportable = Message | Topic | Reaction | Retraction
+"""Outgoing events of a room whose outcome is reported to their sender."""
 
 
 class Utterance(Struct):
@@ -98,12 +99,7 @@ class Speech:
         body = element.child_text("body")
         subject = element.child("subject")
         if subject is not None and body is None:
-            self._submit(
-                occupancy,
-                resource,
-                element,
-                lambda ref: Topic(room=occupancy.room, text=subject.text(), ref=ref),
-            )
+            self._submit(occupancy, resource, element, Topic(room=occupancy.room, text=subject.text()))
         elif body is not None:
             self._say(occupancy, resource, element, body)
         else:
@@ -124,7 +120,7 @@ class Speech:
         )
         levels = self._context.network.capabilities(occupancy.user, occupancy.room)
         message = degrade.message(message, levels)
-        self._submit(occupancy, resource, element, lambda ref: _with_ref(message, ref))
+        self._submit(occupancy, resource, element, message)
 
     def _reply(self, occupancy: Occupancy, answered: ReplyTo) -> Reply:
         nick = answered.to.partition("/")[2] if answered.to else ""
@@ -138,9 +134,7 @@ class Speech:
             return Text(plain=body)
         return from_styling(body)
 
-    def _submit(
-        self, occupancy: Occupancy, resource: Resource, element: Element, event: Callable[[Ref], Outgoing]
-    ) -> None:
+    def _submit(self, occupancy: Occupancy, resource: Resource, element: Element, event: Reportable) -> None:
         extras, markup = _reflected(element)
         ticket = Utterance(
             user=occupancy.user,
@@ -153,7 +147,7 @@ class Speech:
             markup=markup,
         )
         ref = self._context.tickets.issue(ticket)
-        self._context.submit(occupancy.user, event(ref))
+        self._context.submit(occupancy.user, structs.replace(event, ref=ref))
 
     def _accompany(self, occupancy: Occupancy, resource: Resource, element: Element) -> None:
         """A message without words: chat state, reaction, retraction; others are not for IRC-like networks."""
@@ -163,19 +157,13 @@ class Speech:
         state = parse_chat_state(element)
         room = occupancy.room
         if reacted is not None:
-            for event in degrade.reaction(
-                Reaction(room=room, id=MessageId(reacted.id), emojis=reacted.emojis), levels
-            ):
-                self._submit(occupancy, resource, element, lambda ref, event=event: _with_ref(event, ref))
+            wish = Reaction(room=room, id=MessageId(reacted.id), emojis=reacted.emojis)
+            for event in degrade.reaction(wish, levels):
+                self._submit(occupancy, resource, element, event)
         elif retracted is not None:
             if levels.retractions in (Level.REJECTED, Level.DROPPED):
                 raise BridgeError(Trouble.UNSUPPORTED, "Messages cannot be retracted in this room.")
-            self._submit(
-                occupancy,
-                resource,
-                element,
-                lambda ref: Retraction(room=room, id=MessageId(retracted), ref=ref),
-            )
+            self._submit(occupancy, resource, element, Retraction(room=room, id=MessageId(retracted)))
         elif state is not None and levels.typing is Level.NATIVE:
             self._context.submit(occupancy.user, Typing(room=room, state=state))
 
@@ -267,10 +255,6 @@ class Speech:
         for resource in occupancy.resources.values():
             element.attributes["to"] = resource.full_jid
             self._context.router.send(element)
-
-
-def _with_ref(event: Message | Reaction, ref: Ref) -> Outgoing:
-    return structs.replace(event, ref=ref)
 
 
 def _reflected(element: Element) -> tuple[str, str]:

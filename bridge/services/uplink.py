@@ -1,0 +1,50 @@
+"""What a network sees of the bridge: `bridge.network.Uplink` for one gateway domain."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from bridge.events import Incoming, Message, MessageId, UserId
+from bridge.forms import Settings
+from bridge.network import Scope
+from bridge.services.muc.service import Muc
+from bridge.settings import UserSettings
+from bridge.store import Store
+
+
+class BridgeUplink:
+    """Passes events to the MUC service, and keeps in the store what the network wants kept."""
+
+    def __init__(self, domain: str, muc: Muc, settings: UserSettings, store: Store) -> None:
+        self._domain = domain
+        self._settings = settings
+        self._store = store
+        self._muc = muc
+
+    def deliver(self, user: UserId, events: Sequence[Incoming]) -> None:
+        """See `Uplink`."""
+        self._muc.deliver(user, events)
+
+    def message_id(self) -> MessageId:
+        """See `Uplink`."""
+        return MessageId(f"{self._store.next_id():x}")
+
+    def archive(self, message: Message) -> None:
+        """See `Uplink`."""
+        self._muc.archive(message)
+
+    def settings(self, user: UserId, scope: Scope, key: str) -> Settings:
+        """See `Uplink`."""
+        return self._settings.settings(user, scope, key)
+
+    def save_settings(self, user: UserId, scope: Scope, key: str, settings: Settings) -> None:
+        """See `Uplink`."""
+        self._settings.save_settings(user, scope, key, settings)
+
+    def memory(self, user: UserId) -> Mapping[str, bytes]:
+        """See `Uplink`."""
+        return self._store.memory(self._domain, user)
+
+    def remember(self, user: UserId, key: str, value: bytes | None) -> None:
+        """See `Uplink`."""
+        self._store.remember(self._domain, user, key, value)
