@@ -90,11 +90,12 @@ class IrcClient:
         "_close_by",
         "_deadline",
         "_held",
+        "_link",
         "_links",
         "_made_at",
         "_owner",
+        "_reason",
         "_retry_at",
-        "_was_online",
         "connected_at",
         "connection",
         "patience",
@@ -131,7 +132,8 @@ class IrcClient:
         self._close_by: float | None = None
         self._broken_since: float | None = None
         self._made_at = 0.0
-        self._was_online = False
+        self._link = Link.DISCONNECTED
+        self._reason = ""
         self._held = False
         self._carrying = False
         self._again = False
@@ -207,25 +209,32 @@ class IrcClient:
         """Have the session forget the link, and plan the next one if it still wants one."""
         self.connection = None
         self._close_by = None
+        self._reason = text
+        carrying, self._carrying = self._carrying, True
+        try:
+            self._lose(BridgeError(Trouble.LOST if made else Trouble.UNREACHABLE, text))
+        finally:
+            self._carrying = carrying
+        self.advance()
+
+    def _lose(self, error: BridgeError) -> None:
         now = self._links.clock.seconds()
-        if self._was_online:
-            self._was_online = False
+        if self._link is Link.CONNECTED:
             self._broken_since = now
             if now - self._made_at >= STABLE:
                 self._backoff.reset()
-        error = BridgeError(Trouble.LOST if made else Trouble.UNREACHABLE, text)
-        self.session.connection_lost(error, text)
-        self._plan_retry(error, now)
-        self.advance()
+            if self.session.wants_link:
+                self._tell(Link.RETRYING)
+        self.session.connection_lost(error, error.text)
+        if self.session.wants_link:
+            self._plan_retry(error, now)
 
     def _plan_retry(self, error: BridgeError, now: float) -> None:
-        if not self.session.wants_link:
-            return
+        """Try again what once went well; what never did fails visibly."""
         if self._broken_since is None or now - self._broken_since >= self.patience:
             self.session.give_up(error)
-            return
-        self._retry_at = now + self._backoff.pause()
-        self._tell(Link.RETRYING, error.text)
+        else:
+            self._retry_at = now + self._backoff.pause()
 
     # ---- moving it all on
 
@@ -259,12 +268,14 @@ class IrcClient:
         """Have a connection exactly while the session wants one."""
         session, connection = self.session, self.connection
         if session.state is State.ONLINE:
-            self._was_online = True
             self._broken_since = None
+            self._tell(Link.CONNECTED)
         if connection is None:
             if not session.wants_link:
                 self._retry_at = None
-                self._owner.finished(self)
+                self._tell(Link.DISCONNECTED)
+                if not session.wants_link:
+                    self._owner.finished(self)
             elif self._retry_at is None:
                 self._open()
         elif not connection.is_up:
@@ -284,12 +295,15 @@ class IrcClient:
             self._again = True
             return
         if self._broken_since is None:
-            self._tell(Link.CONNECTING, "")
+            self._tell(Link.CONNECTING)
         self.connection = Connection(target, self)
         self.connection.open(self._links.dialer, self._links.turnstile(self.server, target.host))
 
-    def _tell(self, link: Link, text: str) -> None:
-        self._owner.deliver(self.user, (NetworkState(server=self.server, link=link, text=text),))
+    def _tell(self, link: Link) -> None:
+        if link is not self._link:
+            self._link = link
+            text = self._reason if link in (Link.RETRYING, Link.DISCONNECTED) else ""
+            self._owner.deliver(self.user, (NetworkState(server=self.server, link=link, text=text),))
 
     # ---- deadlines
 

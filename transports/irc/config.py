@@ -9,6 +9,8 @@ from msgspec import Meta, Struct
 from bridge.secret import Secret
 
 Port = Annotated[int, Meta(ge=1, le=65535)]
+Burst = Annotated[int, Meta(ge=-1)]
+Rate = Annotated[float, Meta(gt=0)]
 
 DEFAULT_TLS_PORTS: tuple[int, ...] = (6697, 6670)
 DEFAULT_CONNECT_RATE = 5.0
@@ -48,14 +50,15 @@ class ServerConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         Secret | None, Meta(description="Password of the WEBIRC block that this server gives the gateway.")
     ] = None
     throttle_burst: Annotated[
-        int | None, Meta(ge=-1, description="Lines sent at once before pacing begins; -1: no pacing.")
+        Burst | None, Meta(description="Lines sent at once before pacing begins; -1: no pacing.")
     ] = None
     throttle_rate: Annotated[
-        float | None,
-        Meta(gt=0, description="Lines per second once paced.", extra={"unit": "lines per second"}),
+        Rate | None, Meta(description="Pace of further lines.", extra={"unit": "lines per second"})
     ] = None
-    connect_rate: Annotated[float | None, Meta(gt=0, description="New connections to it per second.")] = None
-    connect_burst: Annotated[int | None, Meta(ge=1, description="New connections to it at once.")] = None
+    connect_rate: Annotated[Rate | None, Meta(description="New connections to it per second.")] = None
+    connect_burst: Annotated[
+        Annotated[int, Meta(ge=1)] | None, Meta(description="New connections to it at once.")
+    ] = None
 
 
 class IrcConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -138,13 +141,13 @@ class IrcConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     ] = 20
     encoding: Annotated[str, Meta(description="Charset of lines that are not UTF-8.")] = "cp1252"
     throttle_burst: Annotated[
-        int, Meta(ge=-1, description="Lines sent to a server at once before pacing begins; -1: no pacing.")
+        Burst, Meta(description="Lines sent to a server at once before pacing begins; -1: no pacing.")
     ] = 10
     throttle_rate: Annotated[
-        float, Meta(gt=0, description="Lines per second once paced.", extra={"unit": "lines per second"})
+        Rate, Meta(description="Pace of further lines.", extra={"unit": "lines per second"})
     ] = 1.0
     connect_rate: Annotated[
-        float, Meta(gt=0, description="New connections to one server per second, so that it does not ban us.")
+        Rate, Meta(description="New connections to one server per second, so that it does not ban us.")
     ] = DEFAULT_CONNECT_RATE
     connect_burst: Annotated[int, Meta(ge=1, description="New connections to one server at once.")] = (
         DEFAULT_CONNECT_BURST

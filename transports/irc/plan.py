@@ -111,7 +111,6 @@ class Plan:
             after_connect_commands=settings.after_connect_commands,
             webirc=self._webirc(user, preset),
             ctcp_version_text=f"(through the {config.brand} gateway)",
-            patience=config.patience,
         )
 
     def _webirc(self, user: UserId, preset: ServerConfig) -> WebIrc | None:
