@@ -6,6 +6,7 @@ Names carry no prefix: an element has a namespace and a local name, attributes a
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Union
 
@@ -24,14 +25,18 @@ def clean(text: str) -> str:
     return text if text.isprintable() else text.translate(_NOT_XML)
 
 
+_needs_escape = re.compile("[&<>\\x00-\\x1f\\ud800-\\udfff\ufffe\uffff]").search
+_needs_quote = re.compile("[&<>'\"\\x00-\\x1f\\ud800-\\udfff\ufffe\uffff]").search
+
+
 def escape(text: str) -> str:
     """Escape character data."""
-    return clean(text).translate(_TEXT_ESCAPES)
+    return text if _needs_escape(text) is None else clean(text).translate(_TEXT_ESCAPES)
 
 
 def quote(text: str) -> str:
     """Escape an attribute's value; the quotes around it are the caller's."""
-    return clean(text).translate(_ATTRIBUTE_ESCAPES)
+    return text if _needs_quote(text) is None else clean(text).translate(_ATTRIBUTE_ESCAPES)
 
 
 class Element:

@@ -8,7 +8,6 @@ users who see the same event cost one rendering and N splices.
 from __future__ import annotations
 
 import hashlib
-import hmac
 from collections.abc import Iterable
 
 from bridge.events import Kind, Message, Occupant, RoomId, Topic
@@ -20,7 +19,7 @@ from bridge.xmpp.payloads.markup import to_xhtml
 GAP = b"\0"
 NS_USER = "http://jabber.org/protocol/muc#user"
 NAME_CACHE = 20_000
-"""How many room and occupant addresses are kept quoted."""
+"""How many room addresses are kept quoted, and how many occupants' ids rendered."""
 
 _PREFIX = {Kind.TEXT: "", Kind.EMOTE: "/me ", Kind.NOTICE: "[notice] "}
 
@@ -45,6 +44,7 @@ class Renderer:
         self.domain = domain
         self._secret = secret
         self._rooms: dict[RoomId, str] = {}
+        self._occupant_ids: dict[tuple[RoomId, str], str] = {}
 
     def room(self, room: RoomId) -> str:
         """Return a room's JID, quoted for an attribute."""
@@ -66,8 +66,7 @@ class Renderer:
 
     def occupant_id(self, room: RoomId, identity: str) -> str:
         """XEP-0421 §3.1: opaque, stable in this room, different in every other."""
-        key = hmac.digest(self._secret, f"{room}\0{identity}".encode(), "sha256")
-        return hashlib.sha256(key).hexdigest()[:32]
+        return hashlib.blake2b(f"{room}\0{identity}".encode(), key=self._secret, digest_size=16).hexdigest()
 
     # ---- presence
 
@@ -92,7 +91,13 @@ class Renderer:
     def _occupant_id(self, room: RoomId, identity: str) -> str:
         if not identity:
             return ""
-        return f"<occupant-id xmlns='urn:xmpp:occupant-id:0' id='{self.occupant_id(room, identity)}'/>"
+        found = self._occupant_ids.get((room, identity))
+        if found is None:
+            if len(self._occupant_ids) >= NAME_CACHE:
+                self._occupant_ids.clear()
+            found = f"<occupant-id xmlns='urn:xmpp:occupant-id:0' id='{self.occupant_id(room, identity)}'/>"
+            self._occupant_ids[room, identity] = found
+        return found
 
     def gone(
         self,
