@@ -12,7 +12,7 @@ from enum import Enum
 from typing import Any, Protocol
 
 from msgspec import Struct
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, fail
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -141,7 +141,7 @@ class Router:
         self._gate = gate
         self._clock = clock
         self._table: dict[tuple[str, str, str, str, Target], Method] = {}
-        self._waiting: dict[str, tuple[str, Deferred[Element], IDelayedCall]] = {}
+        self._waiting: dict[str, tuple[Jid, Deferred[Element], IDelayedCall]] = {}
         self._last_id = 0
 
     def add(self, service: Service) -> None:
@@ -164,12 +164,16 @@ class Router:
     def request(self, iq: Element) -> Deferred[Element]:
         """Send an iq of ours, giving it an id; fires with the result iq, or fails with BridgeError."""
         if len(self._waiting) >= IQ_LIMIT:
-            raise BridgeError(Trouble.OVERLOADED)
+            return fail(BridgeError(Trouble.OVERLOADED))
+        try:
+            asked = Jid.parse(iq.attributes["to"])
+        except JidError:
+            return fail(BridgeError(Trouble.JID_MALFORMED))
         self._last_id += 1
         ident = iq.attributes["id"] = f"xb{self._last_id:x}"
         waiting: Deferred[Element] = Deferred()
         timeout = self._clock.callLater(IQ_TIMEOUT, self._expire, ident)
-        self._waiting[ident] = (iq.attributes["to"], waiting, timeout)
+        self._waiting[ident] = (asked, waiting, timeout)
         self.send(iq)
         return waiting
 
@@ -185,11 +189,14 @@ class Router:
     def _route(self, element: Element) -> None:
         try:
             sender = Jid.parse(element.attributes.get("from", ""))
+        except JidError:
+            return None  # nobody could be told: no server delivers to such an address
+        try:
             to = Jid.parse(element.attributes.get("to", ""))
         except JidError:
             raise BridgeError(Trouble.JID_MALFORMED) from None
         if element.name == "iq" and element.attributes.get("type") in ("result", "error"):
-            return self._answered(element)
+            return self._answered(element, sender)
         if not self._gate.admits(sender):
             raise BridgeError(Trouble.NOT_SERVED)
         target, address = self._target(to)
@@ -240,9 +247,8 @@ class Router:
     def _call(self, method: Method, request: Request) -> None:
         answer = method(request)
         if isinstance(answer, Deferred):
-            answer.addCallbacks(
-                lambda payload: self._answer(request, payload), lambda failure: self._failed(request, failure)
-            )
+            answer.addCallback(lambda payload: self._answer(request, payload))
+            answer.addErrback(lambda failure: self._failed(request, failure))
         else:
             self._answer(request, answer)
 
@@ -275,10 +281,11 @@ class Router:
         if reply is not None:
             self.send(reply)
 
-    def _answered(self, element: Element) -> None:
+    def _answered(self, element: Element, sender: Jid) -> None:
+        """RFC 6120 §8.1.2.1: an answer counts only from whom was asked."""
         ident = element.attributes.get("id", "")
         entry = self._waiting.get(ident)
-        if entry is None or entry[0] != element.attributes.get("from"):
+        if entry is None or entry[0] != sender:
             return
         del self._waiting[ident]
         _, waiting, timeout = entry
