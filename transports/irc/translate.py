@@ -193,8 +193,7 @@ def lines(text: Text, limit: int) -> list[Text]:
     for line in text.plain.split("\n"):
         piece = clip(text, start, start + len(line))
         start += len(line) + 1
-        if _clean(line).strip():
-            result.extend(_fit(piece, limit))
+        result.extend(part for part in _fit(piece, limit) if _clean(part.plain).strip())
     return result
 
 
@@ -283,6 +282,8 @@ def mode_changes(
 
 # ---- nicks
 
+MAX_NICK = 64
+"""Bytes of a nick towards a server that allows more or does not say."""
 _ASCII_NICK = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789[]\\`_^{|}-")
 _NOT_FIRST = frozenset("0123456789-")
 _UNICODE_MAPPINGS = frozenset({"rfc3454", "rfc7613", "rfc7700", "rfc8265", "precis"})
@@ -301,9 +302,8 @@ def sanitise(nick: str, isupport: ISupport) -> str | None:
         return None
     if kept[:1] in _NOT_FIRST:
         kept = "_" + kept
-    if isupport.nick_length is not None:
-        kept = kept.encode("utf-8", "ignore")[: isupport.nick_length].decode("utf-8", "ignore")
-    return kept or None
+    length = MAX_NICK if isupport.nick_length is None else min(isupport.nick_length, MAX_NICK)
+    return kept.encode("utf-8", "ignore")[:length].decode("utf-8", "ignore") or None
 
 
 def _is_letter(character: str) -> bool:
