@@ -22,7 +22,7 @@ _PROFILE = re.compile(
 def format_time(seconds: float) -> str:
     """Write a time (XEP-0082 §3.2), with milliseconds if not whole; cut to the years 1 to 9999."""
     seconds = 0.0 if isnan(seconds) else min(max(seconds, _EARLIEST), _LATEST)
-    moment = _EPOCH + timedelta(seconds=round(seconds, 3))
+    moment = _EPOCH + timedelta(milliseconds=round(seconds * 1000))
     text = moment.strftime("%m-%dT%H:%M:%S")
     fraction = f".{moment.microsecond // 1000:03d}" if moment.microsecond else ""
     return f"{moment.year:04d}-{text}{fraction}Z"

@@ -1,4 +1,4 @@
-"""XEP-0334 Message Processing Hints 1.0.0, and XEP-0280 Message Carbons 1.0.1's ``<build_private/>``."""
+"""XEP-0334 Message Processing Hints 1.0.0, and XEP-0280 Message Carbons 1.0.1's ``<private/>``."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def has_hint(message: Element, name: str) -> bool:
 
 def build_private() -> Element:
     """Write the mark of a message that carbons leave alone (XEP-0280 §8)."""
-    return Element("build_private", NS_CARBONS)
+    return Element("private", NS_CARBONS)
 
 
 def one_resource_only(message: Element) -> Element:

@@ -1,0 +1,111 @@
+"""Message archive payloads."""
+
+from __future__ import annotations
+
+import pytest
+
+from bridge.errors import BridgeError, Trouble
+from bridge.xmpp.element import Element
+from bridge.xmpp.payloads.forms import build_submit, find_form, parse_form, parse_form_type
+from bridge.xmpp.payloads.mam import (
+    NS_MAM,
+    MamQuery,
+    build_archived,
+    build_fin,
+    build_form,
+    build_metadata,
+    parse_query,
+)
+from bridge.xmpp.payloads.rsm import NS_RSM, PageRequest
+
+
+def query(*children: Element) -> Element:
+    return Element("query", NS_MAM, {"queryid": "q"}, *children)
+
+
+def test_plain_query_asks_for_everything():
+    """XEP-0313 §4.1: without a form there are no limits."""
+    assert parse_query(query()) == MamQuery(query_id="q")
+
+
+def test_query_with_form_and_page_is_read():
+    """Time, person, ids and page are read."""
+    form = build_submit(
+        NS_MAM,
+        [
+            ("with", "room@gw/nick"),
+            ("start", "1970-01-01T00:00:10Z"),
+            ("end", "1970-01-01T00:00:20Z"),
+            ("after-id", "a"),
+            ("before-id", "b"),
+        ],
+    )
+    page = Element("set", NS_RSM, None, Element("max", NS_RSM, None, "5"), Element("before", NS_RSM))
+    assert parse_query(query(form, page)) == MamQuery(
+        query_id="q",
+        with_jid="room@gw/nick",
+        start=10,
+        end=20,
+        after_id="a",
+        before_id="b",
+        rsm=PageRequest(limit=5, before=""),
+    )
+
+
+@pytest.mark.parametrize(
+    ("form", "trouble"),
+    [
+        (build_submit(NS_MAM, [("start", "yesterday")]), Trouble.BAD_REQUEST),
+        (build_submit("urn:other", []), Trouble.BAD_REQUEST),
+        (build_submit(NS_MAM, [("colour", "red")]), Trouble.UNSUPPORTED),
+    ],
+)
+def test_query_that_cannot_be_answered_as_asked_is_refused(form, trouble):
+    """XEP-0313 §4.1.5: an unknown field is an error rather than ignored."""
+    with pytest.raises(BridgeError) as caught:
+        parse_query(query(form))
+    assert caught.value.trouble is trouble
+
+
+def test_form_names_what_may_be_asked():
+    """The fields that are read are the ones offered."""
+    form = find_form(build_form())
+    assert form is not None and parse_form_type(form) == NS_MAM
+    assert [field.var for field in parse_form(form).fields] == [
+        "with",
+        "start",
+        "end",
+        "before-id",
+        "after-id",
+    ]
+
+
+def test_end_of_an_answer_names_its_page():
+    """XEP-0313 §4.3: first, last, count and whether there is more."""
+    fin = build_fin(["a", "b"], complete=True, total=7, index=5)
+    assert fin.attributes == {"complete": "true"}
+    page = fin.child("set", NS_RSM)
+    assert page.child("first").get("index") == "5"
+    assert (page.child_text("first"), page.child_text("last"), page.child_text("count")) == ("a", "b", "7")
+    empty = build_fin([], complete=False, total=0)
+    assert "complete" not in empty.attributes
+    assert empty.child("set", NS_RSM).child("first") is None
+
+
+def test_result_wraps_the_message_and_its_time():
+    """XEP-0313 §4.2."""
+    inner = Element("message", "jabber:client", None)
+    result = build_archived("q", "id1", 10, inner)
+    forwarded = result.child("forwarded", "urn:xmpp:forward:0")
+    assert result.attributes == {"queryid": "q", "id": "id1"}
+    assert forwarded.child("delay", "urn:xmpp:delay").get("stamp") == "1970-01-01T00:00:10Z"
+    assert forwarded.child("message", "jabber:client") is inner
+
+
+def test_metadata_of_an_empty_archive_is_empty():
+    """XEP-0313 §5."""
+    assert build_metadata(None, None).children == []
+    assert build_metadata(("a", 0), ("b", 1)).child("end").attributes == {
+        "id": "b",
+        "timestamp": "1970-01-01T00:00:01Z",
+    }
