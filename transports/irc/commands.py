@@ -74,7 +74,7 @@ def _begin_disconnect(network: IrcNetwork, context: CommandContext) -> Outcome:
 
 
 def _ask_servers(network: IrcNetwork, user: UserId) -> Outcome:
-    clients = network.users().get(user)
+    clients = network.clients_of(user)
     if not clients:
         return Done(note=Note(f"User {user} is not connected to any IRC server."))
     options = tuple((network.plan.name(server), network.plan.name(server)) for server in sorted(clients))
@@ -100,7 +100,7 @@ def _disconnect(network: IrcNetwork, user: UserId, values: Values) -> Outcome:
     wanted = values.get("irc-servers")
     if wanted is None:
         raise BridgeError(Trouble.BAD_REQUEST)
-    clients = network.users().get(user, {})
+    clients = network.clients_of(user)
     leaving = [client for server, client in clients.items() if network.plan.name(server) in wanted]
     for client in leaving:
         client.quit(_one(values, "quit-message"))

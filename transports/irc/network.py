@@ -381,9 +381,20 @@ class IrcNetwork:
                 return client.user
         return None
 
-    def users(self) -> Mapping[UserId, Mapping[ServerId, IrcClient]]:
-        """Return the clients by user and server."""
-        return self._clients
+    def users(self) -> Sequence[UserId]:
+        """Return those who are on any server."""
+        return list(self._clients)
+
+    def clients_of(self, user: UserId) -> Mapping[ServerId, IrcClient]:
+        """Return a user's clients by server."""
+        return dict(self._clients.get(user, {}))
+
+    def disconnect(self, user: UserId, reason: str) -> bool:
+        """Take the user off all servers; tell whether he was on any."""
+        clients = self.clients_of(user)
+        for client in clients.values():
+            client.quit(reason)
+        return bool(clients)
 
     @property
     def now(self) -> float:
