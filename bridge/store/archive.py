@@ -68,6 +68,10 @@ OPEN_SPAN = (
     "INSERT INTO span (room, owner, first, last) VALUES (?, ?, ?, NULL)"
     " ON CONFLICT (room, owner, first) DO UPDATE SET last = NULL"
 )
+PUT_SPAN = (
+    "INSERT INTO span (room, owner, first, last) VALUES (?, ?, ?, ?)"
+    " ON CONFLICT (room, owner, first) DO UPDATE SET last = excluded.last"
+)
 CLOSE_SPAN = "UPDATE span SET last = ? WHERE room = ? AND owner = ? AND last IS NULL"
 READ = (
     "SELECT id, nick, identity, kind, body, origin, data FROM message"
@@ -104,6 +108,23 @@ class Archive:
                 for domain, m in messages
             ],
         )
+
+    def insert_counted(self, messages: Sequence[tuple[str, ArchivedMessage]]) -> int:
+        """Store messages; return how many were new."""
+        if not messages:
+            return 0
+        lowest, highest = (pick(m.id for _, m in messages) for pick in (min, max))
+        sql = "SELECT COUNT(*) FROM message WHERE id BETWEEN ? AND ?"
+        before = self._connection.execute(sql, (lowest, highest))[0][0]
+        self.insert(messages)
+        return int(self._connection.execute(sql, (lowest, highest))[0][0] - before)
+
+    def put_span(self, domain: str, room: str, owner: str, first: int, last: int) -> bool:
+        """Store a span that is over; False if it was there already, which it may lengthen."""
+        key = (self._make_number(domain, room), owner, first)
+        known = self._connection.execute("SELECT 1 FROM span WHERE room = ? AND owner = ? AND first = ?", key)
+        self._connection.execute(PUT_SPAN, (*key, last))
+        return not known
 
     def change_spans(self, changes: Iterable[SpanChange]) -> None:
         """Open and close spans, in order."""
