@@ -255,6 +255,12 @@ class Network(Protocol):
     def snapshot(self, user: UserId, room: RoomId) -> Entered | None:
         """Return the room as `user` sees it now; None if he is not in it."""
 
+    def users(self) -> Sequence[UserId]:
+        """Return who has a link to any server now."""
+
+    def disconnect(self, user: UserId, reason: str) -> bool:
+        """End all links of `user`, as if he had left; False if he has none."""
+
     def commands(self, address: Address) -> Sequence[Command]:
         """Return the ad-hoc commands offered at this address, beside the generic ones."""
 
@@ -263,3 +269,13 @@ class Network(Protocol):
 
 
 NetworkFactory = Callable[[Any], Network]
+
+
+class Probe(Struct, frozen=True, kw_only=True):
+    """A trial that `xmppbridge check --live` shows: `result` fires with words, or fails with BridgeError.
+
+    A network's module offers them by ``probes(config, reactor)``, without starting a network.
+    """
+
+    subject: str
+    result: Deferred[str]

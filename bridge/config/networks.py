@@ -1,21 +1,21 @@
 """The networks that are installed: entry points of the group ``xmppbridge.networks``.
 
-Each names a module that has `CONFIG`, the struct type of its options, and `build`, which makes
-a network of one. In a source checkout that is not installed, the project's own declaration of
+Each names a module that has `CONFIG`, the struct type of its options, `build`, which makes a
+network of one, and `probes`, which tries one out. In a source checkout that is not installed, the project's own declaration of
 its entry points is read instead.
 """
 
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any, Protocol, cast
 
 from msgspec import Struct
 
-from bridge.network import Network
+from bridge.network import Network, Probe
 
 GROUP = "xmppbridge.networks"
 _CHECKOUT = Path(__file__).resolve().parents[2] / "pyproject.toml"
@@ -28,6 +28,9 @@ class NetworkModule(Protocol):
 
     def build(self, config: Any, reactor: Any) -> Network:
         """Make a network that serves one gateway by `config`, a `CONFIG`."""
+
+    def probes(self, config: Any, reactor: Any) -> Sequence[Probe]:
+        """Try to reach the servers that `config` names; for `xmppbridge check --live`."""
 
 
 def _declared() -> Iterable[EntryPoint]:

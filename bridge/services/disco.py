@@ -71,6 +71,10 @@ class Disco:
         self._clock = clock
         self._contact_forms = self._contact_form(contacts)
 
+    def set_contacts(self, contacts: Mapping[str, Sequence[str]]) -> None:
+        """Tell other contacts from now on."""
+        self._contact_forms = self._contact_form(contacts)
+
     def _contact_form(self, contacts: Mapping[str, Sequence[str]]) -> tuple[Element, ...]:
         rows = [(f"{kind}-addresses", contacts[kind]) for kind in CONTACT_KINDS if contacts.get(kind)]
         return (build_contact_form(rows),) if rows else ()

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
-from bridge.network import Network
+from bridge.network import Network, Probe
 from transports.irc.config import IrcConfig
 
 CONFIG = IrcConfig
@@ -15,3 +16,10 @@ def build(config: IrcConfig, reactor: Any) -> Network:
     from transports.irc.network import build_network
 
     return build_network(config, reactor)
+
+
+def probes(config: IrcConfig, reactor: Any) -> Sequence[Probe]:
+    """Try to reach the servers that `config` names (`xmppbridge check --live`)."""
+    from transports.irc.probe import server_probes
+
+    return server_probes(config, reactor)

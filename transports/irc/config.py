@@ -70,7 +70,10 @@ class IrcConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             max_length=255,
             description="Serve this one server only: addresses are #channel@gateway and nick@gateway. "
             "Empty: any server, as #channel%server@gateway.",
-            extra={"restart": True},
+            extra={
+                "restart": True,
+                "ask": "The one IRC server to serve (nothing: users choose any)",
+            },
         ),
     ] = ""
     brand: Annotated[

@@ -1,0 +1,148 @@
+"""`xmppbridge init`: a few questions, then the configuration and the XMPP server's part of it."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import tomllib
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+import msgspec
+
+from bridge.cli.snippets import SNIPPETS, Setup, configuration
+from bridge.config import ConfigError, network_module, network_names, parse
+from bridge.config.declarations import BareJid, Domain
+from bridge.config.loader import DATABASE, metas
+from bridge.config.locate import FILE_NAME
+
+DEFAULT_PORT = 5347
+
+
+class _Parsed(click.ParamType[str]):
+    """An option that a declaration's type reads; "" stays."""
+
+    def __init__(self, name: str, parse: Callable[[object], str]) -> None:
+        self.name = name
+        self._parse = parse
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        try:
+            return self._parse(value) if value else ""
+        except ValueError as error:
+            return self.fail(str(error), param, ctx)
+
+
+JID = _Parsed("JID", BareJid.parse)
+DOMAIN = _Parsed("DOMAIN", Domain.parse)
+
+
+@click.command()
+@click.option("--domain", type=DOMAIN, help="The gateway's domain, e.g. irc.example.org.")
+@click.option("--network", type=click.Choice(network_names()), help="The kind of network.")
+@click.option("--server", type=click.Choice(list(SNIPPETS)), help="Your XMPP server.")
+@click.option("--host", help="Where it listens for components; 127.0.0.1 by default.")
+@click.option("--port", type=click.IntRange(1, 65535), help=f"Its component port; {DEFAULT_PORT} by default.")
+@click.option("--secret", help="The shared secret; a fresh one by default.")
+@click.option("--credential", metavar="NAME", help="Write the secret to a file NAME, for systemd to pass on.")
+@click.option("--admin", type=JID, help="The administrator's JID.")
+@click.option("--store", metavar="URL", help="Where data is kept; beside the file unless that is below /etc.")
+@click.option("--option", "options", multiple=True, metavar="KEY=VALUE", help="An option of the network.")
+@click.option("--output", "-o", type=click.Path(path_type=Path), default=FILE_NAME, show_default=True)
+@click.option("--yes", "-y", is_flag=True, help="Ask nothing: the defaults, and what the options say.")
+def init(output: Path, yes: bool, options: tuple[str, ...], **given: Any) -> None:
+    """Write a configuration, and the lines that your XMPP server needs."""
+    if output.exists():
+        raise click.ClickException(f"{output} exists already; it is not overwritten")
+    answers = _Answers(given, yes)
+    names, credential = network_names(), given["credential"]
+    server = answers.ask("server", "Your XMPP server", "prosody", click.Choice(list(SNIPPETS)))
+    network = names[0] if len(names) == 1 else answers.ask("network", "Network", "irc", click.Choice(names))
+    setup = Setup(
+        network=network,
+        domain=answers.ask("domain", "The gateway's domain, like irc.example.org", None, DOMAIN),
+        host=answers.ask("host", f"Host on which {server} listens for components", "127.0.0.1", str),
+        port=answers.ask("port", "Port", DEFAULT_PORT, click.IntRange(1, 65535)),
+        options=_options(network, options, answers),
+        admin=answers.ask("admin", "Your own JID, to be administrator (or nothing)", "", JID),
+        secret=given["secret"] or secrets.token_urlsafe(32),
+        secret_place={"credential": credential} if credential else None,
+        store=given["store"] or ("" if output.absolute().is_relative_to("/etc") else DATABASE),
+    )
+    _write(setup, server, output)
+
+
+class _Answers:
+    """What was given as options; asks for the rest, unless told not to."""
+
+    def __init__(self, given: Mapping[str, Any], yes: bool) -> None:
+        self._given = given
+        self._yes = yes
+
+    def ask(self, name: str, question: str, default: Any, kind: Any) -> Any:
+        """Return the option's value, else the answer to `question`; `default` None means there is none."""
+        value = self._given.get(name)
+        if value is not None:
+            return value
+        if self._yes:
+            if default is None:
+                raise click.UsageError(f"--yes needs --{name}")
+            return default
+        return click.prompt(question, default=default, type=kind, show_default=bool(default))
+
+
+def _options(network: str, written: tuple[str, ...], answers: _Answers) -> dict[str, object]:
+    """Ask what the network's declarations want asked (`Meta.extra`'s "ask"); return what is no default."""
+    values = dict(map(_option, written))
+    for field in msgspec.structs.fields(network_module(network).CONFIG):
+        question = next(
+            (meta.extra["ask"] for meta in metas(field.type) if "ask" in (meta.extra or {})), None
+        )
+        if question and field.name not in values:
+            answer = answers.ask(field.name, question, field.default, type(field.default))
+            if answer != field.default:
+                values[field.name] = answer
+    return values
+
+
+def _option(written: str) -> tuple[str, object]:
+    """Read KEY=VALUE; a value that is no TOML is a string."""
+    key, equals, value = written.partition("=")
+    if not equals:
+        raise click.BadParameter(f"{written!r} is not KEY=VALUE", param_hint="--option")
+    try:
+        return key.strip(), tomllib.loads(f"value = {value}")["value"]
+    except tomllib.TOMLDecodeError:
+        return key.strip(), value.strip()
+
+
+def _write(setup: Setup, server: str, output: Path) -> None:
+    """Check the configuration, then write all files; none of them is overwritten."""
+    try:
+        parse(configuration(msgspec.structs.replace(setup, secret_place=None)), output, os.environ)
+    except ConfigError as error:
+        raise click.ClickException(f"these answers make no configuration:\n{error}") from None
+    name, lines = SNIPPETS[server]
+    files = {output: configuration(setup), output.with_name(f"{output.stem}.{name}"): lines(setup)}
+    if setup.secret_place:
+        files[output.with_name(setup.secret_place["credential"])] = setup.secret + "\n"
+    for path in files:
+        if path.exists():
+            raise click.ClickException(f"{path} exists already; it is not overwritten")
+    for path, text in files.items():
+        _write_private(path, text)
+        click.echo(f"wrote {path}", err=True)
+    click.echo(f"\nYour XMPP server needs:\n\n{lines(setup)}")
+    click.echo(f"Then: xmppbridge check --live --config {output}", err=True)
+
+
+def _write_private(path: Path, text: str) -> None:
+    """Create a file that only its owner may read: there are secrets in it."""
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except OSError as error:
+        raise click.ClickException(f"{path}: {error.strerror}") from None
+    with open(descriptor, "w", encoding="utf-8") as file:
+        file.write(text)

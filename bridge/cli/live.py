@@ -1,0 +1,164 @@
+"""`xmppbridge check --live`: try what the configuration names, as the bridge would."""
+
+from __future__ import annotations
+
+import os
+import socket
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from twisted.internet.defer import Deferred, DeferredList
+from twisted.internet.task import react
+
+from bridge.cli.check import Finding, error, ok, warning
+from bridge.config import ComponentConfig, Config, network_module
+from bridge.errors import BridgeError, Trouble
+from bridge.network import Probe
+from bridge.store import StoreError
+from bridge.store.connection import open_connection
+from bridge.xmpp.element import Element
+from bridge.xmpp.stanza import error_reply
+from bridge.xmpp.stream import NS_COMPONENT, Authenticated, ComponentStream, StreamFailed
+
+TIMEOUT = 10.0
+"""Seconds that the XMPP server has for each of its answers."""
+PROBE_TIMEOUT = 40.0
+"""Seconds that a network's probe has."""
+
+
+def live_findings(config: Config) -> Iterator[Finding]:
+    """Connect to everything, one after the other."""
+    assert config.store.url is not None
+    yield check_store(config.store.url.reveal())
+    for domain, gateway in config.gateways.items():
+        yield check_component(domain, gateway.component)
+    yield from check_networks(config)
+
+
+# ---- the store
+
+
+def check_store(url: str) -> Finding:
+    """Open the store without making anything, since the bridge may run as another user."""
+    if url.startswith(("postgresql://", "postgres://")):
+        return _check_server(url)
+    path = Path(url)
+    if path.exists():
+        return _check_file(path)
+    if not path.parent.is_dir():
+        return warning("store", f"{path.parent} does not exist (systemd's StateDirectory= would make it)")
+    if not os.access(path.parent, os.W_OK | os.X_OK):
+        return error("store", f"{path.parent} cannot be written to")
+    return ok("store", f"{path} will be made")
+
+
+def _check_server(url: str) -> Finding:
+    try:
+        open_connection(url).close()
+    except StoreError as failure:
+        if "another process" in str(failure):
+            return ok("store", "PostgreSQL; in use by the bridge")
+        return error("store", str(failure))
+    return ok("store", "PostgreSQL")
+
+
+def _check_file(path: Path) -> Finding:
+    if not os.access(path, os.R_OK | os.W_OK):
+        return error("store", f"{path} cannot be read and written")
+    try:
+        with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as database:
+            database.execute("PRAGMA schema_version").fetchone()
+    except sqlite3.Error as failure:
+        return error("store", f"{path}: {failure}")
+    return ok("store", str(path))
+
+
+# ---- the component
+
+
+def check_component(domain: str, component: ComponentConfig) -> Finding:
+    """Log in as the component, and go at once."""
+    where = f"{component.host}:{component.port}"
+    stream = ComponentStream(domain, component.secret.reveal())
+    stream.start()
+    try:
+        with socket.create_connection((component.host, component.port), TIMEOUT) as connection:
+            connection.settimeout(TIMEOUT)
+            return _log_in(domain, where, stream, connection)
+    except TimeoutError:
+        return error(domain, f"{where} does not answer: is that its port for components?")
+    except OSError as failure:
+        return error(domain, f"{where} cannot be reached: {failure.strerror or failure}")
+
+
+def _log_in(domain: str, where: str, stream: ComponentStream, connection: socket.socket) -> Finding:
+    while True:
+        connection.sendall(stream.data_to_send())
+        data = connection.recv(65536)
+        if data:
+            stream.receive_data(data)
+        else:
+            stream.receive_eof()
+        events = stream.take_events()
+        for event in events:
+            if isinstance(event, StreamFailed):
+                return _refused(domain, where, event)
+        if any(isinstance(event, Authenticated) for event in events):
+            _give_back(stream, [event for event in events if isinstance(event, Element)])
+            connection.sendall(stream.data_to_send())
+            return ok(domain, f"{where} accepts the secret")
+
+
+def _refused(domain: str, where: str, failure: StreamFailed) -> Finding:
+    """COMPAT: Prosody says conflict to a second connection of a component, after checking the secret."""
+    if failure.condition == "conflict":
+        return ok(domain, f"{where} accepts the secret; the component is connected already")
+    reason = {
+        "not-authorized": "the secret is refused",
+        "host-unknown": f"the XMPP server has no component {domain}",
+        "invalid-namespace": "this is not the XMPP server's port for components",
+        "": "the XMPP server hung up",
+    }.get(failure.condition, failure.condition)
+    text = f" ({failure.text})" if failure.text else ""
+    return error(domain, f"{where}: {reason}{text}")
+
+
+def _give_back(stream: ComponentStream, stanzas: Sequence[Element]) -> None:
+    """COMPAT: ejabberd shares a domain's stanzas out to all its connections; what reached this one is answered."""
+    for stanza in stanzas:
+        reply = error_reply(stanza, BridgeError(Trouble.SHUTTING_DOWN))
+        if reply is not None:
+            stream.send(reply.to_xml(NS_COMPONENT).encode())
+    stream.close()
+
+
+# ---- the networks
+
+
+def check_networks(config: Config) -> list[Finding]:
+    """Have each network try its servers; this runs the reactor, which is possible once in a process."""
+    findings: list[Finding] = []
+
+    def run(reactor: Any) -> Deferred[Any]:
+        trials = []
+        for domain, gateway in config.gateways.items():
+            for probe in network_module(gateway.network).probes(gateway.options, reactor):
+                trials.append(_outcome(domain, probe, reactor).addCallback(findings.append))
+        return DeferredList(trials)
+
+    try:
+        react(run, [])
+    except SystemExit:
+        return findings
+    return findings
+
+
+def _outcome(domain: str, probe: Probe, reactor: Any) -> Deferred[Finding]:
+    subject = f"{domain} → {probe.subject}"
+    return probe.result.addTimeout(PROBE_TIMEOUT, reactor).addCallbacks(
+        lambda text: ok(subject, text),
+        lambda failure: error(subject, getattr(failure.value, "text", "") or str(failure.value)),
+    )
