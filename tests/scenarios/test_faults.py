@@ -2,7 +2,10 @@
 
 from pathlib import Path
 
-from tests.scenarios.stage import GATEWAY, JULIET, ROMEO, ROOM, Stage
+from bridge.events import Message
+from tests.scenarios.stage import GATEWAY, JULIET, ROMEO, ROOM, SERVER, Stage
+from transports.loopback.config import LoopbackConfig
+from transports.loopback.network import LoopbackNetwork
 
 
 def answer_pings(stage: Stage, alive: set[str]) -> list[str]:
@@ -65,3 +68,47 @@ def test_client_that_does_not_answer_in_time_is_kept(stage: Stage) -> None:
     stage.take()
     stage.speak(ROMEO, "here")
     assert len(stage.take_for(ROMEO)) == 1
+
+
+class Slow(LoopbackNetwork):
+    """A network that takes messages and does not say what became of them."""
+
+    def submit(self, user, event):
+        if not isinstance(event, Message):
+            super().submit(user, event)
+
+
+def test_message_under_way_in_a_crash_is_reported_to_its_sender(tmp_path: Path) -> None:
+    """Romeo is told that what he said may not have arrived; nothing is lost silently."""
+    url = f"sqlite:///{tmp_path}/store.sqlite"
+    before = Stage(url, Slow(LoopbackConfig(server=SERVER))).open()
+    before.join(ROMEO, "Romeo")
+    before.speak(ROMEO, "hello", "lost1")
+    before.clock.advance(1)
+    before.take()
+    before.close()
+    after = Stage(url).open()
+    after.muc.link_up()
+    (error,) = [one for one in after.take() if one.has("self::c:message")]
+    assert error.has("self::*[@type='error'][@id='lost1']/c:error/err:remote-server-timeout")
+    assert error.element.get("to") == ROMEO
+    after.close()
+    again = Stage(url).open()
+    again.muc.link_up()
+    assert not [one for one in again.take() if one.has("self::c:message")]
+    again.close()
+
+
+def test_message_that_arrived_is_not_reported_after_a_crash(tmp_path: Path) -> None:
+    """What was reflected is settled."""
+    url = f"sqlite:///{tmp_path}/store.sqlite"
+    before = Stage(url).open()
+    before.join(ROMEO, "Romeo")
+    before.speak(ROMEO, "hello", "fine")
+    before.clock.advance(1)
+    before.take()
+    before.close()
+    after = Stage(url).open()
+    after.muc.link_up()
+    assert not [one for one in after.take() if one.has("self::c:message")]
+    after.close()

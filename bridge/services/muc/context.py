@@ -14,6 +14,7 @@ from bridge.errors import BridgeError, Trouble
 from bridge.events import Failed, Outgoing, Ref, RoomId, Sent, UserId
 from bridge.network import Network
 from bridge.router import Request, Router
+from bridge.services.muc.journal import Envelope, Journal
 from bridge.services.muc.occupancy import Occupancy, Resource, Rooms
 from bridge.services.muc.render import Renderer
 from bridge.settings import UserSettings
@@ -26,7 +27,13 @@ TICKETS_PER_USER = 1_000
 class Ticket(Protocol):
     """Somebody who waits for the outcome of an outgoing event."""
 
-    user: UserId
+    @property
+    def user(self) -> UserId:
+        """Whose event it is."""
+
+    @property
+    def envelope(self) -> Envelope | None:
+        """What is journalled of a message."""
 
     def sent(self, event: Sent) -> None:
         """Take one `Sent`."""
@@ -36,12 +43,16 @@ class Ticket(Protocol):
 
 
 class Tickets:
-    """Outgoing events that the network has not answered yet, by `Ref`; bounded per user."""
+    """Outgoing events that the network has not answered yet, by `Ref`; bounded per user.
 
-    def __init__(self) -> None:
+    `first` must be greater than any `Ref` of an earlier run.
+    """
+
+    def __init__(self, journal: Journal, first: int) -> None:
+        self._journal = journal
         self._open: dict[Ref, Ticket] = {}
         self._count: dict[UserId, int] = {}
-        self._last = 0
+        self._last = first
 
     def __len__(self) -> int:
         return len(self._open)
@@ -55,6 +66,8 @@ class Tickets:
         self._last += 1
         ref = Ref(self._last)
         self._open[ref] = ticket
+        if ticket.envelope is not None:
+            self._journal.accepted(ref, ticket.user, ticket.envelope)
         return ref
 
     def sent(self, event: Sent) -> None:
@@ -75,6 +88,8 @@ class Tickets:
 
     def _close(self, ref: Ref, ticket: Ticket) -> None:
         del self._open[ref]
+        if ticket.envelope is not None:
+            self._journal.settled(ref, ticket.user)
         left = self._count[ticket.user] - 1
         if left:
             self._count[ticket.user] = left
@@ -87,6 +102,7 @@ class Awaited:
 
     def __init__(self, user: UserId) -> None:
         self.user = user
+        self.envelope: Envelope | None = None
         self.done: Deferred[None] = Deferred()
 
     def sent(self, event: Sent) -> None:
@@ -130,7 +146,8 @@ class Context:
         self.settings = settings
         self.texts = texts
         self.rooms = Rooms()
-        self.tickets = Tickets()
+        self.journal = Journal(router.domain, store, clock)
+        self.tickets = Tickets(self.journal, store.next_id())
 
     @property
     def domain(self) -> str:

@@ -25,8 +25,9 @@ from bridge.events import (
 from bridge.network import ContactAddress, ServerAddress
 from bridge.router import Request
 from bridge.services.muc.context import Context, user_of
+from bridge.services.muc.journal import Envelope
 from bridge.services.muc.render import body_of
-from bridge.services.muc.speech import NS_XHTML_IM, undelivered
+from bridge.services.muc.speech import NS_XHTML_IM
 from bridge.xmpp.element import Element, quote
 from bridge.xmpp.payloads.chatstates import build_chat_state, parse_chat_state
 from bridge.xmpp.payloads.hints import build_hint
@@ -43,10 +44,7 @@ class Letter(Struct):
 
     user: UserId
     direct: Direct
-    full_jid: str
-    to: str
-    id: str
-    kind: str
+    envelope: Envelope
 
     def sent(self, event: Sent) -> None:
         """There is nothing to reflect: the client shows what it sent."""
@@ -113,13 +111,12 @@ class Direct:
         self._context.submit(user, DirectMessage(contact=contact, nick=nick, body=text, room=room, ref=ref))
 
     def _letter(self, request: Request) -> Letter:
-        return Letter(
-            user_of(request), self, str(request.sender), str(request.to), request.id, request.type or "normal"
-        )
+        envelope = Envelope(str(request.sender), str(request.to), request.id, request.type or "normal")
+        return Letter(user_of(request), self, envelope)
 
     def report(self, letter: Letter, error: BridgeError) -> None:
         """What cannot be delivered is answered to its sender."""
-        self._context.router.send(undelivered(letter.full_jid, letter.to, letter.id, letter.kind, error))
+        self._context.router.send(letter.envelope.undelivered(error))
 
     def _place(self, user: UserId, contact: ContactId, room: RoomId) -> None:
         if len(self._places) >= PLACES_PER_GATEWAY:

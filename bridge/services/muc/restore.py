@@ -56,6 +56,7 @@ class Restore:
             self._check({(one.user, jid) for one in self._context.rooms.all() for jid in one.resources})
         else:
             self._restored = True
+            self._context.journal.report(self._context.router.send)
             self._restore(self._context.store.occupancies(self._context.domain))
 
     # ---- after the XMPP server came back

@@ -24,6 +24,7 @@ from bridge.events import (
 )
 from bridge.router import Request
 from bridge.services.muc.context import Context
+from bridge.services.muc.journal import Envelope
 from bridge.services.muc.occupancy import Occupancy, Resource
 from bridge.xmpp.element import Element
 from bridge.xmpp.payloads.chatstates import build_chat_state, parse_chat_state
@@ -35,7 +36,7 @@ from bridge.xmpp.payloads.muc import NS_MUC_USER
 from bridge.xmpp.payloads.reactions import build_reactions, parse_reactions
 from bridge.xmpp.payloads.reply import NS_REPLY, ReplyTo, parse_reply, without_fallback
 from bridge.xmpp.payloads.retract import build_retract, parse_retract
-from bridge.xmpp.stanza import NS_COMPONENT, error_reply
+from bridge.xmpp.stanza import NS_COMPONENT
 
 NOT_REFLECTED = frozenset(
     {
@@ -68,9 +69,7 @@ class Utterance(Struct):
     user: UserId
     room: RoomId
     speech: Speech
-    full_jid: str
-    to: str
-    id: str
+    envelope: Envelope
     extras: str
     markup: str
     begun: bool = False
@@ -140,9 +139,9 @@ class Speech:
             user=occupancy.user,
             room=occupancy.room,
             speech=self,
-            full_jid=resource.full_jid,
-            to=element.attributes["to"],
-            id=element.attributes.get("id", ""),
+            envelope=Envelope(
+                resource.full_jid, element.attributes["to"], element.attributes.get("id", ""), "groupchat"
+            ),
             extras=extras,
             markup=markup,
         )
@@ -180,13 +179,15 @@ class Speech:
             ticket.begun = True
             whole = event.last or not ticket.markup
             template = self._context.render.message(
-                event.message, stanza_id=ticket.id, extras=ticket.extras + (ticket.markup if whole else "")
+                event.message,
+                stanza_id=ticket.envelope.id,
+                extras=ticket.extras + (ticket.markup if whole else ""),
             )
         self._context.write(occupancy, template)
 
     def report(self, ticket: Utterance, error: BridgeError) -> None:
         """RFC 6120 §8.3: what cannot be delivered is answered to its sender."""
-        self._context.router.send(undelivered(ticket.full_jid, ticket.to, ticket.id, "groupchat", error))
+        self._context.router.send(ticket.envelope.undelivered(error))
 
     # ---- from the network
 
@@ -269,13 +270,3 @@ def _reflected(element: Element) -> tuple[str, str]:
         else:
             parts.append(child.to_xml(NS_COMPONENT))
     return "".join(parts), markup
-
-
-def undelivered(full_jid: str, to: str, ident: str, kind: str, error: BridgeError) -> Element:
-    """Build the error that tells a client that its message was not delivered."""
-    original = Element(
-        "message", NS_COMPONENT, {"from": full_jid, "to": to, "id": ident or None, "type": kind}
-    )
-    reply_ = error_reply(original, error)
-    assert reply_ is not None
-    return reply_
