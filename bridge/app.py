@@ -17,6 +17,7 @@ from zope.interface import implementer
 
 from bridge import __version__
 from bridge.config import Config, ConfigError, ContactsConfig, GatewayConfig, network_module
+from bridge.config.declarations import Domain
 from bridge.errors import BridgeError, Trouble
 from bridge.federation.component import ComponentLink
 from bridge.policy import Pace, Policy
@@ -72,11 +73,10 @@ class Gateway:
 
     log = Logger()
 
-    def __init__(self, domain: str, gateway: GatewayConfig, bridge: BridgeService) -> None:
+    def __init__(self, domain: Domain, gateway: GatewayConfig, bridge: BridgeService) -> None:
         config, reactor, store, policy = bridge.config, bridge.reactor, bridge.store, bridge.policy
         self.domain = domain
         self.is_up = False
-        self._kind = gateway.network
         self._bridge = bridge
         self._pace = Pace(config.limits.stanzas_per_second, config.limits.stanza_burst, reactor.seconds)
 
@@ -141,11 +141,9 @@ class Gateway:
 
     def reload(self, config: Config) -> None:
         """Put in force what a new configuration changes for this gateway."""
-        gateway = config.gateways.get(self.domain)
         self._pace.rate, self._pace.burst = config.limits.stanzas_per_second, config.limits.stanza_burst
         self._disco.set_contacts(_contacts(config))
-        if gateway is not None and gateway.network == self._kind:
-            self.network.reload(gateway.options)
+        self.network.reload(config.gateways[self.domain].options)
 
     # ---- the way in
 
@@ -207,6 +205,8 @@ class BridgeService(Service):
         self.store.start().addCallback(self._open).chainDeferred(self.ready)
 
     def _open(self, _loaded: None) -> None:
+        if not self.running:
+            return
         for domain, gateway in self.config.gateways.items():
             self._gateways[domain] = Gateway(domain, gateway, self)
         for opened in self._gateways.values():
@@ -231,7 +231,7 @@ class BridgeService(Service):
         return self.store.stop()
 
     def reload(self, config: Config) -> None:
-        """Put in force what a new configuration changes, except what waits for a restart."""
+        """Put a configuration in force that differs only in what needs no restart."""
         self.config = config
         self.policy.apply(config)
         for gateway in self._gateways.values():

@@ -19,7 +19,7 @@ from zope.interface import implementer
 
 from bridge import __version__
 from bridge.config import Config, ConfigError, load
-from bridge.config.changes import changes
+from bridge.config.changes import changed_keys, without_restart
 from bridge.logs import Log
 from bridge.notify import ServiceNotifier
 from bridge.store import StoreError
@@ -49,7 +49,7 @@ class Bridge(Protocol):
         """Say in a line how things are."""
 
     def reload(self, config: Config) -> None:
-        """Put in force what a new configuration changes, except what waits for a restart."""
+        """Put a configuration in force that differs only in what needs no restart."""
 
 
 SetSignal = Callable[[int, Callable[[int, FrameType | None], None]], Any]
@@ -78,7 +78,6 @@ class ProcessService(Service):
         set_exit_code: Callable[[int], None],
     ) -> None:
         self._path = path
-        self._started_with = config
         self._config = config
         self._bridge = bridge
         self._reactor = reactor
@@ -157,9 +156,9 @@ class ProcessService(Service):
 
     def reread(self) -> None:
         """Do so; raises ConfigError for a bad one."""
-        config = load(self._path)
-        applied = [change.key for change in changes(self._config, config) if not change.restart]
-        waiting = [change.key for change in changes(self._started_with, config) if change.restart]
+        written = load(self._path)
+        config = without_restart(self._config, written)
+        applied, waiting = changed_keys(self._config, config), changed_keys(config, written)
         if self._log_observer is not None:
             self._log_observer.apply(config.log)
         self._bridge.reload(config)

@@ -97,9 +97,8 @@ def _options(network: str, written: tuple[str, ...], answers: _Answers) -> dict[
     """Ask what the network's declarations want asked (`Meta.extra`'s "ask"); return what is no default."""
     values = dict(map(_option, written))
     for field in msgspec.structs.fields(network_module(network).CONFIG):
-        question = next(
-            (meta.extra["ask"] for meta in metas(field.type) if "ask" in (meta.extra or {})), None
-        )
+        extras = [meta.extra for meta in metas(field.type) if meta.extra is not None]
+        question = next((extra["ask"] for extra in extras if "ask" in extra), None)
         if question and field.name not in values:
             answer = answers.ask(field.name, question, field.default, type(field.default))
             if answer != field.default:

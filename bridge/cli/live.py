@@ -122,12 +122,13 @@ def _refused(domain: str, where: str, failure: StreamFailed) -> Finding:
         "invalid-namespace": "this is not the XMPP server's port for components",
         "": "the XMPP server hung up",
     }.get(failure.condition, failure.condition)
-    text = f" ({failure.text})" if failure.text else ""
+    own_words = failure.condition in ("", "invalid-namespace")
+    text = f" ({failure.text})" if failure.text and not own_words else ""
     return error(domain, f"{where}: {reason}{text}")
 
 
 def _give_back(stream: ComponentStream, stanzas: Sequence[Element]) -> None:
-    """COMPAT: ejabberd shares a domain's stanzas out to all its connections; what reached this one is answered."""
+    """COMPAT: ejabberd shares a domain's stanzas out among its connections; answer what came here."""
     for stanza in stanzas:
         reply = error_reply(stanza, BridgeError(Trouble.SHUTTING_DOWN))
         if reply is not None:

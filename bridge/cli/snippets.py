@@ -87,3 +87,11 @@ def _quoted(text: str) -> str:
 
 SNIPPETS = {"prosody": ("prosody.cfg.lua", prosody), "ejabberd": ("ejabberd.yml", ejabberd)}
 """XMPP servers: the kind of file that the lines are for, and their writer."""
+EXAMPLE = Setup(
+    domain="irc.example.org",
+    network="irc",
+    host="127.0.0.1",
+    port=5347,
+    secret="the secret of xmppbridge.toml",
+)
+"""What the snippets under conf/ are written for."""

@@ -3,43 +3,59 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import Any, TypeVar
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import FieldInfo
 
 from bridge.config.declarations import Config
 from bridge.config.lines import KeyPath
 from bridge.config.loader import metas
 from bridge.config.write import key_text
 
-
-class Change(Struct, frozen=True):
-    """One option that differs; `restart` if only a restart puts the new value in force."""
-
-    key: str
-    restart: bool
+S = TypeVar("S", bound=Struct)
 
 
-def changes(old: Config, new: Config) -> list[Change]:
-    """Return what differs, in the order of the declarations; values are not told, they may be secret."""
-    return list(_struct_changes(old, new, ()))
+def changed_keys(old: Config, new: Config) -> list[str]:
+    """Return the keys that differ, in the order of the declarations; their values may be secret."""
+    return [key_text(path) for path in _changed(old, new, ())]
 
 
-def _struct_changes(old: Struct, new: Struct, path: KeyPath) -> Iterator[Change]:
-    for field in msgspec.structs.fields(type(new)):
-        before, after = getattr(old, field.name), getattr(new, field.name)
-        name = getattr(new, "network", field.name) if field.name == "options" else field.encode_name
-        restart = any((meta.extra or {}).get("restart") for meta in metas(field.type))
-        yield from _value_changes(before, after, (*path, name), restart)
-
-
-def _value_changes(before: object, after: object, path: KeyPath, restart: bool) -> Iterator[Change]:
+def _changed(before: object, after: object, path: KeyPath) -> Iterator[KeyPath]:
     if before == after:
         return
     if isinstance(before, Struct) and type(before) is type(after):
-        yield from _struct_changes(before, after, path)
+        for field in msgspec.structs.fields(type(before)):
+            name = getattr(before, "network", "") if field.name == "options" else field.encode_name
+            yield from _changed(getattr(before, field.name), getattr(after, field.name), (*path, name))
     elif path == ("gateways",) and isinstance(before, Mapping) and isinstance(after, Mapping):
-        for domain in [*before, *(added for added in after if added not in before)]:
-            yield from _value_changes(before.get(domain), after.get(domain), (*path, domain), True)
+        for domain in dict.fromkeys([*before, *after]):
+            yield from _changed(before.get(domain), after.get(domain), (*path, domain))
     else:
-        yield Change(key_text(path), restart)
+        yield path
+
+
+def without_restart(old: Config, new: Config) -> Config:
+    """Return what can be in force now: `new`, but for what only a restart changes.
+
+    That is what is declared so, and which gateways there are.
+    """
+    merged = _merged(old, new)
+    gateways = {domain: _merged(one, new.gateways.get(domain, one)) for domain, one in old.gateways.items()}
+    return msgspec.structs.replace(merged, gateways=gateways)
+
+
+def _merged(old: S, new: S) -> S:
+    values: dict[str, Any] = {}
+    for field in msgspec.structs.fields(type(new)):
+        before, after = getattr(old, field.name), getattr(new, field.name)
+        if _needs_restart(field):
+            values[field.name] = before
+        elif isinstance(after, Struct):
+            values[field.name] = _merged(before, after) if type(before) is type(after) else before
+    return msgspec.structs.replace(new, **values)
+
+
+def _needs_restart(field: FieldInfo) -> bool:
+    return any((meta.extra or {}).get("restart") for meta in metas(field.type))

@@ -221,7 +221,6 @@ class GatewayConfig(Struct, frozen=True, kw_only=True):
 
     network: Annotated[str, Meta(description="The kind of network.", examples=["irc"], extra=RESTART)]
     name: Annotated[str, Meta(description="Its name in service discovery; empty: the network's own.")] = ""
-    description: Annotated[str, Meta(description="A sentence about it, for service discovery.")] = ""
     component: ComponentConfig
     options: Any
 

@@ -1,8 +1,8 @@
 """The networks that are installed: entry points of the group ``xmppbridge.networks``.
 
 Each names a module that has `CONFIG`, the struct type of its options, `build`, which makes a
-network of one, and `probes`, which tries one out. In a source checkout that is not installed, the project's own declaration of
-its entry points is read instead.
+network of one, and `probes`, which tries one out. In a source checkout that is not installed, the
+project's own declaration of its entry points is read instead.
 """
 
 from __future__ import annotations
