@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from calendar import timegm
 from collections.abc import Callable
 from email.utils import parsedate_tz
@@ -18,6 +19,7 @@ from bridge.xmpp.payloads.time import NS_TIME, build_time
 
 QUARTER = 15 * 60
 """Seconds; offsets from UTC are multiples of it."""
+_UTC = re.compile(r"[+-]0000|\b(?:GMT|UTC?|Z)\b")
 FURTHEST = 14 * 3600
 """Seconds; no offset from UTC is larger."""
 
@@ -64,9 +66,9 @@ def read_clock(text: str, now: float) -> tuple[float, int] | None:
         parts = parsedate_tz(text.strip().strip(":"))
         if parts is None:
             return None
-        local, offset = float(timegm(parts[:9])), parts[9]
+        local, offset = float(timegm(parts[:9])), parts[9] or 0
     except (ValueError, OverflowError, IndexError, TypeError):
         return None
-    if offset is None:
+    if not offset and not _UTC.search(text):
         offset = round((local - now) / QUARTER) * QUARTER
     return (local - offset, offset) if abs(offset) <= FURTHEST else None

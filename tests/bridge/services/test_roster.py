@@ -1,0 +1,160 @@
+"""Subscriptions to the gateway and to servers."""
+
+from __future__ import annotations
+
+import pytest
+
+from bridge.events import Link, NetworkState, ServerId, UserId
+from bridge.services.roster import Roster
+from bridge.xmpp.element import Element
+from tests.bridge.services.scene import DOMAIN, NURSE, ROOM, SERVER, Scene
+
+ROMEO = "romeo@montague.example"
+IRC = ServerId("irc.example")
+
+
+class Played(Scene):
+    """A scene with a roster."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.roster = Roster(self.router, self.store, self.network, lambda _address: Element("c", "urn:caps"))
+        self.add(self.roster)
+
+    def link(self, link: Link, text: str = "") -> list[Element]:
+        self.roster.network_state(UserId(ROMEO), NetworkState(server=IRC, link=link, text=text))
+        return self.taken()
+
+    def befriend(self, to: str) -> None:
+        self.presence("subscribe", to)
+        self.presence("subscribed", to)
+
+
+@pytest.fixture
+def scene() -> Played:
+    return Played()
+
+
+def told(stanzas: list[Element], sender: str) -> list[str | None]:
+    assert all((one.get("from"), one.get("to")) == (sender, ROMEO) for one in stanzas)
+    return [one.get("type") for one in stanzas]
+
+
+def test_subscription_to_the_gateway_goes_both_ways(scene):
+    """RFC 6121 §3.1, XEP-0100 §4.2: accepted, present, and asked for the same."""
+    stanzas = scene.presence("subscribe", DOMAIN, id="subid1")
+    assert told(stanzas, DOMAIN) == ["subscribed", None, "subscribe"]
+    assert stanzas[0].get("id") == "subid1"
+    assert stanzas[1].child("c", "urn:caps") is not None
+    assert scene.presence("subscribed", DOMAIN) == []
+    assert told(scene.presence("subscribe", DOMAIN), DOMAIN) == ["subscribed", None]
+
+
+def test_subscription_from_a_client_counts_for_the_user(scene):
+    """A full JID subscribes its bare one."""
+    assert told(scene.presence("subscribe", DOMAIN, f"{ROMEO}/garden"), DOMAIN)[0] == "subscribed"
+
+
+def test_server_is_online_while_the_link_stands(scene):
+    """A server in the roster shows whether the user is connected to it."""
+    assert told(scene.presence("subscribe", SERVER), SERVER) == ["subscribed", "subscribe"]
+    assert scene.link(Link.CONNECTING) == []
+    assert told(scene.link(Link.CONNECTED), SERVER) == [None]
+    assert scene.link(Link.CONNECTED) == []
+    (gone,) = scene.link(Link.DISCONNECTED, "Ping timeout")
+    assert (gone.get("type"), gone.child_text("status")) == ("unavailable", "Ping timeout")
+    assert scene.link(Link.DISCONNECTED) == []
+
+
+def test_link_of_a_user_who_did_not_subscribe_is_not_shown(scene):
+    """Nobody gets presence he did not ask for."""
+    assert scene.link(Link.CONNECTED) == []
+    assert told(scene.presence("subscribe", SERVER), SERVER) == ["subscribed", None, "subscribe"]
+
+
+def test_unsubscription_ends_both_directions(scene):
+    """RFC 6121 §3.3, and the last word is the user's."""
+    scene.befriend(DOMAIN)
+    assert told(scene.presence("unsubscribe", DOMAIN), DOMAIN) == [
+        "unavailable",
+        "unsubscribed",
+        "unsubscribe",
+    ]
+    assert scene.presence("unavailable", DOMAIN) == []
+    assert scene.presence("unsubscribed", DOMAIN) == []
+    assert scene.store.known == {}
+
+
+def test_user_who_keeps_his_presence_to_himself_stays_subscribed(scene):
+    """RFC 6121 §3.2: one direction only."""
+    scene.befriend(DOMAIN)
+    assert scene.presence("unsubscribed", DOMAIN) == []
+    (kept,) = scene.store.known.values()
+    assert (kept.inbound, kept.outbound) == (True, False)
+    scene.presence("unsubscribe", DOMAIN)
+    assert scene.store.known == {}
+
+
+def test_one_sided_subscription_is_forgotten_when_it_ends(scene):
+    """Nothing is kept of a user who never wanted our presence."""
+    scene.presence("subscribed", DOMAIN)
+    assert len(scene.store.known) == 1
+    scene.presence("unsubscribed", DOMAIN)
+    scene.presence("unsubscribed", DOMAIN)
+    assert scene.store.known == {}
+
+
+def test_probe_is_answered_with_the_state(scene):
+    """RFC 6121 §4.3.2: available, unavailable, or not subscribed."""
+    assert told(scene.presence("probe", DOMAIN), DOMAIN) == ["unsubscribed"]
+    scene.befriend(DOMAIN)
+    scene.befriend(SERVER)
+    assert told(scene.presence("probe", DOMAIN), DOMAIN) == [None]
+    assert told(scene.presence("probe", SERVER), SERVER) == ["unavailable"]
+    scene.link(Link.CONNECTED)
+    assert told(scene.presence("probe", SERVER), SERVER) == [None]
+
+
+@pytest.mark.parametrize("to", [ROOM, f"{ROOM}/Nurse", NURSE])
+def test_rooms_and_people_have_no_presence_to_subscribe_to(scene, to):
+    """The request is refused rather than left pending for ever."""
+    (answer,) = scene.presence("subscribe", to)
+    assert (answer.get("type"), answer.get("from")) == ("unsubscribed", to.partition("/")[0])
+    assert scene.store.known == {}
+
+
+def test_subscribers_see_the_gateway_come_and_go(scene):
+    """XEP-0100 §7: at start-up and at shutdown, servers only if they are connected."""
+    scene.befriend(DOMAIN)
+    scene.befriend(SERVER)
+    scene.presence("subscribed", f"other.example@{DOMAIN}")
+    scene.roster.link_up()
+    assert told(scene.taken(), DOMAIN) == [None]
+    scene.link(Link.CONNECTED)
+    scene.roster.link_up()
+    assert sorted((one.get("from"), one.get("type")) for one in scene.taken()) == [
+        (DOMAIN, None),
+        (SERVER, None),
+    ]
+    scene.roster.shut_down()
+    assert sorted((one.get("from"), one.get("type")) for one in scene.taken()) == [
+        (DOMAIN, "unavailable"),
+        (SERVER, "unavailable"),
+    ]
+
+
+def test_subscription_that_is_no_address_any_more_is_passed_over(scene):
+    """A changed configuration does not stop the start."""
+    scene.befriend(f"odd.example@{DOMAIN}")
+    (one,) = scene.store.known.values()
+    scene.store.known[DOMAIN, "two words", ROMEO] = type(one)(
+        domain=DOMAIN, local="two words", contact=ROMEO, inbound=True, outbound=True
+    )
+    scene.roster.link_up()
+    assert scene.taken() == []
+
+
+def test_banned_user_is_told(scene):
+    """Who is not served gets an error and no presence."""
+    (answer,) = scene.presence("subscribe", DOMAIN, "tybalt@banned.example")
+    assert answer.get("type") == "error"
