@@ -1,0 +1,102 @@
+"""Fixtures: the servers of a session, the gateways between them, and a stage for each test."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.live.stage import House, Stage
+
+TEST_TIMEOUT = 120.0
+PAIRS = (("prosody", "inspircd"), ("ejabberd", "ngircd"), ("ejabberd", "hybrid"))
+"""Which XMPP server and ircd play together; a test narrows them with ``@pytest.mark.stage(…)``."""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Declare our mark."""
+    config.addinivalue_line("markers", "stage(*ircds): the IRC servers that the test needs")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run tests that use `stage` on each pair of servers, or on those whose ircd the mark names."""
+    if "stage" not in metafunc.fixturenames:
+        return
+    mark = metafunc.definition.get_closest_marker("stage")
+    pairs = [pair for pair in PAIRS if mark is None or pair[1] in mark.args]
+    metafunc.parametrize("stage", pairs, indirect=True, ids=["-".join(pair) for pair in pairs])
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark everything here as live."""
+    for item in items:
+        if "tests/live" in str(item.path):
+            item.add_marker(pytest.mark.live)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
+    """Run coroutine tests on the session's event loop."""
+    if not inspect.iscoroutinefunction(pyfuncitem.function):
+        return None
+    names = pyfuncitem._fixtureinfo.argnames
+    test = pyfuncitem.function(**{name: pyfuncitem.funcargs[name] for name in names})
+    loop: asyncio.AbstractEventLoop = pyfuncitem.funcargs["loop"]
+    loop.run_until_complete(asyncio.wait_for(test, TEST_TIMEOUT))
+    return True
+
+
+@pytest.fixture(scope="session")
+def loop() -> Iterator[asyncio.AbstractEventLoop]:
+    """The one event loop of the live tests."""
+    made = asyncio.new_event_loop()
+    asyncio.set_event_loop(made)
+    yield made
+    for task in asyncio.all_tasks(made):
+        task.cancel()
+    made.run_until_complete(asyncio.sleep(0))
+    made.close()
+
+
+@pytest.fixture(scope="session")
+def folder(request: pytest.FixtureRequest) -> Iterator[Path]:
+    """A short path that daemons without privileges may read; kept when a test failed, for its logs."""
+    made = Path(tempfile.mkdtemp(prefix="xb-"))
+    made.chmod(0o755)
+    yield made
+    if request.session.testsfailed:
+        print(f"\nlogs of the live tests: {made}")
+    else:
+        shutil.rmtree(made, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def house(
+    request: pytest.FixtureRequest, folder: Path, loop: asyncio.AbstractEventLoop
+) -> Iterator[House]:
+    """Every server of the session, started when first asked for."""
+    made = House(folder, request.config.getoption("--gateway"))
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def stage(request: pytest.FixtureRequest, house: House, loop: asyncio.AbstractEventLoop) -> Iterator[Stage]:
+    """One XMPP server, one IRC server, the gateway between them, and an unused channel."""
+    xmpp, ircd = request.param
+    made = house.stage(xmpp, ircd)
+    yield made
+    loop.run_until_complete(made.close())
+
+
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[Any]) -> None:
+    """Show the end of the gateway's log with a failure."""
+    stage = getattr(item, "funcargs", {}).get("stage")
+    if call.when == "call" and call.excinfo is not None and isinstance(stage, Stage):
+        item.add_report_section("call", "gateway", stage.gateway.daemon.tail())

@@ -1,0 +1,172 @@
+"""The gateway under test: xmppbridge, or Biboumi to compare the tests with."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from tests.live.peers.certificates import Certificate
+from tests.live.peers.daemon import HOST, Daemon, find_program
+from tests.live.peers.xmpp import SECRET
+
+ROOT = Path(__file__).parents[3]
+CONNECTED = "connected to the XMPP server"
+
+
+@dataclass(frozen=True)
+class Domain:
+    """A component line: `name` at the XMPP server whose component port is `port`."""
+
+    name: str
+    port: int
+    fixed_server: str = ""
+
+
+@dataclass(frozen=True)
+class IrcServer:
+    """How an IRC server is reached; `name` stands behind the ``%`` of addresses."""
+
+    name: str
+    port: int
+    tls: bool = False
+    host: str = HOST
+    options: Mapping[str, str] = field(default_factory=dict)
+
+
+class Gateway(Protocol):
+    """A running gateway for some domains."""
+
+    daemon: Daemon
+    brand: str
+
+    def know(self, account: str) -> None:
+        """Prepare for a user, where the gateway keeps servers' addresses per user."""
+
+
+def toml(value: object) -> str:
+    """Write a value as TOML."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(toml, value))}]"
+    if isinstance(value, str):
+        return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    return str(value)
+
+
+def table(header: str, values: Mapping[str, object]) -> str:
+    """Write a TOML table."""
+    return f"[{header}]\n" + "".join(f"{key} = {toml(value)}\n" for key, value in values.items()) + "\n"
+
+
+class XmppBridge:
+    """`twistd -n xmppbridge` with a configuration of its own; ready when its service manager would be told."""
+
+    brand = "xmppbridge"
+
+    def __init__(
+        self,
+        folder: Path,
+        domains: Sequence[Domain],
+        servers: Sequence[IrcServer],
+        authority: Path,
+        *,
+        options: Mapping[str, object] | None = None,
+        head: Mapping[str, object] | None = None,
+    ) -> None:
+        self.config = folder / "xmppbridge.toml"
+        self._domains, self._servers, self._authority = domains, servers, authority
+        self.write_config(options or {}, head or {})
+        self.daemon = Daemon(
+            "xmppbridge",
+            folder,
+            [sys.executable, "-m", "bridge.cli", "run", "--config", str(self.config)],
+            ready=self._ready,
+            environment={"PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"},
+        )
+
+    def _ready(self) -> bool:
+        return self.daemon.tail().count(CONNECTED) >= len(self._domains)
+
+    def write_config(self, options: Mapping[str, object], head: Mapping[str, object]) -> None:
+        """Write the configuration; `options` go to every [gateways.*.irc], `head` to the top."""
+        text = "".join(f"{key} = {toml(value)}\n" for key, value in head.items())
+        text += table("store", {"url": f"sqlite:///{self.config.parent}/xmppbridge.sqlite"})
+        for domain in self._domains:
+            prefix = f'gateways."{domain.name}"'
+            component = {"host": HOST, "port": domain.port, "secret": SECRET}
+            irc = {
+                "throttle_burst": -1,
+                "connect_rate": 1000.0,
+                "connect_burst": 1000,
+                "ca_file": str(self._authority),
+                "fixed_server": domain.fixed_server,
+                **options,
+            }
+            text += table(prefix, {"network": "irc"}) + table(f"{prefix}.component", component)
+            text += table(f"{prefix}.irc", irc)
+            for server in self._servers:
+                ports = {"tls_ports": [server.port], "ports": []} if server.tls else {"ports": [server.port]}
+                values = {"host": server.host, "tls_ports": [], **ports, **server.options}
+                text += table(f'{prefix}.irc.servers."{server.name}"', values)
+        self.config.write_text(text)
+
+    def know(self, account: str) -> None:
+        """Servers' addresses are in the configuration."""
+
+
+class Biboumi:
+    """Biboumi 9 for one domain; servers' addresses are seeded per user into its database."""
+
+    brand = "Biboumi"
+
+    def __init__(
+        self, folder: Path, domains: Sequence[Domain], servers: Sequence[IrcServer], authority: Path
+    ) -> None:
+        (domain,) = domains
+        self._database = folder / "biboumi.sqlite"
+        self._servers = servers
+        config = folder / "biboumi.cfg"
+        fixed = f"fixed_irc_server={domain.fixed_server}\n" if domain.fixed_server else ""
+        config.write_text(
+            f"hostname={domain.name}\npassword={SECRET}\nxmpp_server_ip={HOST}\nport={domain.port}\n"
+            f"db_name={self._database}\nlog_level=0\nidentd_port=0\nadmin=admin@{domain.name}\n"
+            f"ca_file={authority}\n{fixed}"
+        )
+        self.daemon = Daemon(
+            "biboumi",
+            folder,
+            [find_program("biboumi"), str(config)],
+            ready=lambda: "Authenticated with the XMPP server" in self.daemon.log.read_text(errors="replace"),
+            environment={"HOME": os.environ.get("HOME", "/")},
+        )
+
+    def know(self, account: str) -> None:
+        """Enter address and port of each server for a user."""
+        with contextlib.closing(sqlite3.connect(self._database, timeout=10)) as database, database:
+            columns = [row[1] for row in database.execute("pragma table_info(ircserveroptions_)")][1:]
+            for server in self._servers:
+                row = {
+                    "owner_": account,
+                    "server_": server.name,
+                    "address_": server.host,
+                    "ports_": "" if server.tls else server.port,
+                    "tlsports_": server.port if server.tls else "",
+                    "verifycert_": 1,
+                    "maxhistorylength_": 20,
+                    "throttlelimit_": -1,
+                }
+                marks = ",".join("?" * len(columns))
+                database.execute(
+                    f"insert into ircserveroptions_ ({','.join(columns)}) values ({marks})",
+                    [row.get(column, "") for column in columns],
+                )
+
+
+__all__ = ["Biboumi", "Certificate", "Domain", "Gateway", "IrcServer", "XmppBridge"]

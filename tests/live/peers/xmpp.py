@@ -1,0 +1,172 @@
+"""Prosody and ejabberd, with accounts and component lines."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import urllib.request
+from pathlib import Path
+from typing import Protocol
+
+from tests.live.peers.daemon import HOST, Daemon, answers, find_program, free_port
+
+PASSWORD = "pw"
+SECRET = "secret"
+COMPONENTS = ("irc", "fixed", "spare", "sparefixed")
+
+
+class XmppServer(Protocol):
+    """A server with accounts, and components `irc.<domain>`, `fixed.<domain>`, `spare.<domain>`…"""
+
+    domain: str
+    client_port: int
+    component_port: int
+    daemon: Daemon
+
+    def register(self, name: str) -> None:
+        """Make an account with the password `PASSWORD`."""
+
+
+PROSODY = """
+{root}
+data_path = "{folder}"
+pidfile = "{folder}/prosody.pid"
+log = {{ info = "{folder}/prosody.log" }}
+interfaces = {{ "127.0.0.1" }}
+c2s_ports = {{ {client_port} }}
+c2s_direct_tls_ports = {{}}
+s2s_ports = {{}}
+s2s_direct_tls_ports = {{}}
+http_ports = {{}}
+https_ports = {{}}
+component_ports = {{ {component_port} }}
+component_interfaces = {{ "127.0.0.1" }}
+modules_enabled = {{ "roster"; "saslauth"; "disco"; "carbons"; "ping"; "offline"; "presence"; "message"; "iq"; "smacks" }}
+modules_disabled = {{ "s2s"; "tls" }}
+c2s_require_encryption = false
+s2s_require_encryption = false
+allow_unencrypted_plain_auth = true
+authentication = "internal_plain"
+storage = "internal"
+component_stanza_size_limit = 1048576
+VirtualHost "{domain}"
+{components}
+"""
+
+
+class Prosody:
+    """Prosody as Debian packages it; accounts are files that it reads when asked."""
+
+    def __init__(self, folder: Path, domain: str = "prosody.test") -> None:
+        self.domain = domain
+        self.client_port, self.component_port = free_port(), free_port()
+        self._accounts = folder / domain.replace(".", "%2e") / "accounts"
+        self._accounts.mkdir(parents=True)
+        components = "".join(
+            f'Component "{name}.{domain}"\n  component_secret = "{SECRET}"\n' for name in COMPONENTS
+        )
+        config = folder / "prosody.cfg.lua"
+        config.write_text(
+            PROSODY.format(
+                root="run_as_root = true" if os.geteuid() == 0 else "",
+                folder=folder,
+                domain=domain,
+                client_port=self.client_port,
+                component_port=self.component_port,
+                components=components,
+            )
+        )
+        self.daemon = Daemon(
+            "prosody",
+            folder,
+            [find_program("prosody"), "-F", "--config", str(config)],
+            ready=lambda: answers(self.client_port) and answers(self.component_port),
+        )
+
+    def register(self, name: str) -> None:
+        """Make an account with the password `PASSWORD`."""
+        (self._accounts / f"{name}.dat").write_text(f'return {{ ["password"] = "{PASSWORD}"; }};\n')
+
+
+EJABBERD = """
+loglevel: info
+hosts: ["{domain}"]
+auth_password_format: plain
+s2s_use_starttls: false
+listen:
+  - port: {client_port}
+    ip: "127.0.0.1"
+    module: ejabberd_c2s
+    max_stanza_size: 1048576
+    access: all
+  - port: {component_port}
+    ip: "127.0.0.1"
+    module: ejabberd_service
+    max_stanza_size: 1048576
+    access: all
+    global_routes: false
+    hosts:
+{components}
+  - port: {http_port}
+    ip: "127.0.0.1"
+    module: ejabberd_http
+    request_handlers:
+      /api: mod_http_api
+api_permissions:
+  loopback: {{ who: all, what: "*" }}
+modules:
+  mod_admin_extra: {{}}
+  mod_carboncopy: {{}}
+  mod_disco: {{}}
+  mod_http_api: {{}}
+  mod_offline: {{}}
+  mod_ping: {{}}
+  mod_roster: {{}}
+  mod_stream_mgmt: {{}}
+"""
+
+
+class Ejabberd:
+    """ejabberd as Debian packages it, without epmd; accounts are made through its HTTP API."""
+
+    def __init__(self, folder: Path, domain: str = "ejabberd.test") -> None:
+        self.domain = domain
+        self.client_port, self.component_port, self._http_port = free_port(), free_port(), free_port()
+        components = "".join(f'      {name}.{domain}: {{ password: "{SECRET}" }}\n' for name in COMPONENTS)
+        config = folder / "ejabberd.yml"
+        config.write_text(
+            EJABBERD.format(
+                domain=domain,
+                client_port=self.client_port,
+                component_port=self.component_port,
+                http_port=self._http_port,
+                components=components.rstrip("\n"),
+            )
+        )
+        control = Path(find_program("ejabberdctl")).read_text()
+        libraries = re.search(r"^ERL_LIBS='?([^'\n]*)'?$", control, re.M)
+        assert libraries is not None, "ejabberdctl does not say where ejabberd's code is"
+        argv = [find_program("erl"), "-noinput", "-mnesia", "dir", f'"{folder}/mnesia"', "-s", "ejabberd"]
+        self.daemon = Daemon(
+            "ejabberd",
+            folder,
+            argv,
+            ready=lambda: all(map(answers, (self.client_port, self.component_port, self._http_port))),
+            environment={
+                "EJABBERD_CONFIG_PATH": str(config),
+                "EJABBERD_LOG_PATH": str(folder / "ejabberd.log"),
+                "ERL_LIBS": libraries.group(1),
+                "HOME": str(folder),
+                "ERL_CRASH_DUMP_BYTES": "0",
+            },
+        )
+
+    def register(self, name: str) -> None:
+        """Make an account with the password `PASSWORD`."""
+        body = json.dumps({"user": name, "host": self.domain, "password": PASSWORD}).encode()
+        request = urllib.request.Request(
+            f"http://{HOST}:{self._http_port}/api/register", body, {"Content-Type": "application/json"}
+        )
+        with urllib.request.urlopen(request, timeout=10):
+            return
