@@ -41,6 +41,39 @@ class Spec(Struct, frozen=True):
 
 _C, _P, _B = Status.COMPLETE, Status.PARTIAL, Status.BACKGROUND
 
+IRCV3 = (
+    ("account-notify", "Account changes", "3.1"),
+    ("account-tag", "Account of each message", "3.2"),
+    ("away-notify", "Away changes", "3.1"),
+    ("batch", "Batches", "3.2"),
+    ("capability-negotiation", "Client capability negotiation", "302"),
+    ("cap-notify", "Capability changes", "3.2"),
+    ("channel-context", "Channel of a private message", "draft"),
+    ("chghost", "Host changes", "3.2"),
+    ("echo-message", "Own messages", "3.2"),
+    ("extended-join", "Account and real name of who joins", "3.1"),
+    ("extended-monitor", "Changes of monitored users", "2023"),
+    ("invite-notify", "Others' invitations", "3.2"),
+    ("labeled-response", "Labels", "2022"),
+    ("message-ids", "Message ids", "2019"),
+    ("message-tags", "Tags", "3.3"),
+    ("multi-prefix", "All prefixes of a member", "3.1"),
+    ("netsplit", "Netsplit and netjoin batches", "3.2"),
+    ("react", "Reactions", "draft"),
+    ("reply", "Replies", "2026"),
+    ("sasl-3.1", "SASL", "3.1"),
+    ("sasl-3.2", "SASL", "3.2"),
+    ("server-time", "Time of each message", "3.2"),
+    ("setname", "Real name changes", "2020"),
+    ("standard-replies", "FAIL, WARN, NOTE", "2021"),
+    ("sts", "Strict transport security", "2020"),
+    ("typing", "Typing notifications", "2024"),
+    ("userhost-in-names", "Hosts of all members", "3.2"),
+    ("utf8-only", "Servers of UTF-8 only", "2022"),
+    ("webirc", "Gateway's users to the server", "2021"),
+)
+"""Capabilities and tags that are used where a server has them: file name, what it is, version."""
+
 SPECS: tuple[Spec, ...] = (
     # XMPP, IETF
     Spec("RFC 6120", "XMPP: Core", "2011", _P, "stanzas, errors, streams of a component"),
@@ -139,6 +172,7 @@ SPECS: tuple[Spec, ...] = (
     Spec("XEP-0199", "XMPP Ping", "2.0.1", _C, "", (("urn:xmpp:ping", ALL),)),
     Spec("XEP-0202", "Entity Time", "2.0", _C, "", (("urn:xmpp:time", ALL),)),
     Spec("XEP-0203", "Delayed Delivery", "2.0", _C, "", (("urn:xmpp:delay", (ROOM,)),)),
+    Spec("XEP-0245", "The /me Command", "1.0", _C),
     Spec("XEP-0249", "Direct MUC Invitations", "1.2", _C),
     Spec("XEP-0280", "Message Carbons", "1.0.1", _P, "marks what carbons leave alone"),
     Spec("XEP-0297", "Stanza Forwarding", "1.0", _P, "inside archive results"),
@@ -176,11 +210,28 @@ SPECS: tuple[Spec, ...] = (
     Spec("XEP-0428", "Fallback Indication", "0.2.1", _C),
     Spec("XEP-0444", "Message Reactions", "0.2.1", _P, "where the server relays them, else as text"),
     Spec("XEP-0461", "Message Replies", "0.2.1", _P, "where the server relays them, else as quoted text"),
-    # IRC
+    # IRC and its neighbours
     Spec("RFC 1459", "Internet Relay Chat Protocol", "1993", _C, "as a client"),
     Spec("RFC 2812", "Internet Relay Chat: Client Protocol", "2000", _C),
+    Spec("RFC 1413", "Identification Protocol", "1993", _C, "optional responder"),
+    Spec("RFC 2811", "Internet Relay Chat: Channel Management", "2000", _P, "channels of ``#`` and ``&``"),
+    Spec(
+        "RFC 4422", "Simple Authentication and Security Layer", "2006", _P, "EXTERNAL, PLAIN, SCRAM-SHA-256"
+    ),
+    Spec("RFC 4616", "The PLAIN SASL Mechanism", "2006", _C),
     Spec("RFC 5802", "SCRAM SASL Mechanisms", "2010", _P, "SCRAM-SHA-256 without channel binding"),
     Spec("RFC 7677", "SCRAM-SHA-256", "2015", _P, "without channel binding"),
+    Spec("RFC 8305", "Happy Eyeballs Version 2", "2017", _P, "connecting to IRC servers"),
+    *(Spec(f"IRCv3 {name}", title, state, _C) for name, title, state in IRCV3),
+    # what is cited on the way
+    Spec("RFC 3454", "Preparation of Internationalized Strings", "2002", _B, "for peers that still use it"),
+    Spec("RFC 3986", "URI: Generic Syntax", "2005", _B),
+    Spec("RFC 4193", "Unique Local IPv6 Unicast Addresses", "2005", _B),
+    Spec("RFC 5482", "TCP User Timeout Option", "2009", _B),
+    Spec("RFC 6066", "TLS Extensions: Extension Definitions", "2011", _B),
+    Spec("RFC 6122", "XMPP: Address Format", "2011", _B, "for peers that still use it"),
+    Spec("XEP-0086", "Error Condition Mappings", "1.0", _B, "legacy error codes are sent along"),
+    Spec("XEP-0453", "DOAP usage in XMPP", "0.1.2", _B),
 )
 
 
