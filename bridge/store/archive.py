@@ -77,7 +77,10 @@ READ = (
     "SELECT id, nick, identity, kind, body, origin, data FROM message"
     " WHERE room = ? AND id BETWEEN ? AND ?{nick} ORDER BY id {order} LIMIT ?"
 )
-COUNT = "SELECT {place} AS place, COUNT(*) FROM message WHERE room = ? AND id BETWEEN ? AND ?{nick}"
+COUNT = (
+    "WITH wanted (place, low, high) AS (VALUES {ranges}) SELECT place, (SELECT COUNT(*) FROM message"
+    " WHERE room = ? AND id BETWEEN low AND high{nick}) FROM wanted"
+)
 END_SPANS = (
     "UPDATE span SET last = COALESCE((SELECT MAX(id) FROM message WHERE message.room = span.room), -1)"
     " WHERE last IS NULL"
@@ -188,8 +191,12 @@ class Archive:
         complete = len(found) <= limit
         if not complete:
             found = found[1:] if query.backward else found[:-1]
-        first_index = self._index(number, ranges, counts, found[0].id, query.with_nick) if found else 0
-        return Page(messages=tuple(found), complete=complete, total=sum(counts), first_index=first_index)
+        total = sum(counts)
+        if not found or wanted == ranges:
+            first_index = total - len(found) if found and query.backward else 0
+        else:
+            first_index = self._index(number, ranges, counts, found[0].id, query.with_nick)
+        return Page(messages=tuple(found), complete=complete, total=total, first_index=first_index)
 
     def _require(self, number: int, readable: Sequence[Range], query: PageQuery) -> None:
         """XEP-0313 §4.1.3 and §4.3.2: ids that the user names exist for him, or it is item-not-found."""
@@ -222,12 +229,11 @@ class Archive:
         extra = () if nick is None else (nick,)
         for begin in range(0, len(ranges), RANGES_PER_COUNT):
             chunk = ranges[begin : begin + RANGES_PER_COUNT]
-            sql = " UNION ALL ".join(
-                COUNT.format(place=place, nick="" if nick is None else " AND nick = ?")
-                for place in range(len(chunk))
+            sql = COUNT.format(
+                ranges=", ".join(["(?, ?, ?)"] * len(chunk)), nick="" if nick is None else " AND nick = ?"
             )
-            params = [value for bounds in chunk for value in (number, *bounds, *extra)]
-            for place, count in sorted(self._connection.execute(sql, params)):
+            params = [value for place, bounds in enumerate(chunk) for value in (place, *bounds)]
+            for place, count in sorted(self._connection.execute(sql, [*params, number, *extra])):
                 if count:
                     filled.append(chunk[place])
                     counts.append(count)

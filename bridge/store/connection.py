@@ -29,6 +29,14 @@ BUSY_TIMEOUT = 5.0
 """Seconds to wait for another process that writes to the SQLite file (a backup, a shell)."""
 CONNECT_TIMEOUT = 5
 """Seconds to wait for the PostgreSQL server."""
+POSTGRES_SETTINGS = (
+    "client_min_messages = warning",
+    # a fresh archive has no statistics yet, and the planner would sort all of a room for its last page
+    "enable_seqscan = off",
+    "enable_bitmapscan = off",
+    "enable_sort = off",
+)
+"""For our session: every query of the archive has its index."""
 WAL_BYTES = 64 * 1024 * 1024
 """What the write-ahead log is cut down to after a large transaction."""
 
@@ -196,7 +204,8 @@ class PostgresConnection:
             self._postgres = psycopg.connect(url, autocommit=True, connect_timeout=CONNECT_TIMEOUT)
             if durability is Durability.POWER:
                 self._postgres.execute("SET synchronous_commit = on")
-            self._postgres.execute("SET client_min_messages = warning")
+            for setting in POSTGRES_SETTINGS:
+                self._postgres.execute(f"SET {setting}")
             self._lock()
         except psycopg.Error as error:
             raise StoreError(f"PostgreSQL: {error}") from error
