@@ -70,7 +70,7 @@ def _begin_disconnect(network: IrcNetwork, context: CommandContext) -> Outcome:
     def proceed(values: Values) -> Outcome:
         return _ask_servers(network, UserId(_one(values, "jid") or context.user))
 
-    return Ask(form=form, proceed=proceed)
+    return Ask(form=form, proceed=proceed, more=True)
 
 
 def _ask_servers(network: IrcNetwork, user: UserId) -> Outcome:
