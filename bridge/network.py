@@ -27,7 +27,6 @@ from twisted.internet.defer import Deferred
 
 from bridge.capabilities import Capabilities
 from bridge.events import (
-    Affiliation,
     ContactId,
     Entered,
     Incoming,
@@ -39,6 +38,19 @@ from bridge.events import (
     UserId,
 )
 from bridge.forms import Command, Settings
+from bridge.queries import AffiliationList as AffiliationList
+from bridge.queries import ClientVersion as ClientVersion
+from bridge.queries import ContactInfo as ContactInfo
+from bridge.queries import ContactPing as ContactPing
+from bridge.queries import ContactQuery as ContactQuery
+from bridge.queries import ContactTime as ContactTime
+from bridge.queries import ContactVersion as ContactVersion
+from bridge.queries import ListedUser as ListedUser
+from bridge.queries import Query as Query
+from bridge.queries import RoomInfo as RoomInfo
+from bridge.queries import RoomList as RoomList
+from bridge.queries import RoomPage as RoomPage
+from bridge.queries import RoomQuery as RoomQuery
 
 # ---- addresses
 
@@ -68,108 +80,6 @@ class ContactAddress(Struct, frozen=True):
 
 
 Address = GatewayAddress | ServerAddress | RoomAddress | ContactAddress
-
-# ---- questions a network answers
-
-
-class RoomQuery(Struct, frozen=True):
-    """What is this room? Answered by `RoomInfo`, or the trouble NO_SUCH_ROOM."""
-
-    room: RoomId
-
-
-class RoomInfo(Struct, frozen=True, kw_only=True):
-    """A room as a list or disco shows it; `occupants` None means unknown."""
-
-    room: RoomId
-    name: str = ""
-    description: str = ""
-    occupants: int | None = None
-
-
-class RoomList(Struct, frozen=True):
-    """Which rooms does the server show? Answered by `RoomPage`, paged by room id (XEP-0059).
-
-    `after` and `before` are room ids; `before` "" asks for the last page; `limit` in rooms.
-    """
-
-    server: ServerId
-    after: RoomId | None = None
-    before: RoomId | None = None
-    limit: int = 100
-
-
-class RoomPage(Struct, frozen=True, kw_only=True):
-    """One page of a `RoomList`; `total` is None while the list is still coming in."""
-
-    rooms: Sequence[RoomInfo]
-    first_index: int | None = None
-    total: int | None = None
-    complete: bool = False
-
-
-class AffiliationList(Struct, frozen=True):
-    """Who has this affiliation (outcast: the bans)? Answered by a list of `ListedUser`."""
-
-    room: RoomId
-    affiliation: Affiliation
-
-
-class ListedUser(Struct, frozen=True, kw_only=True):
-    """A row of an affiliation list; `address` is a local part or a mask as the network writes it."""
-
-    address: str
-    affiliation: Affiliation
-    nick: str = ""
-    reason: str = ""
-
-
-class ContactQuery(Struct, frozen=True):
-    """Who is this? Answered by `ContactInfo` (vCard), or NO_SUCH_NICK."""
-
-    contact: ContactId
-
-
-class ContactInfo(Struct, frozen=True, kw_only=True):
-    """A person's public particulars; `idle` in seconds."""
-
-    nick: str
-    name: str = ""
-    address: str = ""
-    account: str = ""
-    server: str = ""
-    away: str | None = None
-    idle: float | None = None
-    rooms: Sequence[str] = ()
-
-
-class ContactPing(Struct, frozen=True):
-    """Is this person reachable? Answered by None."""
-
-    contact: ContactId
-
-
-class ContactVersion(Struct, frozen=True):
-    """Which client does this person use? Answered by `ClientVersion`."""
-
-    contact: ContactId
-
-
-class ContactTime(Struct, frozen=True):
-    """What time is it at this person's? Answered by the text that the client gave."""
-
-    contact: ContactId
-
-
-class ClientVersion(Struct, frozen=True, kw_only=True):
-    """A client's name and version as it states them."""
-
-    name: str
-    version: str = ""
-    os: str = ""
-
-
-Query = RoomQuery | RoomList | AffiliationList | ContactQuery | ContactPing | ContactVersion | ContactTime
 
 # ---- the two sides
 
