@@ -9,6 +9,8 @@ from bridge.xmpp.jid import Jid
 
 PACED_USERS = 100_000
 """How many users' recent rates are remembered; beyond that, those at rest are forgotten."""
+ROUNDING = 0.001
+"""Stanzas by which a sum of floats may be off."""
 
 
 class _Rules:
@@ -71,7 +73,7 @@ class Pace:
         """
         now = self._seconds()
         full_at = max(self._full_at.get(user, now), now)
-        if full_at - now > (self.burst - 1) / self.rate:
+        if (full_at - now) * self.rate > self.burst - 1 + ROUNDING:
             return False
         if user not in self._full_at and len(self._full_at) >= PACED_USERS:
             self._forget(now)

@@ -20,8 +20,8 @@ from bridge.network import Probe
 from bridge.store import StoreError
 from bridge.store.connection import open_connection
 from bridge.xmpp.element import Element
-from bridge.xmpp.stanza import error_reply
-from bridge.xmpp.stream import NS_COMPONENT, Authenticated, ComponentStream, StreamFailed
+from bridge.xmpp.stanza import NS_COMPONENT, error_reply
+from bridge.xmpp.stream import Authenticated, ComponentStream, StreamFailed
 
 TIMEOUT = 10.0
 """Seconds that the XMPP server has for each of its answers."""

@@ -220,7 +220,10 @@ class GatewayConfig(Struct, frozen=True, kw_only=True):
     """
 
     network: Annotated[str, Meta(description="The kind of network.", examples=["irc"], extra=RESTART)]
-    name: Annotated[str, Meta(description="Its name in service discovery; empty: the network's own.")] = ""
+    name: Annotated[
+        str,
+        Meta(description="Its name in service discovery; empty: the network's own.", extra=RESTART),
+    ] = ""
     component: ComponentConfig
     options: Any
 

@@ -297,11 +297,12 @@ def _nearest(wrong: str, names: Sequence[str]) -> str:
 
 def _nearest_key(wrong: str, fields: Mapping[str, _Field]) -> str:
     """Return the key meant by a misspelt one, or the place of one that belongs in a table below."""
-    for key, field in fields.items():
-        below = bare_type(field.type)
-        if is_struct(below) and wrong in _fields(below):
-            return key_text((key, wrong))
-    return _nearest(wrong, list(fields))
+    places = (
+        key_text((key, wrong))
+        for key, field in fields.items()
+        if is_struct(bare_type(field.type)) and wrong in _fields(bare_type(field.type))
+    )
+    return _nearest(wrong, list(fields)) or next(places, "")
 
 
 def _explained(message: str) -> str:
