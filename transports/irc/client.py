@@ -13,7 +13,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from bridge.errors import BridgeError, Trouble
-from bridge.events import Enter, Incoming, Link, NetworkState, Outgoing, ServerId, ServerNotice, UserId
+from bridge.events import Enter, Exit, Incoming, Link, NetworkState, Outgoing, ServerId, ServerNotice, UserId
 from transports.irc.connection import Connection
 from transports.irc.dialer import Dialer, Target, Turnstile
 from transports.irc.session import Answer, IrcSession, State
@@ -157,9 +157,9 @@ class IrcClient:
         self.session.ask(query, token)
         self.advance()
 
-    def quit(self, reason: str) -> None:
+    def quit(self, reason: str, exit_: Exit = Exit.DISCONNECTED) -> None:
         """Leave politely."""
-        self.session.quit(reason)
+        self.session.quit(reason, exit_)
         self.advance()
 
     def abort(self) -> None:
@@ -208,11 +208,15 @@ class IrcClient:
     def connection_lost(self, text: str, *, made: bool) -> None:
         """Have the session forget the link, and plan the next one if it still wants one."""
         self.connection = None
-        self._close_by = None
         self._reason = text
         carrying, self._carrying = self._carrying, True
         try:
-            self._lose(BridgeError(Trouble.LOST if made else Trouble.UNREACHABLE, text))
+            error = BridgeError(Trouble.LOST if made else Trouble.UNREACHABLE, text)
+            if self._close_by is None:
+                self._lose(error)
+            else:
+                self._close_by = None
+                self.session.connection_lost(None)
         finally:
             self._carrying = carrying
         self.advance()
@@ -234,7 +238,7 @@ class IrcClient:
         if self._broken_since is None or now - self._broken_since >= self.patience:
             self.session.give_up(error)
         else:
-            self._retry_at = now + self._backoff.pause()
+            self._retry_at = now + max(self._backoff.pause(), self.session.retry_after)
 
     # ---- moving it all on
 
@@ -283,7 +287,7 @@ class IrcClient:
                 self.connection = None
                 connection.close()
                 self._again = True
-        elif session.close_expected and self._close_by is None:
+        elif self._close_by is None and (session.close_expected or not session.wants_link):
             self._close_by = self._links.clock.seconds() + CLOSE_TIMEOUT
             connection.close()
 

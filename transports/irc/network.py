@@ -135,7 +135,7 @@ class IrcNetwork:
         stopping = self._stopping = Deferred()
         self._identd.stop()
         for client in list(self.clients()):
-            client.quit(reason)
+            client.quit(reason, Exit.SHUTDOWN)
         if not self._clients and not stopping.called:
             stopping.callback(None)
         if not stopping.called:

@@ -39,6 +39,7 @@ class Puppet:
         self.events = []
         self.answers = []
         self.due = None
+        self.retry_after = 0.0
 
     def submit(self, event):
         self.told.append(event)
@@ -49,7 +50,7 @@ class Puppet:
         self.state = State.REGISTERING
 
     def connection_lost(self, error, text=""):
-        self.told.append(f"lost {error.trouble.name}: {text}")
+        self.told.append("closed" if error is None else f"lost {error.trouble.name}: {text}")
         self.state = State.OFFLINE
         self.close_expected = False
 
@@ -64,7 +65,7 @@ class Puppet:
         if data == b"crash":
             raise RuntimeError
 
-    def quit(self, reason):
+    def quit(self, reason, exit_):
         self.told.append(f"quit {reason}")
         self.out += b"QUIT"
         self.wants_link, self.close_expected = False, True
@@ -399,3 +400,32 @@ def test_target_that_is_forbidden_meanwhile_is_given_up(scene):
     scene.enter()
     assert scene.session.told[-1].startswith("give up NOT_ALLOWED")
     assert scene.finished_with == [scene.client]
+
+
+def test_user_who_comes_back_at_once_gets_a_new_link_at_once(scene):
+    """Leaving the last room and entering another is no interruption."""
+    scene.go_online()
+    scene.client.quit("bye")
+    scene.enter()
+    assert scene.session.told[-2:] == ["closed", "made"]
+    assert len(scene.servers) == 2 and Link.RETRYING not in scene.states()
+
+
+def test_link_that_nobody_wants_is_closed_before_it_is_registered(scene):
+    """A user who leaves during the registration is not registered."""
+    scene.enter()
+    scene.session.wants_link = False
+    scene.client.advance()
+    scene.internet.flush()
+    assert scene.servers[0].over and scene.finished_with == [scene.client]
+
+
+def test_server_that_bans_is_left_alone_for_longer(scene):
+    """Coming back quickly after a ban makes it worse."""
+    scene.go_online()
+    scene.session.retry_after = 300.0
+    scene.cut()
+    scene.wait(299)
+    assert len(scene.servers) == 1
+    scene.wait(1 + RESOLUTION)
+    assert len(scene.servers) == 2
