@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, TimeoutError
 from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
 
@@ -150,9 +150,7 @@ class Disco:
 
     def _untold(self, address: RoomAddress, failure: Failure) -> Info:
         """A room that cannot be looked up may still be joined."""
-        error = failure.value
-        if isinstance(error, BridgeError) and error.trouble in (Trouble.JID_MALFORMED, Trouble.INTERNAL):
-            failure.raiseException()
+        failure.trap(BridgeError, TimeoutError)
         return self._room_info(address, ())
 
     def _room_info(self, address: RoomAddress, facts: Iterable[tuple[str, str]], *more: str) -> Info:

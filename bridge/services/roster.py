@@ -104,11 +104,13 @@ class Roster:
     # ---- what changes on this side
 
     def link_up(self) -> None:
-        """XEP-0100 §7: tell every subscriber that the gateway is there, and which servers are."""
+        """XEP-0100 §7: tell every subscriber that the gateway is there, and which servers are and are not."""
         for one in self._store.subscriptions(self._domain):
             address = self._shown(one)
             if address is not None:
                 self._available(one.local, address, one.contact)
+            elif one.inbound:
+                self._send(one.local, one.contact, "unavailable")
 
     def _shown(self, one: Subscription) -> Address | None:
         """The address whose availability this subscriber sees; None if it is not available."""

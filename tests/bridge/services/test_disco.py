@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, fail
 
 from bridge.errors import BridgeError, Trouble
 from bridge.events import Entered, Occupant, RoomId, Topic
@@ -100,6 +100,19 @@ def test_gateway_tells_how_to_reach_its_operators(scene):
         "FORM_TYPE": ("http://jabber.org/network/serverinfo",),
         "admin-addresses": ("mailto:friar@church.example",),
     }
+
+
+def test_contacts_may_change(scene):
+    """What the operator writes into the configuration holds from the next reading on."""
+    scene.disco.set_contacts({})
+    assert scene.info(DOMAIN).forms == ()
+
+
+def test_fault_of_the_network_is_no_missing_room(scene):
+    """A bug shows as an internal error, not as an empty room."""
+    scene.network.answers[RoomQuery] = fail(ValueError())
+    answer = scene.iq("get", ROOM, Element("query", NS_INFO), JULIET)
+    assert condition(answer)[1] == "internal-server-error"
 
 
 def test_server_is_a_conference_by_its_name(scene):
