@@ -1,79 +1,523 @@
 """One user's conversation with one IRC server: a pure machine over lines, clock injected.
 
 The session outlives its TCP connections: `connection_made` and `connection_lost` may alternate,
-and the channels the user is in are joined again after each registration.
+and the channels the user is in are joined again after each registration. The features are in
+files of their own; here lines and the user's events are dispatched to them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from enum import Enum
+from collections.abc import Callable, Mapping, Sequence
+from secrets import token_urlsafe
 from typing import Any
 
-from msgspec import Struct
+from bridge.capabilities import Capabilities, Level
+from bridge.errors import BridgeError, Trouble
+from bridge.events import (
+    ChangeNick,
+    Command,
+    ContactAnswer,
+    Depart,
+    DirectMessage,
+    Enter,
+    Entered,
+    Exit,
+    Incoming,
+    Invite,
+    Kick,
+    Message,
+    MessageId,
+    Outgoing,
+    Presence,
+    Reaction,
+    Retraction,
+    RoomId,
+    RoomNotice,
+    Sent,
+    ServerId,
+    SetAffiliation,
+    SetRole,
+    Topic,
+    Typing,
+)
 
-from bridge.errors import BridgeError
-from bridge.events import Incoming, Outgoing
+from . import wire
+from .away import Away
+from .batches import Batches
+from .core import Answer, Core, State
+from .direct import Direct
+from .gestures import REDACTION, Gestures
+from .isupport import DEFAULT
+from .liveness import Liveness
+from .moderation import Moderation
+from .modes import Modes
+from .nicks import Nicks
+from .profile import Profile
+from .queries import Queries
+from .questions import Questions
+from .registration import Registration
+from .replies import Replies, Reply
+from .rooms import Rooms, Stage
+from .roster import Roster
+from .shared import MAX_LINES, Chunk, Heard, Shared
+from .speech import Speech
+from .splits import Splits
+from .tables import FORWARDS, JOIN_REFUSALS, NICK_REFUSALS, TROUBLES, Numeric
+from .tickets import Ticket
+from .window import MAX_AGE
 
+__all__ = ["Answer", "IrcSession", "State"]
 
-class State(Enum):
-    """Where the link to the server is."""
-
-    OFFLINE = "offline"
-    REGISTERING = "registering"
-    ONLINE = "online"
-    CLOSING = "closing"
-
-
-class Answer(Struct, frozen=True):
-    """The end of a question asked with `IrcSession.ask`: `result`, or a BridgeError."""
-
-    token: int
-    result: Any | BridgeError
+BANISHED = ("k-line", "kline", "g-line", "gline", "z-line", "banned", "killed", "throttl", "too fast")
+"""Words of an ERROR after which coming back at once makes it worse."""
+RETRY_AFTER_BAN = 300.0
+"""Seconds to stay away then."""
 
 
 class IrcSession:
-    """See the module's docstring."""
+    """See the module's docstring.
 
-    state: State
+    `ids` gives fresh message ids, `archive` keeps a room message, `clock` is in monotonic seconds,
+    `wall` in epoch seconds, `nonce` gives random words.
+    """
+
+    def __init__(
+        self,
+        *,
+        profile: Profile,
+        server: ServerId,
+        shared: Shared,
+        ids: Callable[[], MessageId],
+        archive: Callable[[Message], None],
+        clock: Callable[[], float],
+        wall: Callable[[], float],
+        nonce: Callable[[], str] = token_urlsafe,
+    ) -> None:
+        core = self._core = Core(
+            profile=profile, server=server, shared=shared, ids=ids, archive=archive, clock=clock, wall=wall
+        )
+        self._buffer = wire.LineBuffer()
+        self._is_at_border = True
+        self._rooms = Rooms(core)
+        self._liveness = Liveness(core)
+        self._splits = Splits(core)
+        self._registration = Registration(core, self, nonce)
+        self._direct = Direct(core, self._rooms, self._on_ctcp)
+        self._speech = Speech(core, self._rooms, self._direct.receive)
+        self._roster = Roster(core, self._rooms, self._splits, self._registration.somebody_left)
+        self._modes = Modes(core, self._rooms)
+        self._gestures = Gestures(core, self._rooms)
+        self._rooms.settle = self._splits.settle
+        self._nicks = Nicks(core, self._rooms, self._registration)
+        self._moderation = Moderation(core, self._rooms)
+        self._replies = Replies(core)
+        self._away = Away(core)
+        self._questions = Questions(core)
+        self._queries = Queries(core, self._rooms, self._questions)
+        self._batches = Batches(core, self._splits, self._replies.error)
+        self._reason = ""
+        self._last_nick = ""
+        self.retry_after = 0.0
+        self._chunks = shared.chunks
+        self._lines: dict[bytes, Heard] = {}
+        self._hear_as_told()
+        self._on_line = {
+            **self._roster.on_line,
+            **self._speech.on_line,
+            **self._modes.on_line,
+            **self._gestures.on_line,
+        }
+        self._on_reply = self._reply_table()
+        self._on_event: dict[type, Callable[[Any], None]] = {
+            Enter: self._rooms.enter,
+            Depart: self._rooms.depart,
+            ChangeNick: self._nicks.change,
+            Message: self._speech.say,
+            DirectMessage: self._direct.tell,
+            Kick: self._moderation.kick,
+            SetRole: self._moderation.set_role,
+            SetAffiliation: self._moderation.set_affiliation,
+            Topic: self._moderation.set_topic,
+            Invite: self._moderation.invite,
+            Presence: self._away.set,
+            ContactAnswer: self._questions.answer,
+            Command: self._command,
+            Typing: self._gestures.type,
+            Reaction: self._gestures.react,
+            Retraction: self._gestures.retract,
+        }
+
+    def _reply_table(self) -> Mapping[str, Reply]:
+        rooms = self._rooms
+        return {
+            **self._registration.on_command,
+            **self._replies.on_line,
+            **self._queries.on_line,
+            "PING": self._liveness.on_ping,
+            "PONG": self._liveness.on_pong,
+            "BATCH": self._batches.on_batch,
+            "ERROR": self._on_error,
+            "INVITE": self._on_invite,
+            Numeric.RPL_NAMREPLY: rooms.on_names,
+            Numeric.RPL_ENDOFNAMES: rooms.on_end_of_names,
+            Numeric.RPL_TOPIC: rooms.on_topic,
+            Numeric.RPL_NOTOPIC: rooms.on_topic,
+            Numeric.RPL_TOPICWHOTIME: rooms.on_topic_setter,
+            Numeric.RPL_CHANNELMODEIS: self._modes.on_channel_modes,
+            Numeric.RPL_INVITING: self._moderation.on_inviting,
+        }
+
+    # ---- the link
+
+    @property
+    def state(self) -> State:
+        """Where the link to the server is."""
+        return self._core.state
+
+    @property
+    def nick(self) -> str:
+        """The user's nick, as the server has it."""
+        return self._core.nick
+
+    @property
+    def rooms(self) -> Sequence[RoomId]:
+        """The rooms that the user is in, or wants to be in."""
+        return self._rooms.ids()
+
+    def capabilities(self) -> Capabilities:
+        """Tell what the server can carry now."""
+        core = self._core
+        has_tags = "message-tags" in core.capabilities
+        reply, typing = core.isupport.allows_tag("reply"), core.isupport.allows_tag("typing")
+        reactions = has_tags and core.isupport.allows_tag("draft/react")
+        redaction = has_tags and REDACTION in core.capabilities
+        return Capabilities(
+            formatting=Level.NATIVE,
+            replies=Level.NATIVE if has_tags and reply else Level.FALLBACK,
+            reactions=Level.NATIVE if reactions else Level.FALLBACK,
+            retractions=Level.NATIVE if redaction else Level.REJECTED,
+            moderation=Level.NATIVE if redaction else Level.REJECTED,
+            typing=Level.NATIVE if has_tags and typing else Level.DROPPED,
+            presence=Level.NATIVE,
+        )
 
     def connection_made(self, *, secure: bool) -> None:
         """A transport is up (TLS included when `secure`): begin to register."""
+        self._core.state = State.REGISTERING
+        self._reason = ""
+        self._buffer = wire.LineBuffer()
+        self._is_at_border = True
+        self._core.supports(DEFAULT)
+        self._hear_as_told()
+        self._liveness.begin()
+        self._registration.begin(secure=secure)
+        self._settle()
 
     def connection_lost(self, error: BridgeError | None, text: str = "") -> None:
         """The transport is gone, or none could be made; `text` is a reason for the user."""
+        core = self._core
+        self._last_nick = core.nick if core.state is State.ONLINE else self._last_nick
+        core.state = State.OFFLINE
+        reason = self._reason or text or (error.text if error is not None else "")
+        self._registration.end()
+        self._liveness.end()
+        self._splits.forget()
+        self._batches.forget()
+        self._nicks.link_lost()
+        self._questions.link_lost()
+        self._queries.link_lost()
+        for line in core.pace.drop_all():
+            if line.ticket is not None:
+                core.tickets.fail(line.ticket, BridgeError(Trouble.NOT_CONNECTED))
+        core.tickets.lost(BridgeError(Trouble.LOST))
+        core.capabilities = frozenset()
+        self._rooms.link_lost(reason)
+        self._settle()
 
-    def receive_data(self, data: bytes) -> None:
-        """Bytes from the server."""
+    def give_up(self, error: BridgeError) -> None:
+        """No further link will be made: the user is out of all rooms."""
+        self._rooms.refuse_all(error)
+        self._settle()
 
-    def data_to_send(self) -> bytes:
-        """Take the bytes that may be written now (pacing has let them through)."""
+    def registered(self) -> None:
+        """The server let us in (see `registration.Outcome`)."""
+        core = self._core
+        self.retry_after = 0.0
+        self._rooms.tell_new_nick(self._last_nick)
+        self._last_nick = core.nick
+        for line in core.profile.after_connect_commands:
+            self._command(Command(server=core.server, line=line))
+        self._rooms.join_waiting()
+        self._away.registered()
 
-    def take_events(self) -> Sequence[Sequence[Incoming]]:
-        """Take what happened, as tuples that may be shared with other sessions."""
+    def not_registered(self, error: BridgeError) -> None:
+        """The server does not let us in (see `registration.Outcome`)."""
+        self._rooms.refuse_all(error)
 
-    def take_answers(self) -> Sequence[Answer]:
-        """Take the questions that ended."""
+    @property
+    def is_return(self) -> bool:
+        """True when the user is in rooms, and is to get back into them."""
+        return self._rooms.any_returning
 
-    def submit(self, event: Outgoing) -> None:
-        """Do what the user wants."""
-
-    def ask(self, query: object, token: int) -> None:
-        """Ask the server; an `Answer` with `token` follows."""
-
-    def quit(self, reason: str) -> None:
+    def quit(self, reason: str, exit_: Exit = Exit.DISCONNECTED) -> None:
         """Leave politely: `Exited` for each room, then QUIT; `close_expected` turns True."""
+        self._rooms.leave_all(exit_, reason)
+        self._quit(reason)
+        self._settle()
+
+    def _quit(self, reason: str) -> None:
+        core = self._core
+        if core.state in (State.ONLINE, State.REGISTERING):
+            core.send_now("QUIT", *((reason,) if reason else ()))
+            core.state = State.CLOSING
 
     @property
     def wants_link(self) -> bool:
         """True while the user is, or wants to be, in a channel or waits for an answer."""
+        return self._rooms.wanted or self._queries.waiting
 
     @property
     def close_expected(self) -> bool:
         """True when the shell is to close the transport (after writing what is left)."""
+        return self._core.state is State.CLOSING
 
     def next_timer(self) -> float | None:
         """When `tick` is due, on the injected monotonic clock; None for never."""
+        return self._core.agenda.next()
 
     def tick(self) -> None:
         """Let time pass: pacing, keep-alive, time-outs."""
+        self._core.agenda.run()
+        self._settle()
+
+    # ---- out
+
+    def data_to_send(self) -> bytes:
+        """Take the bytes that may be written now (pacing has let them through)."""
+        self._core.release()
+        return self._core.pace.take()
+
+    def take_events(self) -> Sequence[Sequence[Incoming]]:
+        """Take what happened, as tuples that may be shared with other sessions."""
+        core = self._core
+        events = core.events
+        if events:
+            core.events = []
+        return events
+
+    def take_answers(self) -> Sequence[Answer]:
+        """Take the questions that ended."""
+        core = self._core
+        answers = core.answers
+        if answers:
+            core.answers = []
+        return answers
+
+    def snapshot(self, room: RoomId) -> Entered | None:
+        """Return the room as the user sees it now; None if he is not in it."""
+        here = self._rooms.find(room)
+        return self._rooms.snapshot(here) if here is not None else None
+
+    def _settle(self) -> None:
+        """After anything happened: let lines leave, have them confirmed, hang up when done."""
+        core = self._core
+        core.release()
+        if core.state is State.ONLINE and self._rooms.is_empty and not self._queries.waiting:
+            self._quit("")
+        if core.tickets.hurried or core.tickets.waiting:
+            self._liveness.fence()
+
+    # ---- in
+
+    def receive_data(self, data: bytes) -> None:
+        """Bytes from the server."""
+        core = self._core
+        if core.state is State.OFFLINE:
+            return
+        now = self._liveness.heard_at = core.clock()
+        chunk = self._chunks.get(data)
+        if chunk is not None and self._is_at_border and self._takes(chunk, now):
+            return
+        was_at_border = self._is_at_border
+        self._is_at_border = data[-1:] == b"\n"
+        before = len(core.events)
+        lines = self._buffer.feed(data)
+        for raw in lines:
+            if not self._take_line(raw, now):
+                self._read_line(raw)
+        if len(lines) > 1 and was_at_border and self._is_at_border:
+            self._keep_chunk(data, lines, before, now)
+        self._settle()
+
+    def _takes(self, chunk: Chunk, now: float) -> bool:
+        """Take a chunk as another session did, if we stand where it stood."""
+        here = self._rooms.here.get(chunk.channel.folded)
+        if (
+            here is None
+            or here.channel is not chunk.channel
+            or here.cursor != chunk.start
+            or here.ahead is not None
+            or now - chunk.time > MAX_AGE
+            or self._core.folded_nick in chunk.subjects
+        ):
+            return False
+        here.cursor = chunk.end
+        self._core.events.append(chunk.events)
+        return True
+
+    def _take_line(self, raw: bytes, now: float) -> bool:
+        """Take a line as another session did: the message it is, or what it does to a channel."""
+        heard = self._lines.get(raw)
+        if heard is None or heard.channel is None:
+            return False
+        channel = heard.channel
+        here = self._rooms.here.get(channel.folded)
+        if here is None or here.channel is not channel or heard.subject == self._core.folded_nick:
+            return False
+        if heard.index >= 0:
+            if heard.index != here.cursor or here.ahead is not None or now - heard.time > MAX_AGE:
+                return False
+            here.cursor += 1
+            self._core.events.append(heard.events)
+            return True
+        known = channel.memo.get((here.members, raw)) if here.gone is None else None
+        if known is None:
+            return False
+        here.members = known[0]
+        if known[1]:
+            self._core.events.append(known[1])
+        return True
+
+    def _keep_chunk(self, data: bytes, lines: list[bytes], before: int, now: float) -> None:
+        """Remember a chunk that held messages of one channel only, for the others in it."""
+        heard = [self._lines.get(raw) for raw in lines]
+        first = heard[0]
+        channel = first.channel if first is not None else None
+        events = self._core.events[before:]
+        if first is None or channel is None or channel.sessions < 2 or len(events) != len(lines):
+            return
+        start = first.index
+        for index, (each, tuple_) in enumerate(zip(heard, events, strict=True), start):
+            if (
+                each is None
+                or each.channel is not channel
+                or each.index != index
+                or each.events is not tuple_
+            ):
+                return
+        together = tuple(event for tuple_ in events for event in tuple_)
+        subjects = frozenset(each.subject for each in heard if each is not None)
+        self._core.events[before:] = [together]
+        chunk = Chunk(channel, start, start + len(lines), subjects, together, first.time)
+        self._core.shared.keep_chunk(data, chunk)
+
+    def _hear_as_told(self) -> None:
+        profile = self._core.profile
+        charset = profile.encoding_in or wire.FALLBACK_CHARSET
+        self._lines = self._core.shared.lines(charset, self._core.isupport.utf8_only)
+
+    def _read_line(self, raw: bytes) -> None:
+        heard = self._lines.get(raw)
+        if heard is None:
+            core = self._core
+            charset = core.profile.encoding_in or wire.FALLBACK_CHARSET
+            line = wire.parse(raw, charset, core.isupport.utf8_only)
+            if line is None:
+                return
+            heard = Heard(line, raw)
+            if len(self._lines) >= MAX_LINES:
+                self._lines.clear()
+            self._lines[raw] = heard
+        self._read(heard)
+        while self._rooms.replay:
+            self._read(self._rooms.replay.pop(0))
+
+    def _read(self, heard: Heard) -> None:
+        """Dispatch a line by its command."""
+        line = heard.line
+        ticket = self._batches.ticket_of(line)
+        method = self._on_line.get(line.command)
+        if method is not None:
+            method(heard)
+        else:
+            reply = self._on_reply.get(line.command)
+            if (reply is None or not reply(line)) and not self._refusal(line):
+                self._replies.show(line)
+        if ticket is not None:
+            self._batches.answered(ticket, line)
+
+    def _refusal(self, line: wire.Line) -> bool:
+        """An error reply: find out whose wish it refuses; tell if the user need not read it."""
+        command = line.command
+        if command not in TROUBLES and command not in FORWARDS:
+            return False
+        if self._core.state is not State.ONLINE:
+            return self._registration.refused(line)
+        if (command in JOIN_REFUSALS or command in FORWARDS) and self._rooms.on_refusal(line):
+            return False
+        if command in NICK_REFUSALS and self._nicks.on_refusal(line):
+            return False
+        if self._queries.refused(line):
+            return True
+        self._replies.failed(line)
+        return False
+
+    def _on_error(self, line: wire.Line) -> bool:
+        """The server ends the link, and says why."""
+        text = line.params[-1] if line.params else ""
+        self._reason = self._reason or text
+        self._core.notice(f"ERROR: {text}")
+        words = text.lower()
+        if "flood" in words:
+            self._core.pace.slow_down()
+        if any(word in words for word in BANISHED):
+            self.retry_after = RETRY_AFTER_BAN
+        return True
+
+    def _on_invite(self, line: wire.Line) -> bool:
+        """``INVITE nick #chan``: us, or (IRCv3 invite-notify) somebody else."""
+        if len(line.params) < 2:
+            return True
+        core = self._core
+        nick, channel = line.params[:2]
+        if core.is_me(nick):
+            core.emit(Invite(room=core.shared.room_id(channel), nick=line.nick))
+            return True
+        here = self._rooms.get(channel)
+        if here is not None and here.stage is Stage.IN:
+            text = f"{nick} has been invited to {channel} by {line.nick}"
+            core.emit(RoomNotice(room=here.channel.room, text=text))
+        return True
+
+    def _on_ctcp(self, line: wire.Line, command: str, argument: str) -> None:
+        """A CTCP question or answer."""
+        if line.command == "PRIVMSG":
+            self._questions.asked(line, command, argument)
+        else:
+            self._questions.answered(line, command, argument)
+
+    # ---- what the user wants
+
+    def submit(self, event: Outgoing) -> None:
+        """Do what the user wants."""
+        method = self._on_event.get(type(event))
+        if method is not None:
+            method(event)
+        self._settle()
+
+    def ask(self, query: object, token: int) -> None:
+        """Ask the server; an `Answer` with `token` follows."""
+        self._queries.ask(query, token)
+        self._settle()
+
+    def _command(self, event: Command) -> None:
+        """A raw line of the user's; it may be any command, but only one."""
+        core = self._core
+        line = wire.parse(event.line.strip().encode())
+        if line is None:
+            core.fail(event.ref, Trouble.NOT_ACCEPTABLE)
+        elif line.command == "QUIT":
+            core.emit(Sent(ref=event.ref))
+            self.quit(line.params[-1] if line.params else "")
+        else:
+            core.request(Ticket(event.ref, line.command, "", "raw"), *line.params, first=True)

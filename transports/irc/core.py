@@ -1,0 +1,210 @@
+"""What the features of one session have in common: who we are to the server, and the ways out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from enum import Enum
+from typing import Any
+
+from msgspec import Struct
+
+from bridge.errors import BridgeError, Trouble
+from bridge.events import Failed, Incoming, Message, MessageId, Ref, ServerId, ServerNotice
+
+from . import wire
+from .agenda import Agenda, Appointment
+from .isupport import DEFAULT, ISupport
+from .pacing import Pace, QueuedLine
+from .profile import Profile
+from .shared import Folding, Shared
+from .tables import Tag
+from .tickets import Ticket, Tickets
+
+
+class State(Enum):
+    """Where the link to the server is."""
+
+    OFFLINE = "offline"
+    REGISTERING = "registering"
+    ONLINE = "online"
+    CLOSING = "closing"
+
+
+class Answer(Struct, frozen=True):
+    """The end of a question asked with `IrcSession.ask`: `result`, or a BridgeError."""
+
+    token: int
+    result: Any | BridgeError
+
+
+class Core:
+    """See the module's docstring. `capabilities` are the IRCv3 ones in force."""
+
+    __slots__ = (
+        "_labels",
+        "_release",
+        "agenda",
+        "answers",
+        "archive",
+        "capabilities",
+        "clock",
+        "events",
+        "fold",
+        "folded_nick",
+        "host",
+        "ids",
+        "isupport",
+        "nick",
+        "pace",
+        "profile",
+        "server",
+        "shared",
+        "state",
+        "tickets",
+        "user",
+        "wall",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        *,
+        profile: Profile,
+        server: ServerId,
+        shared: Shared,
+        ids: Callable[[], MessageId],
+        archive: Callable[[Message], None],
+        clock: Callable[[], float],
+        wall: Callable[[], float],
+    ) -> None:
+        self.profile = profile
+        self.server = server
+        self.shared = shared
+        self.ids = ids
+        self.archive = archive
+        self.clock = clock
+        self.wall = wall
+        self.state = State.OFFLINE
+        self.capabilities: frozenset[str] = frozenset()
+        self.events: list[tuple[Incoming, ...]] = []
+        self.answers: list[Answer] = []
+        self.agenda = Agenda(clock)
+        self.pace = Pace(profile.burst, profile.rate, clock)
+        self.tickets = Tickets(self.emit)
+        self.isupport: ISupport
+        self.fold: Folding
+        self.nick = ""
+        self.folded_nick = ""
+        self.user = ""
+        self.host = ""
+        self._labels = 0
+        self._release: Appointment | None = None
+        self.supports(DEFAULT)
+        self.renamed(profile.nick)
+
+    def supports(self, isupport: ISupport) -> None:
+        """The server is known to be like this."""
+        self.isupport = isupport
+        self.shared.isupport = isupport
+        self.fold = self.shared.folding(isupport)
+        self.folded_nick = self.fold[self.nick]
+
+    def renamed(self, nick: str) -> None:
+        """The user has this nick."""
+        self.nick = nick
+        self.folded_nick = self.fold[nick]
+
+    def is_me(self, nick: str) -> bool:
+        """Tell whether a nick is the user's own."""
+        return self.fold[nick] == self.folded_nick
+
+    # ---- towards the user
+
+    def emit(self, event: Incoming) -> None:
+        """Something happened to this user alone."""
+        self.events.append((event,))
+
+    def notice(self, text: str) -> None:
+        """The server has words for the user."""
+        self.emit(ServerNotice(server=self.server, text=text))
+
+    def answer(self, token: int, result: Any | BridgeError) -> None:
+        """A question ended."""
+        self.answers.append(Answer(token, result))
+
+    def fail(self, ref: Ref, trouble: Trouble, text: str = "") -> None:
+        """An event of the user's cannot be carried out."""
+        if ref:
+            self.emit(Failed(ref=ref, error=BridgeError(trouble, text)))
+
+    # ---- towards the server
+
+    @property
+    def online(self) -> bool:
+        """True when commands can be sent."""
+        return self.state is State.ONLINE
+
+    def encode(self, command: str, *params: str, tags: Mapping[str, str] | None = None) -> bytes:
+        """Write a line within the server's limits; may raise UnsafeParameter."""
+        return wire.encode(command, *params, tags=tags, limit=self.isupport.line_length)
+
+    def send(self, command: str, *params: str, written: Callable[[], None] | None = None) -> bool:
+        """Send a line in its turn; tell if it can be sent at all."""
+        data = self._encoded(command, params)
+        if data:
+            self.pace.put(QueuedLine(data, None, written))
+        return bool(data)
+
+    def send_now(self, command: str, *params: str) -> None:
+        """Send a line at once."""
+        data = self._encoded(command, params)
+        if data:
+            self.pace.overtake(data)
+
+    def request(
+        self,
+        ticket: Ticket,
+        *params: str,
+        tags: Mapping[str, str] | None = None,
+        written: Callable[[], None] | None = None,
+        first: bool = False,
+    ) -> None:
+        """Send the line that a ticket stands for in its turn, or `first` of all; or fail it."""
+        trouble = Trouble.OVERLOADED if self.pace.is_full else None
+        if not self.online:
+            trouble = Trouble.NOT_CONNECTED
+        if trouble is not None:
+            self.tickets.fail(ticket, BridgeError(trouble))
+            return
+        if "labeled-response" in self.capabilities:
+            self._labels += 1
+            ticket.label = f"{self._labels:x}"
+            tags = {**(tags or {}), Tag.LABEL: ticket.label}
+        try:
+            data = self.encode(ticket.command, *params, tags=tags)
+        except wire.UnsafeParameter:
+            self.tickets.fail(ticket, BridgeError(Trouble.NOT_ACCEPTABLE))
+            return
+        self.pace.put(QueuedLine(data, ticket, written), first=first)
+
+    def release(self) -> None:
+        """Let go of the lines whose turn has come."""
+        if not self.pace:
+            return
+        for line in self.pace.released():
+            if line.ticket is not None:
+                self.tickets.written(line.ticket)
+            if line.written is not None:
+                line.written()
+        delay = self.pace.delay()
+        if delay is not None and self._release is None:
+            self._release = self.agenda.after(delay + 0.001, self._release_again)
+
+    def _release_again(self) -> None:
+        self._release = None
+        self.release()
+
+    def _encoded(self, command: str, params: tuple[str, ...]) -> bytes:
+        try:
+            return self.encode(command, *params)
+        except wire.UnsafeParameter:
+            return b""

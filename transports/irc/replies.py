@@ -1,0 +1,115 @@
+"""Numerics and other words of the server: what they end, and what the user reads of them.
+
+The texts are those of Biboumi, which people and their scripts know.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from bridge.errors import BridgeError, Trouble
+
+from .core import Core
+from .tables import MESSAGE_REFUSALS, TROUBLES, Numeric, Tag
+from .translate import from_irc
+from .wire import Line
+
+MAX_MOTD = 500
+"""Lines of a message of the day that are shown."""
+SILENT = frozenset(
+    {Numeric.RPL_ENDOFMOTD, Numeric.RPL_MOTDSTART, Numeric.RPL_CREATIONTIME, Numeric.RPL_NOTOPIC,
+     Numeric.RPL_UNAWAY, Numeric.RPL_NOWAWAY}
+)  # fmt: skip
+"""Numerics that would tell the user nothing."""
+
+Reply = Callable[[Line], bool]
+"""Deals with a reply; False has it shown to the user as well."""
+
+
+class Replies:
+    """See the module's docstring; `on_flood` is called when the server finds the user too fast."""
+
+    def __init__(self, core: Core) -> None:
+        self._core = core
+        self._motd: list[str] = []
+        self.on_line: dict[str, Reply] = {
+            Numeric.RPL_ISUPPORT: self._on_isupport,
+            Numeric.RPL_MOTDSTART: self._on_motd_start,
+            Numeric.RPL_MOTD: self._on_motd,
+            Numeric.RPL_ENDOFMOTD: self._on_end_of_motd,
+            Numeric.RPL_VISIBLEHOST: self._on_visible_host,
+            "FAIL": self._on_standard,
+            "WARN": self._on_standard,
+            "NOTE": self._on_standard,
+            "ACK": lambda line: True,
+        }
+
+    # ---- what the server says of itself
+
+    def _on_isupport(self, line: Line) -> bool:
+        self._core.supports(self._core.isupport.updated(line.params))
+        return True
+
+    def _on_visible_host(self, line: Line) -> bool:
+        if len(line.params) > 1:
+            user, _, host = line.params[1].rpartition("@")
+            self._core.user, self._core.host = user or self._core.user, host
+        return False
+
+    def _on_motd_start(self, line: Line) -> bool:
+        self._motd = []
+        return True
+
+    def _on_motd(self, line: Line) -> bool:
+        if len(self._motd) < MAX_MOTD and line.params:
+            self._motd.append(from_irc(line.params[-1]).plain)
+        return True
+
+    def _on_end_of_motd(self, line: Line) -> bool:
+        if self._motd:
+            self._core.notice("\n".join(self._motd))
+        self._motd = []
+        return True
+
+    # ---- errors
+
+    def failed(self, line: Line) -> None:
+        """An error numeric: fail the request that it answers."""
+        core = self._core
+        names = [core.fold[name] for name in line.params[1:-1]]
+        ticket = core.tickets.blamed(names, message=line.command in MESSAGE_REFUSALS)
+        if ticket is not None:
+            core.tickets.fail(ticket, self.error(line))
+
+    def error(self, line: Line) -> BridgeError:
+        """Return what an error reply means, in the server's own words."""
+        trouble = TROUBLES.get(line.command, Trouble.REFUSED)
+        return BridgeError(trouble, from_irc(line.params[-1]).plain if len(line.params) > 1 else "")
+
+    def _on_standard(self, line: Line) -> bool:
+        """IRCv3 standard-replies: ``FAIL command code context :text``."""
+        core = self._core
+        if len(line.params) < 3:
+            return False
+        text = from_irc(line.params[-1]).plain
+        if line.command == "FAIL" and not line.tags.get(Tag.LABEL):
+            names = [core.fold[name] for name in line.params[2:-1]]
+            ticket = core.tickets.blamed(names, message=True, command=line.params[0].upper())
+            if ticket is not None:
+                core.tickets.fail(ticket, BridgeError(Trouble.REFUSED, text))
+        core.notice(f"{line.source}: {text}" if line.source else text)
+        return True
+
+    # ---- words for the user
+
+    def show(self, line: Line) -> None:
+        """Have the user read a reply that nothing else came of."""
+        if line.command in SILENT or len(line.params) < 2:
+            return
+        if line.command in TROUBLES:
+            text = line.params[2] if len(line.params) > 2 else "Unspecified error"
+            words = f"{line.params[1]}: {text}"
+        else:
+            words = " ".join(line.params[1:])
+        plain = from_irc(words).plain
+        self._core.notice(f"{line.source}: {plain}" if line.source else plain)

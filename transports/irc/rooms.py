@@ -1,0 +1,527 @@
+"""The channels that a user is in or wants to be in: entering, NAMES, leaving, coming back.
+
+Every wish to enter ends in `Entered` or `NotEntered`; a channel that the user was in when the
+link broke is entered again, or ends in `Exited`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from enum import Enum
+from functools import partial
+
+from bridge.errors import BridgeError, Trouble
+from bridge.events import (
+    ContactId,
+    Depart,
+    Enter,
+    Entered,
+    Exit,
+    Exited,
+    Invite,
+    NickChange,
+    NotEntered,
+    RoomId,
+    RoomNotice,
+    Topic,
+)
+
+from .agenda import Appointment
+from .channel import Channel, Member, Members, NamesPart, Transition
+from .core import Core
+from .shared import Heard
+from .tables import FORWARDS, JOIN_REFUSALS
+from .window import Place
+from .wire import Line
+
+JOIN_TIMEOUT = 30.0
+"""Seconds that a JOIN may remain without an answer."""
+PART_TIMEOUT = 10.0
+"""Seconds after which the user is out of a channel even if the server does not say so."""
+INVITED_FOR = 60.0
+"""Seconds that the user is left in a channel that somebody forced him into, to enter it himself."""
+JOIN_BYTES = 300
+"""Bytes of channels and keys in one JOIN."""
+MAX_ROOMS = 500
+"""Channels that one user can be in, or be forced into."""
+MAX_LATE = 5000
+"""Lines kept of a channel whose NAMES reply is still coming in."""
+MAX_NAMES_PARTS = 20_000
+
+
+class Stage(Enum):
+    """How far the user is in a channel."""
+
+    WAITING = "waiting"
+    ASKED = "asked"
+    NAMING = "naming"
+    IN = "in"
+    FORCED = "forced"
+    LEAVING = "leaving"
+
+
+class Membership(Place):
+    """One user's being in a channel, and his place in its window.
+
+    `returning` tells that the bridge takes the user to be in; `gone` are the members lost in a
+    netsplit, by folded nick, with the split's text.
+    """
+
+    __slots__ = (
+        "appointment", "asked_modes", "channel", "gone", "inside", "key", "late", "members", "names",
+        "reenter", "returning", "stage",
+    )  # fmt: skip
+
+    def __init__(self, channel: Channel) -> None:
+        super().__init__(0)
+        self.channel = channel
+        self.stage = Stage.WAITING
+        self.key = ""
+        self.members: Members = channel.nobody()
+        self.names: list[NamesPart] | None = None
+        self.late: list[Heard] | None = None
+        self.inside = False
+        self.asked_modes = False
+        self.returning = False
+        self.reenter = False
+        self.gone: dict[str, tuple[Member, str]] | None = None
+        self.appointment: Appointment | None = None
+
+    def wait(self, appointment: Appointment | None) -> None:
+        """Replace what is to happen if nothing else does."""
+        if self.appointment is not None:
+            self.appointment.cancel()
+        self.appointment = appointment
+
+
+class Rooms:
+    """See the module's docstring; `here` are the memberships whose stage is IN, by folded name.
+
+    `replay` are lines that were kept back, and are to be read again; `settle` is called before a
+    line is applied, to tell what must be told before.
+    """
+
+    def __init__(self, core: Core) -> None:
+        self._core = core
+        self._all: dict[str, Membership] = {}
+        self._offered: dict[str, Channel] = {}
+        self.here: dict[str, Membership] = {}
+        self._naming: dict[str, Membership] = {}
+        self.replay: list[Heard] = []
+        self.settle: Callable[[Membership], None] = lambda here: None
+
+    def __iter__(self) -> Iterator[Membership]:
+        return iter(tuple(self._all.values()))
+
+    @property
+    def wanted(self) -> bool:
+        """True while the user is in a channel, or wants to be."""
+        return any(each.stage not in (Stage.LEAVING, Stage.FORCED) for each in self._all.values())
+
+    @property
+    def is_empty(self) -> bool:
+        """True when the user is in no channel at all, nor on the way in or out."""
+        return not self._all
+
+    @property
+    def any_returning(self) -> bool:
+        """True when the bridge takes the user to be in some room."""
+        return any(each.returning for each in self._all.values())
+
+    def ids(self) -> list[RoomId]:
+        """Return the rooms that the user is in, or wants to be in."""
+        return [
+            each.channel.room
+            for each in self
+            if each.stage not in (Stage.FORCED, Stage.LEAVING) or each.reenter
+        ]
+
+    def find(self, room: RoomId) -> Membership | None:
+        """Return the membership that the bridge knows as `room`, if the user is in it now."""
+        found = self.here.get(self._core.fold[self._core.shared.name_of(room)])
+        return found if found is not None and found.channel.room == room else None
+
+    def get(self, name: str) -> Membership | None:
+        """Return the membership of a channel as the server names it, at any stage."""
+        return self._all.get(self._core.fold[name])
+
+    def naming(self) -> tuple[Membership, ...]:
+        """Return the memberships for which lines are kept back."""
+        return tuple(self._naming.values())
+
+    def postpone(self, here: Membership, heard: Heard) -> None:
+        """Have a line wait until the user is in."""
+        if here.late is not None and len(here.late) < MAX_LATE:
+            here.late.append(heard)
+
+    def ready(self, name: str, heard: Heard) -> Membership | None:
+        """Return the membership that a line is about; if it is not ready the line has to wait."""
+        here = self._all.get(self._core.fold[name])
+        if here is None:
+            return None
+        if here.stage is Stage.IN:
+            self.settle(here)
+            return here
+        self.postpone(here, heard)
+        return None
+
+    def apply(self, here: Membership, heard: Heard, change: Callable[[], Transition]) -> None:
+        """Let a line change a membership, as it did for the others."""
+        known = here.channel.memo.get((here.members, heard.raw))
+        if known is None:
+            members, events = change()
+            known = here.channel.remember(here.members, heard.raw, members, events)
+        here.members = known[0]
+        if known[1]:
+            self._core.events.append(known[1])
+
+    def contact(self, nick: str) -> ContactId:
+        """Return the contact of a nick."""
+        return self._core.shared.contact_id(nick)
+
+    # ---- the user's wishes
+
+    def enter(self, event: Enter) -> None:
+        """Take the user in."""
+        core = self._core
+        name = core.shared.name_of(event.room)
+        if not core.isupport.is_legal_channel(name):
+            return self._refuse(event.room, BridgeError(Trouble.NO_SUCH_ROOM))
+        here = self._all.get(core.fold[name])
+        if here is None:
+            if len(self._all) >= MAX_ROOMS:
+                return self._refuse(event.room, BridgeError(Trouble.TOO_MANY_ROOMS))
+            here = self._new(event.room, name)
+        elif here.channel.room != event.room:
+            return self._refuse(
+                event.room, BridgeError(Trouble.REDIRECTED, f"You are in {here.channel.name}.")
+            )
+        here.key = event.password or here.key
+        if here.stage is Stage.LEAVING:
+            here.reenter = True
+        elif here.stage is Stage.FORCED:
+            self._be_in(here)
+        elif here.stage is Stage.IN:
+            core.emit(self.snapshot(here))
+        elif here.stage is Stage.WAITING:
+            self.join_waiting()
+        return None
+
+    def depart(self, event: Depart) -> None:
+        """Take the user out."""
+        here = self._all.get(self._core.fold[self._core.shared.name_of(event.room)])
+        if here is None or here.channel.room != event.room:
+            self._core.emit(Exited(room=event.room, nick=self._core.nick, exit=Exit.LEFT))
+            return
+        if here.stage in (Stage.WAITING, Stage.FORCED) or not self._core.online:
+            self.exit(here, Exit.LEFT)
+        elif here.stage is not Stage.LEAVING:
+            self._part(here, event.reason)
+
+    def _part(self, here: Membership, reason: str) -> None:
+        here.stage = Stage.LEAVING
+        self.here.pop(here.channel.folded, None)
+        self._core.send("PART", here.channel.name, *((reason,) if reason else ()))
+        here.wait(self._core.agenda.after(PART_TIMEOUT, lambda: self.exit(here, Exit.LEFT)))
+
+    def _new(self, room: RoomId, name: str) -> Membership:
+        core = self._core
+        channel = core.shared.channel(room, name, core.fold[name], core.clock)
+        here = self._all[channel.folded] = Membership(channel)
+        return here
+
+    # ---- JOIN
+
+    def join_waiting(self) -> None:
+        """Ask for all channels that are wanted, as few lines as may be."""
+        core = self._core
+        if not core.online:
+            return
+        waiting = [each for each in self._all.values() if each.stage is Stage.WAITING]
+        waiting.sort(key=lambda each: not each.key)
+        most = core.isupport.target_max.get("JOIN") or MAX_ROOMS
+        group: list[Membership] = []
+        size = 0
+        for here in waiting:
+            more = len(here.channel.name.encode()) + len(here.key.encode()) + 2
+            if group and (size + more > JOIN_BYTES or len(group) >= most):
+                self._join(group)
+                group, size = [], 0
+            group.append(here)
+            size += more
+        if group:
+            self._join(group)
+
+    def _join(self, group: list[Membership]) -> None:
+        for here in group:
+            here.stage = Stage.ASKED
+        keys = [here.key for here in group if here.key]
+        names = ",".join(here.channel.name for here in group)
+        params = (names, ",".join(keys)) if keys else (names,)
+        if not self._core.send("JOIN", *params, written=lambda: self._asked(group)):
+            for here in group:
+                self.refused(here, BridgeError(Trouble.BAD_PASSWORD if here.key else Trouble.NO_SUCH_ROOM))
+
+    def _asked(self, group: list[Membership]) -> None:
+        for here in group:
+            if here.stage is Stage.ASKED:
+                here.wait(self._core.agenda.after(JOIN_TIMEOUT, partial(self._unanswered, here)))
+
+    def _unanswered(self, here: Membership) -> None:
+        if here.stage is Stage.NAMING:
+            self._be_in(here)
+        else:
+            self.refused(here, BridgeError(Trouble.TIMED_OUT))
+
+    def on_own_join(self, line: Line) -> None:
+        """The server has put the user into a channel."""
+        core = self._core
+        name = line.params[0]
+        folded = core.fold[name]
+        here = self._all.get(folded)
+        if here is None:
+            if len(self._all) >= MAX_ROOMS:
+                return
+            here = self._new(core.shared.room_id(name), name)
+            here.stage = Stage.FORCED
+        if here.stage in (Stage.IN, Stage.NAMING):
+            return
+        channel = here.channel
+        channel.name = name
+        if not channel.sessions:
+            channel.topic = None
+            channel.learn_flags(None)
+        person = core.shared.people.at(core.nick, core.folded_nick, line.user, line.host)
+        here.members = channel.with_member(channel.nobody(), person, "")
+        here.names = []
+        here.late = []
+        self._naming[folded] = here
+        here.gone = None
+        here.cursor = channel.marks.pop(core.folded_nick, channel.window.end)
+        here.ahead = None
+        if here.stage is not Stage.LEAVING and here.stage is not Stage.FORCED:
+            here.stage = Stage.NAMING
+            here.wait(core.agenda.after(JOIN_TIMEOUT, partial(self._unanswered, here)))
+
+    def on_names(self, line: Line) -> bool:
+        """RPL_NAMREPLY: ``me = #chan :@nick nick``; tell if it was awaited."""
+        if len(line.params) < 3:
+            return False
+        here = self._all.get(self._core.fold[line.params[-2]])
+        if here is None or here.names is None:
+            return False
+        if len(here.names) < MAX_NAMES_PARTS:
+            core = self._core
+            here.names.append(core.shared.names_part(line.params[-1], core.isupport, core.fold))
+        return True
+
+    def on_end_of_names(self, line: Line) -> bool:
+        """RPL_ENDOFNAMES: the user is in; tell if it was awaited."""
+        here = self._all.get(self._core.fold[line.params[1]]) if len(line.params) > 1 else None
+        if here is None or here.names is None:
+            return False
+        if here.stage is Stage.NAMING:
+            self._be_in(here)
+        elif here.stage is Stage.FORCED:
+            self._offer(here)
+        return True
+
+    def _take_names(self, here: Membership) -> None:
+        """Make the members of what NAMES told, the user among them in any case."""
+        core, channel = self._core, here.channel
+        if here.names:
+            members = channel.from_names(here.names)
+            if core.folded_nick not in members:
+                person = core.shared.people.get(core.nick, core.folded_nick)
+                members = channel.with_member(members, person, "")
+            here.members = members
+        here.names = None
+
+    def _be_in(self, here: Membership) -> None:
+        channel = here.channel
+        self._take_names(here)
+        here.wait(None)
+        here.stage = Stage.IN
+        here.returning = True
+        self.here[channel.folded] = here
+        here.inside = True
+        channel.sessions += 1
+        me = here.members[self._core.folded_nick]
+        created = len(here.members) == 1 and bool(me[1])
+        if channel.flags is None:
+            channel.learn_flags("")
+            here.asked_modes = True
+            self._core.send("MODE", channel.name)
+        self._core.emit(self.snapshot(here, created=created))
+        self._naming.pop(channel.folded, None)
+        late, here.late = here.late, None
+        if late:
+            self.replay.extend(late)
+
+    def snapshot(self, here: Membership, *, created: bool = False) -> Entered:
+        """Return the room as the user sees it."""
+        channel = here.channel
+        core = self._core
+        member = here.members.get(core.folded_nick)
+        if member is None:
+            member = (core.shared.people.get(core.nick, core.folded_nick), "")
+        return Entered(
+            room=channel.room,
+            me=channel.occupant(member),
+            occupants=channel.occupants(here.members),
+            topic=channel.topic,
+            created=created,
+            moderated=channel.moderated,
+        )
+
+    # ---- refusals
+
+    def on_refusal(self, line: Line) -> bool:
+        """A numeric that names a channel that is being joined; tell if it was awaited."""
+        here = self._all.get(self._core.fold[line.params[1]]) if len(line.params) > 1 else None
+        if here is None or here.stage is not Stage.ASKED:
+            return False
+        if line.command in FORWARDS:
+            where = line.params[2] if len(line.params) > 3 else ""
+            self.refused(here, BridgeError(Trouble.REDIRECTED, f"{line.params[-1]} {where}".strip()))
+        else:
+            self.refused(here, BridgeError(JOIN_REFUSALS[line.command], line.params[-1]))
+        return True
+
+    def refused(self, here: Membership, error: BridgeError) -> None:
+        """The user does not get in, or not again."""
+        if here.returning:
+            exit_ = Exit.BANNED if error.trouble is Trouble.BANNED else Exit.DISCONNECTED
+            self.exit(here, exit_, reason=error.text)
+            return
+        self._forget(here)
+        self._refuse(here.channel.room, error)
+
+    def refuse_all(self, error: BridgeError) -> None:
+        """The link is not to be had: nobody gets in anywhere."""
+        for here in self:
+            if here.stage is Stage.FORCED:
+                self._forget(here)
+            elif here.stage is Stage.LEAVING:
+                self.exit(here, Exit.LEFT)
+            else:
+                self.refused(here, error)
+
+    def _refuse(self, room: RoomId, error: BridgeError) -> None:
+        self._core.emit(NotEntered(room=room, nick=self._core.nick, error=error))
+
+    # ---- out
+
+    def exit(self, here: Membership, exit_: Exit, *, actor: str = "", reason: str = "") -> None:
+        """The user is out."""
+        reenter = here.reenter and exit_ is Exit.LEFT
+        self._forget(here)
+        self._core.emit(
+            Exited(room=here.channel.room, nick=self._core.nick, exit=exit_, actor=actor, reason=reason)
+        )
+        if reenter:
+            again = self._new(here.channel.room, here.channel.name)
+            again.key = here.key
+            self.join_waiting()
+
+    def _forget(self, here: Membership) -> None:
+        here.wait(None)
+        self._all.pop(here.channel.folded, None)
+        self._step_out(here)
+
+    def _step_out(self, here: Membership) -> None:
+        self.here.pop(here.channel.folded, None)
+        self._naming.pop(here.channel.folded, None)
+        if here.inside:
+            here.inside = False
+            here.channel.sessions -= 1
+
+    # ---- forced joins
+
+    def _offer(self, here: Membership) -> None:
+        """The user was put into a channel: have him asked in, and wait a while for his answer."""
+        self._take_names(here)
+        self._core.emit(Invite(room=here.channel.room, nick=self._core.nick))
+        here.wait(self._core.agenda.after(INVITED_FOR, lambda: self._part_forced(here)))
+
+    def _part_forced(self, here: Membership) -> None:
+        if here.stage is Stage.FORCED:
+            self._core.send("PART", here.channel.name)
+            self._forget(here)
+
+    # ---- the link
+
+    def leave_all(self, exit_: Exit, reason: str) -> None:
+        """The user leaves the server."""
+        for here in self:
+            if here.stage is Stage.FORCED:
+                self._forget(here)
+            elif here.returning:
+                here.reenter = False
+                self.exit(here, exit_, reason=reason)
+            else:
+                self.refused(here, BridgeError(Trouble.NOT_CONNECTED, reason))
+
+    def tell_new_nick(self, old: str) -> None:
+        """After a reconnection the user may have another nick than before."""
+        core = self._core
+        if not old or old == core.nick:
+            return
+        me = core.shared.people.get(core.nick, core.folded_nick)
+        for here in self:
+            if here.returning:
+                occupant = here.channel.occupant((me, ""))
+                core.emit(NickChange(room=here.channel.room, old=old, occupant=occupant))
+
+    def link_lost(self, text: str) -> None:
+        """Wait for the next link; the user is told once in every room."""
+        for here in self:
+            if here.stage is Stage.FORCED:
+                self._forget(here)
+            elif here.stage is Stage.LEAVING and not here.reenter:
+                self.exit(here, Exit.LEFT)
+            else:
+                self._wait_for_link(here, text)
+
+    def _wait_for_link(self, here: Membership, text: str) -> None:
+        here.wait(None)
+        self._step_out(here)
+        here.stage = Stage.WAITING
+        here.names = here.late = None
+        here.gone = None
+        if here.returning:
+            notice = f"Connection to IRC server lost: {text or 'unknown reason'}. Reconnecting…"
+            self._core.emit(RoomNotice(room=here.channel.room, text=notice))
+        else:
+            here.wait(
+                self._core.agenda.after(
+                    self._core.profile.patience,
+                    lambda: self.refused(here, BridgeError(Trouble.UNREACHABLE, text)),
+                )
+            )
+
+    # ---- topics
+
+    def on_topic(self, line: Line) -> bool:
+        """RPL_TOPIC and RPL_NOTOPIC; tell if it belongs to an entry."""
+        here = self._all.get(self._core.fold[line.params[1]]) if len(line.params) > 1 else None
+        if here is None or here.names is None:
+            return False
+        text = line.params[2] if line.command == "332" and len(line.params) > 2 else ""
+        topic = here.channel.topic
+        if topic is None or topic.text != text:
+            here.channel.topic = Topic(room=here.channel.room, text=text) if text else None
+        return True
+
+    def on_topic_setter(self, line: Line) -> bool:
+        """RPL_TOPICWHOTIME: ``me #chan nick!user@host 1700000000``; tell if it belongs to an entry."""
+        here = self._all.get(self._core.fold[line.params[1]]) if len(line.params) > 3 else None
+        if here is None:
+            return False
+        topic = here.channel.topic
+        time = line.params[3]
+        if topic is not None and time.isascii() and time.isdigit() and len(time) < 12:
+            nick = line.params[2].partition("!")[0]
+            if (topic.nick, topic.time) != (nick, float(time)):
+                here.channel.topic = Topic(room=topic.room, text=topic.text, nick=nick, time=float(time))
+        return True

@@ -1,0 +1,206 @@
+"""What people say in channels: PRIVMSG and NOTICE, both ways.
+
+Copies of one message that several sessions receive are one `Message`; see `window`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+
+from msgspec.structs import replace
+
+from bridge.errors import Trouble
+from bridge.events import Kind, Message, MessageId, Reply
+
+from . import ctcp
+from .channel import Channel
+from .core import Core
+from .phrasing import old_time, phrase, ticket_of
+from .rooms import Membership, Rooms, Stage
+from .shared import Heard
+from .tables import Tag
+from .tickets import Ticket
+from .translate import from_irc
+from .window import Entry, Key, Window
+from .wire import Line
+
+
+class Speech:
+    """See the module's docstring; `private` gets the lines that are for the user alone."""
+
+    def __init__(self, core: Core, rooms: Rooms, private: Callable[[Line], None]) -> None:
+        self._core = core
+        self._rooms = rooms
+        self._private = private
+        self.on_line = {"PRIVMSG": self._on_message, "NOTICE": self._on_message}
+
+    # ---- in: channels
+
+    def _on_message(self, heard: Heard) -> None:
+        line = heard.line
+        if len(line.params) < 2:
+            return
+        status, name = self._core.isupport.strip_status(line.params[0])
+        if not self._core.isupport.is_channel(name):
+            self._private(line)
+            return
+        here = self._rooms.get(name)
+        if here is None or here.stage is not Stage.IN:
+            if here is not None:
+                self._rooms.postpone(here, heard)
+            return
+        if self._core.is_me(line.nick):
+            self._on_echo(here, line, status)
+            return
+        entry = self._entry(here, line, status)
+        if entry is None:
+            return
+        self._core.events.append(entry.events)
+        if not status:
+            heard.channel, heard.subject = here.channel, entry.key[1]
+            heard.index, heard.time, heard.events = entry.index, entry.time, entry.events
+
+    def _entry(self, here: Membership, line: Line, status: str) -> Entry | None:
+        """Return the message that a line is a copy of, the first copy making it; None if it is none."""
+        window = here.channel.window
+        text = line.params[1]
+        key = (line.command + status, self._core.fold[line.nick], text)
+        msgid = line.tags.get(Tag.MSGID, "")
+        entry = window.find(here, key, msgid)
+        if entry is None:
+            message = self._message(here.channel, line, status)
+            if message is None:
+                return None
+            entry = window.add(here, key, msgid, message)
+        else:
+            window.take(here, entry)
+            if msgid and not entry.msgid:
+                window.name(entry, msgid)
+        self._archive(entry)
+        return entry
+
+    def _archive(self, entry: Entry) -> None:
+        if not entry.archived:
+            entry.archived = True
+            self._core.archive(entry.message)
+
+    def _message(self, channel: Channel, line: Line, status: str) -> Message | None:
+        kind, text = ctcp.parse(line.params[1])
+        if not isinstance(kind, Kind):
+            return None
+        if line.command == "NOTICE":
+            kind = Kind.NOTICE
+        if status:
+            text = f"[{status}] {text}"
+        core = self._core
+        folded = core.fold[line.nick]
+        person = core.shared.people.find(folded)
+        account = line.tags.get(Tag.ACCOUNT) or (person.account if person is not None else "")
+        return Message(
+            room=channel.room,
+            nick=line.nick,
+            body=from_irc(text),
+            id=core.ids(),
+            kind=kind,
+            reply=reply_of(channel.window, line.tags),
+            time=old_time(line, core.wall()),
+            identity=f"a:{account}" if account else f"n:{folded}",
+        )
+
+    def _on_echo(self, here: Membership, line: Line, status: str) -> None:
+        """Our own message as the channel saw it (IRCv3 echo-message)."""
+        core = self._core
+        ticket = ticket_of(core, line, here.channel.folded)
+        entry = ticket.entry if ticket is not None else None
+        if ticket is not None and entry is not None and ticket.other != line.params[1]:
+            here.channel.window.drop(entry)
+            entry = None
+        if entry is None:
+            entry = self._entry(here, line, status)
+        elif not entry.msgid and line.tags.get(Tag.MSGID):
+            here.channel.window.name(entry, line.tags[Tag.MSGID])
+        if entry is None:
+            return
+        self._archive(entry)
+        if ticket is None:
+            core.events.append(entry.events)
+            return
+        origin = ticket.message.origin if ticket.message is not None else ""
+        message = entry.message
+        ticket.message = message if message.origin == origin else replace(message, origin=origin)
+        core.tickets.settle(ticket)
+
+    # ---- out: channels
+
+    def say(self, message: Message) -> None:
+        """Say something in a room, in as many lines as it takes."""
+        core = self._core
+        here = self._rooms.find(message.room)
+        if here is None:
+            core.fail(message.ref, Trouble.NOT_IN_ROOM if core.online else Trouble.NOT_CONNECTED)
+            return
+        pieces = phrase(core, message.body, here.channel.name)
+        if not pieces:
+            core.fail(message.ref, Trouble.NOT_ACCEPTABLE)
+            return
+        tags = self._reply_tags(here.channel.window, message)
+        last = len(pieces) - 1
+        for index, (kind, body, text) in enumerate(pieces):
+            ticket = Ticket(message.ref, "PRIVMSG", here.channel.folded, text, last=index == last)
+            ticket.message = Message(
+                room=message.room,
+                nick=core.nick,
+                body=body,
+                id=MessageId(""),
+                origin=message.origin if not index else "",
+                kind=kind,
+                reply=message.reply if not index else None,
+            )
+            core.request(
+                ticket,
+                here.channel.name,
+                text,
+                tags=tags if not index else None,
+                written=partial(self._written, here, ticket),
+            )
+            if ticket.ended:
+                return
+
+    def _reply_tags(self, window: Window, message: Message) -> Mapping[str, str] | None:
+        core = self._core
+        if message.reply is None or "message-tags" not in core.capabilities:
+            return None
+        msgid = window.msgid_of(message.reply.id)
+        name = next(
+            (name for name in (Tag.REPLY, Tag.DRAFT_REPLY) if core.isupport.allows_tag(name[1:])), None
+        )
+        return {name: msgid} if msgid and name is not None else None
+
+    def _written(self, here: Membership, ticket: Ticket) -> None:
+        """A message has left: enter it in the window, so that the copies of others match it."""
+        core, message = self._core, ticket.message
+        assert message is not None
+        person = core.shared.people.find(core.folded_nick)
+        account = person.account if person is not None else ""
+        message = replace(
+            message,
+            id=core.ids(),
+            nick=core.nick,
+            identity=f"a:{account}" if account else f"n:{core.folded_nick}",
+        )
+        key: Key = (ticket.command, core.folded_nick, ticket.other)
+        entry = here.channel.window.add(here, key, "", message)
+        ticket.entry, ticket.message = entry, message
+        if "echo-message" not in core.capabilities:
+            self._archive(entry)
+            core.tickets.report(ticket)
+
+
+def reply_of(window: Window, tags: Mapping[str, str]) -> Reply | None:
+    """Return what a line answers (IRCv3 reply), if that is known."""
+    if not tags:
+        return None
+    msgid = tags.get(Tag.REPLY) or tags.get(Tag.DRAFT_REPLY)
+    known = window.message_of(msgid) if msgid else None
+    return Reply(id=known[0], nick=known[1]) if known is not None else None
