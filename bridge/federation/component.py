@@ -245,7 +245,9 @@ class ComponentLink(Service):
         return self._stopped
 
     def _connect(self) -> None:
+        self._refused = False
         factory = Factory.forProtocol(lambda: _Connection(self))
+        factory.noisy = False
         self._attempt = attempt = self._endpoint.connect(factory)
         attempt.addCallbacks(self._connected, self._unreachable)
 
@@ -253,7 +255,6 @@ class ComponentLink(Service):
         assert isinstance(connection, _Connection)
         self._attempt = None
         self._connection = connection
-        self._refused = False
         self._stream = ComponentStream(self._domain, self._config.secret.reveal())
         self._stream.start()
         self._set_timer(CONNECT_TIMEOUT, self._cut)
@@ -266,12 +267,12 @@ class ComponentLink(Service):
 
     def _fail(self, event: StreamFailed) -> None:
         self._refused = event.refused
-        report = self.log.error if event.refused else self.log.warn
-        report(
-            "{domain}: the stream ended: {condition} {text}{hint}",
-            domain=self._domain, condition=event.condition, text=event.text,
-            hint="; check the domain and secret on both sides" if event.refused else "",
-        )  # fmt: skip
+        told = "{domain}: the stream ended: {condition} {text}"
+        if event.refused:
+            told = "{domain}: the server refuses us (domain, port, secret?): {condition} {text}"
+        (self.log.error if event.refused else self.log.warn)(
+            told, domain=self._domain, condition=event.condition, text=event.text
+        )
         self._close()
 
     def _close(self) -> None:

@@ -6,6 +6,7 @@ can make grow is limited, and how the bytes were cut changes neither the result 
 
 from __future__ import annotations
 
+import re
 from itertools import groupby
 from typing import Literal
 from xml.parsers.expat import ExpatError, ParserCreate
@@ -31,12 +32,13 @@ SLICE = 65_536
 RENEWAL = 262_144
 """Bytes after which expat is replaced: its tables of names only grow, and strangers choose the names."""
 SHORT_TAG = 4_096
-"""Bytes of an unfinished tag that expat may read again with every chunk."""
-ATTEMPTS = 64
-"""How often a longer unfinished tag is read again because a ``>`` came."""
+"""Bytes of an unfinished tag that expat may read again with every chunk; a longer one is completed first."""
+ENCODING_MARK = 4
+"""Bytes at the beginning in which UTF-16 and UTF-32 show themselves (XML 1.0 Appendix F)."""
 END_TAG = 1_024
 """Bytes that a stanza may be over its limit while its end tag, which is not counted, is awaited."""
 
+_DELIMITER = re.compile(rb"[\"'>]")
 _SEPARATOR = "\x01"
 """Stands between namespace, name and prefix, as expat joins them; no document can hold it."""
 _XML_LANG = _SEPARATOR.join(("http://www.w3.org/XML/1998/namespace", "lang", "xml"))
@@ -108,9 +110,9 @@ class StreamParser:
         self._fragmented = False
         self._held: list[bytes] = []
         self._held_bytes = 0
-        self._unread = 0
-        """Bytes at expat's end that are the beginning of a tag."""
-        self._attempts = 0
+        self._tail = b""
+        """What expat could not use yet: the beginning of a tag."""
+        self._long_tag: _LongTag | None = None
         self._fed = 0
         self._start_expat()
         self._expat.XmlDeclHandler = self._xml_declared
@@ -127,7 +129,9 @@ class StreamParser:
         except XmlError as error:
             failure = error
         except ExpatError:
-            failure = None if self._ended else XmlError("not-well-formed")
+            if not self._ended:
+                self._expat.buffer_text = False  # brings the text before the error
+                failure = XmlError("not-well-formed")
         events, failure = self._take_events(failure)
         if failure is not None:
             failure.events = events
@@ -150,11 +154,12 @@ class StreamParser:
     # how bytes reach expat
 
     def _feed(self, data: bytes) -> None:
-        if not self._header and (b"\0" in data or (not self._fed and data[:1] in (b"\xfe", b"\xff"))):
+        start = data[: max(0, ENCODING_MARK - self._fed)]
+        if b"\0" in start or b"\xfe" in start or b"\xff" in start:
             raise XmlError("unsupported-encoding")
         self._held.append(data)
         self._held_bytes += len(data)
-        if self._waits(data):
+        if self._long_tag is not None and not self._long_tag.ends_in(data):
             self._watch()
             return
         collected = data if len(self._held) == 1 else b"".join(self._held)
@@ -162,31 +167,25 @@ class StreamParser:
         self._held_bytes = 0
         position = 0
         while position < len(collected) and not self._ended:
-            size = max(SLICE, self._unread) if self._header else max(1, self._limits.header_bytes - self._fed)
+            size = (
+                max(SLICE, len(self._tail)) if self._header else max(1, self._limits.header_bytes - self._fed)
+            )
             self._parse(collected[position : position + size])
             position += size
-
-    def _waits(self, data: bytes) -> bool:
-        """Tell whether to collect more first: expat 2.5 reads an unfinished tag again with every chunk."""
-        if self._unread <= SHORT_TAG:
-            self._attempts = 0
-            return False
-        if self._held_bytes >= self._unread:
-            return False
-        self._attempts += b">" in data
-        return b">" not in data or self._attempts > ATTEMPTS
 
     def _parse(self, data: bytes) -> None:
         if len(data) > SLICE:
             self._expat.buffer_size = len(data)
         self._fed += len(data)
         self._expat.Parse(data)
-        self._unread = self._fed - max(0, self._expat.CurrentByteIndex)
+        unread = self._fed - max(0, self._expat.CurrentByteIndex)
+        self._tail = data[len(data) - unread :] if unread <= len(data) else (self._tail + data)[-unread:]
         self._watch()
+        self._long_tag = _LongTag(self._tail) if unread > SHORT_TAG else None
         if self._open:
             self._fragmented = True
-        elif self._fed > RENEWAL and self._header and self._unread <= len(data) and not self._skipped_depth:
-            self._renew(data[len(data) - self._unread :])
+        elif self._fed > RENEWAL and self._header and not self._skipped_depth:
+            self._renew()
 
     def _watch(self) -> None:
         """Apply the limits of bytes to what is not finished."""
@@ -195,7 +194,7 @@ class StreamParser:
                 raise XmlError("policy-violation")
             return
         inside = bool(self._open) or self._skipped_depth > 0
-        size = self._held_bytes + (self._fed - self._began if inside else self._unread) - END_TAG
+        size = self._held_bytes + (self._fed - self._began if inside else len(self._tail)) - END_TAG
         self._refuse_huge(size)
         if self._open and size > self._limits.stanza_bytes:
             self._skip()
@@ -204,14 +203,14 @@ class StreamParser:
         if size > max(self._limits.stanza_bytes, self._limits.skip_bytes):
             raise XmlError("policy-violation")
 
-    def _renew(self, rest: bytes) -> None:
-        """Go on with a fresh expat, told the same header; `rest` is the beginning of a tag."""
+    def _renew(self) -> None:
+        """Go on with a fresh expat that is told the same header."""
         self._stop_expat()
         self._start_expat()
         self._expat.Parse(self._header)
         self._listen()
-        self._expat.Parse(rest)
-        self._fed = len(self._header) + len(rest)
+        self._expat.Parse(self._tail)
+        self._fed = len(self._header) + len(self._tail)
 
     def _start_expat(self) -> None:
         self._names = _Names()
@@ -335,6 +334,37 @@ class StreamParser:
             self._fragmented = False
             self._events.append(_outermost(self._top))
             self._listen()
+
+
+class _LongTag:
+    """Follows the quotes of an unfinished tag, each byte once, to know where it ends.
+
+    Raises XmlError where the beginning is that of something else: nothing else may be that long.
+    """
+
+    def __init__(self, beginning: bytes) -> None:
+        if beginning.startswith((b"<!", b"<?")):
+            raise XmlError("restricted-xml")
+        if not beginning.startswith(b"<"):
+            raise XmlError("not-well-formed")
+        self._quote = b""
+        self.ends_in(beginning)
+
+    def ends_in(self, data: bytes) -> bool:
+        """Tell whether the tag ends in these next bytes."""
+        position = 0
+        while True:
+            if self._quote:
+                position = data.find(self._quote, position) + 1
+                if not position:
+                    return False
+                self._quote = b""
+            found = _DELIMITER.search(data, position)
+            if found is None:
+                return False
+            if found[0] == b">":
+                return True
+            self._quote, position = found[0], found.end()
 
 
 class _Names(dict[str, tuple[str, str]]):
