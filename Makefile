@@ -1,0 +1,73 @@
+# `make test` installs what the tests need and runs them all; `make demo` shows the gateway at work.
+# On Debian 12 as root everything is installed; else what is missing is named.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+HYBRID := .peers/ircd-hybrid/usr/sbin/ircd-hybrid
+
+# Debian packages of the servers that the tests and the demo talk to, and the programs by which they are known.
+APT := python3-venv prosody ejabberd inspircd atheme-services ngircd libltdl7
+PROGRAMS := prosody ejabberdctl erl inspircd atheme-services ngircd
+APT_GET := DEBIAN_FRONTEND=noninteractive apt-get -q -y --no-install-recommends
+export PATH := $(PATH):/usr/sbin:/sbin
+
+.PHONY: test install servers lint check demo demo-chat bench clean
+
+test: install check
+	@$(BIN)/python -m pytest
+
+install: servers $(STAMP)
+
+servers: $(HYBRID)
+	@missing=; for program in $(PROGRAMS); do command -v $$program >/dev/null || missing="$$missing $$program"; done; \
+	$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || missing="$$missing python3-venv"; \
+	[ -z "$$missing" ] && exit 0; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	  $(APT_GET) update && $(APT_GET) install $(APT); \
+	else \
+	  echo "missing:$$missing"; echo "as root: apt-get install --no-install-recommends $(APT)"; exit 1; \
+	fi
+
+# Debian's ircd-hybrid and ngircd exclude each other, so this one is unpacked, not installed.
+$(HYBRID):
+	@mkdir -p .peers
+	@command -v apt-get >/dev/null || { echo "missing: ircd-hybrid, unpacked into .peers/ircd-hybrid"; exit 1; }
+	@cd .peers && { apt-get -q download ircd-hybrid 2>/dev/null || \
+	  { [ "$$(id -u)" = 0 ] && apt-get -q update && apt-get -q download ircd-hybrid; } || \
+	  { echo "missing: the package ircd-hybrid; as root: apt-get update"; exit 1; }; }
+	@cd .peers && dpkg -x ircd-hybrid_*.deb ircd-hybrid && rm ircd-hybrid_*.deb && touch ../$@
+
+$(STAMP): pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed")'
+	@[ -x $(BIN)/python ] || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install -q --disable-pip-version-check -e '.[dev]'
+	@touch $@
+
+lint: $(STAMP) check
+
+check:
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+# An IRC server, an XMPP server and the gateway in ./.demo, until Ctrl-C; `make demo-chat` opens a client to it.
+demo: install
+	@$(BIN)/python -m tests.demo serve
+
+demo-chat: $(STAMP)
+	@$(BIN)/python -m tests.demo chat
+
+# Both gateways with and without archive, in one interleaved run. BENCH="--quickack --rounds 5" adds options.
+bench: $(STAMP)
+	@command -v biboumi >/dev/null || { echo "missing: biboumi; as root: apt-get install --no-install-recommends biboumi"; exit 1; }
+	@$(BIN)/python tests/bench/bench.py $(BENCH) \
+	  --gateway 'xmppbridge-noarchive=$(CURDIR)/$(BIN)/python {BENCH_DIR}/gw_xmppbridge.py --noarchive' \
+	  --gateway 'biboumi-noarchive=$(CURDIR)/$(BIN)/python {BENCH_DIR}/gw_biboumi.py --noarchive' \
+	  --gateway 'xmppbridge=$(CURDIR)/$(BIN)/python {BENCH_DIR}/gw_xmppbridge.py' \
+	  --gateway 'biboumi=$(CURDIR)/$(BIN)/python {BENCH_DIR}/gw_biboumi.py'
+
+clean:
+	rm -rf $(VENV) .peers .demo
