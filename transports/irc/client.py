@@ -271,17 +271,13 @@ class IrcClient:
     def _settle(self) -> None:
         """Have a connection exactly while the session wants one."""
         session, connection = self.session, self.connection
-        if session.state is State.ONLINE:
-            self._broken_since = None
-            self._tell(Link.CONNECTED)
-        if connection is None:
-            if not session.wants_link:
-                self._retry_at = None
-                self._tell(Link.DISCONNECTED)
-                if not session.wants_link:
-                    self._owner.finished(self)
-            elif self._retry_at is None:
-                self._open()
+        state = session.state
+        if state is State.ONLINE:
+            if self._link is not Link.CONNECTED:
+                self._broken_since = None
+                self._tell(Link.CONNECTED)
+        elif connection is None:
+            self._settle_unconnected()
         elif not connection.is_up:
             if not session.wants_link:
                 self.connection = None
@@ -290,6 +286,16 @@ class IrcClient:
         elif self._close_by is None and (session.close_expected or not session.wants_link):
             self._close_by = self._links.clock.seconds() + CLOSE_TIMEOUT
             connection.close()
+
+    def _settle_unconnected(self) -> None:
+        if self.session.wants_link:
+            if self._retry_at is None:
+                self._open()
+            return
+        self._retry_at = None
+        self._tell(Link.DISCONNECTED)
+        if not self.session.wants_link:
+            self._owner.finished(self)
 
     def _open(self) -> None:
         try:
@@ -315,8 +321,11 @@ class IrcClient:
         if self.connection is None and not self.session.wants_link:
             self._deadline.cancel()
             return
-        for due in (self.session.next_timer(), self._retry_at, self._close_by):
-            self._deadline.by(due)
+        deadline = self._deadline
+        deadline.by(self.session.next_timer())
+        if self._retry_at is not None or self._close_by is not None:
+            deadline.by(self._retry_at)
+            deadline.by(self._close_by)
 
     def _reached(self) -> None:
         now = self._links.clock.seconds()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from heapq import heappop, heappush
-from math import ceil
+from math import ceil, inf
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
@@ -22,16 +22,17 @@ ROUNDING = 1e-6
 class Deadline:
     """One owner's next deadline; made by `Timers.deadline`."""
 
-    __slots__ = ("_timers", "fire", "slot")
+    __slots__ = ("_timers", "due", "fire", "slot")
 
     def __init__(self, timers: Timers, fire: Callable[[], None]) -> None:
         self._timers = timers
         self.fire = fire
         self.slot: int | None = None
+        self.due = inf
 
     def by(self, due: float | None) -> None:
         """Fire at `due` seconds on the clock, or earlier if already so set; None changes nothing."""
-        if due is not None:
+        if due is not None and due < self.due:
             self._timers.set(self, due)
 
     def cancel(self) -> None:
@@ -57,14 +58,10 @@ class Timers:
         return Deadline(self, fire)
 
     def set(self, deadline: Deadline, due: float) -> None:
-        """Have `deadline` fire at `due`, unless it is to fire before."""
-        slot = ceil(due / RESOLUTION)
-        if deadline.slot is not None:
-            if deadline.slot <= slot:
-                return
-            self.drop(deadline)
-        slot = max(slot, int(self._clock.seconds() / RESOLUTION), self._past + 1)
-        deadline.slot = slot
+        """Have `deadline` fire at `due`."""
+        self.drop(deadline)
+        slot = max(ceil(due / RESOLUTION), int(self._clock.seconds() / RESOLUTION), self._past + 1)
+        deadline.slot, deadline.due = slot, due
         owners = self._slots.get(slot)
         if owners is None:
             owners = self._slots[slot] = set()
@@ -78,7 +75,7 @@ class Timers:
             owners = self._slots.get(deadline.slot)
             if owners is not None:
                 owners.discard(deadline)
-            deadline.slot = None
+            deadline.slot, deadline.due = None, inf
 
     def stop(self) -> None:
         """Forget everything."""
@@ -112,7 +109,7 @@ class Timers:
     def _reached(self, deadline: Deadline) -> None:
         if deadline.slot != self._past:
             return
-        deadline.slot = None
+        deadline.slot, deadline.due = None, inf
         try:
             deadline.fire()
         except Exception:

@@ -69,6 +69,7 @@ class Puppet:
         self.told.append(f"quit {reason}")
         self.out += b"QUIT"
         self.wants_link, self.close_expected = False, True
+        self.state = State.CLOSING
 
     def data_to_send(self):
         data, self.out = self.out, b""
