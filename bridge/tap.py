@@ -47,13 +47,13 @@ def makeService(options: Options) -> IService:
         config=config,
         bridge=make_service(config, reactor),
         reactor=reactor,
-        log_observer=_log(config, getattr(options, "parent", None) or {}, os.environ),
+        log_observer=log_for(config, getattr(options, "parent", None) or {}, os.environ),
         notifier=ServiceNotifier(os.environ),
         set_exit_code=_set_exit_code,
     )
 
 
-def _log(config: Config, runner: Mapping[str, Any], environ: Mapping[str, str]) -> Log | None:
+def log_for(config: Config, runner: Mapping[str, Any], environ: Mapping[str, str]) -> Log | None:
     """Open the log; None leaves it to the runner, who was told another way by its own options."""
     if runner.get("logger") or runner.get("syslog") or "nodaemon" not in runner:
         return None

@@ -1,6 +1,5 @@
 -- Prosody: add this to the end of prosody.cfg.lua, then `prosodyctl restart`.
--- A component's port is opened by the whole server; these two are its defaults, and belong above
--- the first VirtualHost if you change them:
+-- It listens for components on 127.0.0.1, port 5347; another place is set above the first VirtualHost:
 --   component_ports = { 5347 }
 --   component_interfaces = { "127.0.0.1" }
 

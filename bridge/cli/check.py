@@ -90,7 +90,7 @@ def static_findings(config: Config, path: Path) -> Iterator[Finding]:
         yield from _readable(path)
     for file in sorted({secret.file for secret in secrets if secret.file is not None}):
         yield from _readable(file)
-    yield _expat(pyexpat.version_info)
+    yield expat_finding(pyexpat.version_info)
 
 
 def _show(finding: Finding) -> None:
@@ -121,7 +121,7 @@ def _readable(path: Path) -> Iterable[Finding]:
         yield warning(str(path), f"holds a secret and is readable by everyone: chmod o-r {path}")
 
 
-def _expat(version: tuple[int, int, int]) -> Finding:
+def expat_finding(version: tuple[int, int, int]) -> Finding:
     """COMPAT: Python's own expat, or the distribution's, whichever it was built with."""
     text = ".".join(map(str, version))
     if version < EXPAT_NEEDED:

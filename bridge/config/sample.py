@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator, Mapping
 from textwrap import wrap
 from typing import Any, Literal, get_args, get_origin
@@ -127,7 +126,3 @@ def _examples(field: FieldInfo) -> list[Any]:
 def _comment(text: str) -> Iterator[str]:
     for line in wrap(" ".join(text.split()), WIDTH - 2):
         yield f"# {line}"
-
-
-if __name__ == "__main__":
-    sys.stdout.write(sample())

@@ -19,7 +19,7 @@ def read(text: str, tmp_path: Path) -> Config:
 
 
 def test_sample_file_agrees_with_the_declarations() -> None:
-    """Write it anew with: python -m bridge.config.sample > conf/xmppbridge.sample.toml"""
+    """Write it anew with: PYTHONPATH=. python conf/generate.py"""
     assert SAMPLE.read_text("utf-8") == sample()
 
 

@@ -1,0 +1,14 @@
+"""Write the generated files of this folder anew: PYTHONPATH=. python conf/generate.py"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from bridge.cli.snippets import EXAMPLE, SNIPPETS
+from bridge.config.sample import sample
+
+HERE = Path(__file__).parent
+
+(HERE / "xmppbridge.sample.toml").write_text(sample(), "utf-8")
+for name, lines in SNIPPETS.values():
+    (HERE / name).write_text(lines(EXAMPLE), "utf-8")

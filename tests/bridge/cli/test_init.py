@@ -1,0 +1,105 @@
+"""`xmppbridge init`: what it asks, and what it writes."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from bridge.cli import main
+from bridge.config import load
+
+
+def init(tmp_path: Path, *arguments: str, answers: str = "") -> Result:
+    output = str(tmp_path / "xmppbridge.toml")
+    return CliRunner().invoke(main, ["init", "--output", output, *arguments], input=answers)
+
+
+def test_answers_become_a_configuration_that_loads(tmp_path: Path) -> None:
+    """Server, domain, host, port, the network's question, administrator."""
+    result = init(
+        tmp_path, answers="ejabberd\nIRC.example.org\nxmpp.local\n5348\nirc.libera.chat\nme@example.org\n"
+    )
+    assert result.exit_code == 0, result.output
+    config = load(tmp_path / "xmppbridge.toml", {})
+    gateway = config.gateways["irc.example.org"]
+    assert (gateway.component.host, gateway.component.port) == ("xmpp.local", 5348)
+    assert gateway.options.fixed_server == "irc.libera.chat"
+    assert config.admins == ("me@example.org",)
+    snippet = (tmp_path / "xmppbridge.ejabberd.yml").read_text()
+    assert f'password: "{gateway.component.secret.reveal()}"' in snippet and snippet in result.output
+
+
+def test_nothing_is_asked_with_yes(tmp_path: Path) -> None:
+    """The defaults: Prosody on this machine, a fresh secret, any IRC server, the data beside the file."""
+    assert init(tmp_path, "--yes", "--domain", "irc.example.org").exit_code == 0
+    config = load(tmp_path / "xmppbridge.toml", {})
+    secret = config.gateways["irc.example.org"].component.secret.reveal()
+    assert len(secret) >= 32
+    assert config.store.url is not None
+    assert config.store.url.reveal() == str(tmp_path / "xmppbridge.sqlite")
+    assert f'component_secret = "{secret}"' in (tmp_path / "xmppbridge.prosody.cfg.lua").read_text()
+
+
+def test_what_is_written_is_for_its_owner_only(tmp_path: Path) -> None:
+    """There are secrets in it, whatever the umask says."""
+    old = os.umask(0)
+    try:
+        init(tmp_path, "--yes", "--domain", "irc.example.org", "--credential", "component-secret")
+    finally:
+        os.umask(old)
+    assert {path.stat().st_mode & 0o777 for path in tmp_path.iterdir()} == {0o600}
+    assert len(list(tmp_path.iterdir())) == 3
+
+
+def test_credential_keeps_the_secret_out_of_the_configuration(tmp_path: Path) -> None:
+    """systemd hands over the file beside."""
+    init(tmp_path, "--yes", "--domain", "irc.example.org", "--credential", "cs", "--secret", "hush")
+    assert "hush" not in (tmp_path / "xmppbridge.toml").read_text()
+    config = load(tmp_path / "xmppbridge.toml", {"CREDENTIALS_DIRECTORY": str(tmp_path)})
+    assert config.gateways["irc.example.org"].component.secret.reveal() == "hush"
+
+
+@pytest.mark.parametrize("name", ["xmppbridge.toml", "xmppbridge.prosody.cfg.lua"])
+def test_existing_files_are_not_overwritten(tmp_path: Path, name: str) -> None:
+    """Nothing is written if anything is in the way."""
+    (tmp_path / name).write_text("mine")
+    result = init(tmp_path, "--yes", "--domain", "irc.example.org")
+    assert result.exit_code == 1 and "is not overwritten" in result.output
+    assert [path.read_text() for path in tmp_path.iterdir()] == ["mine"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((), "--yes needs --domain"),
+        (("--domain", "not a domain"), "is no valid address"),
+        (("--domain", "a.example", "--admin", "nobody"), "expected a bare JID"),
+        (("--domain", "a.example", "--option", "verfy=true"), 'did you mean "verify"?'),
+        (("--domain", "a.example", "--option", "verify"), "is not KEY=VALUE"),
+        (("--domain", "a.example", "--option", "verify=perhaps"), "expected true or false"),
+    ],
+)
+def test_answers_that_do_not_do_are_refused(tmp_path: Path, arguments: tuple[str, ...], message: str) -> None:
+    """And nothing is written."""
+    result = init(tmp_path, "--yes", *arguments)
+    assert result.exit_code in (1, 2) and message in result.output
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_options_of_the_network_are_read_as_toml(tmp_path: Path) -> None:
+    """Numbers, lists and truths are such; all else is a string."""
+    options = ("verify=false", "ports=[6667]", "encoding=cp1251")
+    init(
+        tmp_path, "--yes", "--domain", "a.example", *(part for each in options for part in ("--option", each))
+    )
+    found = load(tmp_path / "xmppbridge.toml", {}).gateways["a.example"].options
+    assert (found.verify, found.ports, found.encoding) == (False, (6667,), "cp1251")
+
+
+def test_folder_that_is_not_there_is_told(tmp_path: Path) -> None:
+    """Without a traceback."""
+    result = init(tmp_path / "none", "--yes", "--domain", "a.example")
+    assert result.exit_code == 1 and "No such file" in result.output
