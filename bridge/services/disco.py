@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from twisted.internet.defer import Deferred, TimeoutError
 from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
 
+from bridge.capabilities import Level
 from bridge.errors import BridgeError, Trouble
 from bridge.events import Entered, ServerId
 from bridge.network import (
@@ -39,6 +40,7 @@ from bridge.xmpp.payloads.disco import (
     build_items,
 )
 from bridge.xmpp.payloads.forms import NS_FORMS, build_result
+from bridge.xmpp.payloads.moderation import NS_MODERATION
 from bridge.xmpp.payloads.muc import FORM_ROOM_INFO, NODE_NICK, NODE_TRAFFIC
 from bridge.xmpp.specs import features
 
@@ -138,15 +140,19 @@ class Disco:
         """XEP-0045 §6.4: as the user sees it from inside, else what the network tells of it."""
         seen = self._network.snapshot(user_of(request), address.room)
         if seen is not None:
-            return self._room_info(
-                address, _facts_inside(seen), "muc_moderated" if seen.moderated else "muc_unmoderated"
-            )
+            return self._room_info(address, _facts_inside(seen), *self._features_inside(request, seen))
         asked: Deferred[Any] = self._network.ask(user_of(request), RoomQuery(address.room))
         asked.addTimeout(PATIENCE, self._clock)
         return asked.addCallbacks(
             lambda told: self._room_info(address, _facts_outside(told)),
             lambda failure: self._untold(address, failure),
         )
+
+    def _features_inside(self, request: Request, seen: Entered) -> Iterator[str]:
+        yield "muc_moderated" if seen.moderated else "muc_unmoderated"
+        levels = self._network.capabilities(user_of(request), seen.room)
+        if levels.moderation in (Level.NATIVE, Level.PARTIAL):
+            yield NS_MODERATION
 
     def _untold(self, address: RoomAddress, failure: Failure) -> Info:
         """A room that cannot be looked up may still be joined."""

@@ -56,6 +56,7 @@ from bridge.services.muc.owner import Owner
 from bridge.services.muc.ping import SelfPing
 from bridge.services.muc.presence import Availability
 from bridge.services.muc.restore import Restore
+from bridge.services.muc.retraction import ModeratedRetraction
 from bridge.services.muc.speech import Speech
 
 BURSTS = 512
@@ -86,7 +87,13 @@ class Muc:
         self._moderation = Moderation(context)
         self._availability = Availability(context)
         self._restore = Restore(context, self._join, self._leave)
-        self._features = (Mam(context), SelfPing(context), Owner(context), self._moderation)
+        self._features = (
+            Mam(context),
+            SelfPing(context),
+            Owner(context),
+            ModeratedRetraction(context),
+            self._moderation,
+        )
         self._bursts: dict[int, Burst] = {}
         self._on: dict[type[Incoming], Callable[[UserId, Any], None]] = {
             Entered: self._join.entered,

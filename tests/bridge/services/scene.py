@@ -9,6 +9,7 @@ from xml.etree import ElementTree
 from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.task import Clock
 
+from bridge.capabilities import Capabilities
 from bridge.errors import BridgeError, Trouble
 from bridge.events import ContactId, Entered, RoomId, ServerId, UserId
 from bridge.forms import Command
@@ -48,6 +49,8 @@ class ScriptedNetwork:
         self.asked: list[tuple[UserId, Any]] = []
         self.inside: dict[tuple[str, str], Entered] = {}
         self.offered: list[Command] = []
+        self.levels = Capabilities()
+        self.submitted: list[tuple[UserId, Any]] = []
 
     def address(self, local: str) -> Address:
         if " " in local:
@@ -78,6 +81,12 @@ class ScriptedNetwork:
     def snapshot(self, user: UserId, room: RoomId) -> Entered | None:
         return self.inside.get((user, room))
 
+    def capabilities(self, user: UserId, room: RoomId | None) -> Capabilities:
+        return self.levels
+
+    def submit(self, user: UserId, event: Any) -> None:
+        self.submitted.append((user, event))
+
     def commands(self, address: Address) -> Sequence[Command]:
         return self.offered
 
@@ -96,6 +105,9 @@ class MemoryStore:
         self.kept.pop((domain, owner, scope, key), None)
         if value is not None:
             self.kept[domain, owner, scope, key] = value
+
+    def next_id(self) -> int:
+        return 1_000
 
     def put_subscription(self, one: Subscription) -> None:
         self.known[one.domain, one.local, one.contact] = one

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from twisted.internet.defer import Deferred, fail
 
+from bridge.capabilities import Capabilities, Level
 from bridge.errors import BridgeError, Trouble
 from bridge.events import Entered, Occupant, RoomId, Topic
 from bridge.forms import Command, Done
@@ -15,6 +16,7 @@ from bridge.services.greetings import greetings
 from bridge.xmpp.element import Element
 from bridge.xmpp.payloads.disco import NS_INFO, NS_ITEMS, Info, parse_info
 from bridge.xmpp.payloads.forms import parse_form_type, parse_values
+from bridge.xmpp.payloads.moderation import NS_MODERATION
 from bridge.xmpp.payloads.muc import FORM_ROOM_INFO, NODE_NICK, NODE_TRAFFIC
 from bridge.xmpp.payloads.rsm import NS_RSM
 from tests.bridge.services.scene import DOMAIN, JULIET, NURSE, ROMEO, ROOM, SERVER, Scene, condition
@@ -138,6 +140,13 @@ def test_room_one_is_in_tells_its_state(scene):
         "muc#roominfo_occupants": ("2",),
         "muc#roominfo_subject": ("Balconies",),
     }
+
+
+def test_moderation_of_messages_is_offered_where_it_works(scene):
+    """XEP-0425 §3: clients show the button only where the server can."""
+    assert NS_MODERATION not in scene.info(ROOM).features
+    scene.network.levels = Capabilities(moderation=Level.NATIVE)
+    assert NS_MODERATION in scene.info(ROOM).features
 
 
 def test_room_one_is_not_in_is_looked_up(scene):
