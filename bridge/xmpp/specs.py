@@ -207,7 +207,7 @@ SPECS: tuple[Spec, ...] = (
         (("urn:xmpp:occupant-id:0", (ROOM,)),),
     ),
     Spec("XEP-0424", "Message Retraction", "0.4.2", _P, "where the server redacts"),
-    Spec("XEP-0425", "Moderated Message Retraction", "0.3.0", _P, "shown where the server redacts"),
+    Spec("XEP-0425", "Moderated Message Retraction", "0.3.0", _P, "where the server redacts"),
     Spec("XEP-0428", "Fallback Indication", "0.2.1", _C),
     Spec("XEP-0444", "Message Reactions", "0.2.1", _P, "where the server relays them, else as text"),
     Spec("XEP-0461", "Message Replies", "0.2.1", _P, "where the server relays them, else as quoted text"),
