@@ -84,7 +84,7 @@ class Gateway:
         if gateway.name:
             network.identity = msgspec.structs.replace(network.identity, name=gateway.name)
         self.link = ComponentLink(
-            domain, gateway.component, reactor, self._receive, self._link_up, self._link_down
+            domain, gateway.component, reactor, self.receive, self.link_up, self.link_down
         )
         self.router = router = Router(domain, network, self.link, policy, reactor)
         settings = UserSettings(store, domain, network)
@@ -147,7 +147,7 @@ class Gateway:
 
     # ---- the way in
 
-    def _receive(self, element: Element) -> None:
+    def receive(self, element: Element) -> None:
         """Route a stanza, unless its sender floods; presence always passes, or there would be ghosts."""
         sender = element.attributes.get("from", "").partition("/")[0]
         if element.name != "presence" and not self._pace.admits(sender):
@@ -157,13 +157,15 @@ class Gateway:
             return
         self.router.receive(element)
 
-    def _link_up(self) -> None:
+    def link_up(self) -> None:
+        """The XMPP server takes stanzas (again)."""
         self.is_up = True
         self._roster.link_up()
         self._muc.link_up()
         self._bridge.changed()
 
-    def _link_down(self) -> None:
+    def link_down(self) -> None:
+        """It does not any more; the link tries again by itself."""
         self.is_up = False
         self._bridge.changed()
 
@@ -187,7 +189,7 @@ class BridgeService(Service):
         self.ready: Deferred[None] = Deferred()
         self.on_status: Callable[[str], None] | None = None
         self.reread: Callable[[], None] | None = None
-        self._gateways: dict[str, Gateway] = {}
+        self.gateways: dict[str, Gateway] = {}
         assert config.store.url is not None
         self.store = Store(
             config.store.url.reveal(),
@@ -208,8 +210,8 @@ class BridgeService(Service):
         if not self.running:
             return
         for domain, gateway in self.config.gateways.items():
-            self._gateways[domain] = Gateway(domain, gateway, self)
-        for opened in self._gateways.values():
+            self.gateways[domain] = Gateway(domain, gateway, self)
+        for opened in self.gateways.values():
             opened.start()
         self._pruning.start(PRUNE_INTERVAL, now=False)
 
@@ -222,8 +224,8 @@ class BridgeService(Service):
 
     @inlineCallbacks
     def _leave(self) -> Generator[Deferred[Any], Any, None]:
-        yield DeferredList([gateway.leave() for gateway in self._gateways.values()])
-        yield DeferredList([maybeDeferred(gateway.link.stopService) for gateway in self._gateways.values()])
+        yield DeferredList([gateway.leave() for gateway in self.gateways.values()])
+        yield DeferredList([maybeDeferred(gateway.link.stopService) for gateway in self.gateways.values()])
 
     def _closed(self, result: object) -> Deferred[None]:
         if isinstance(result, Failure):
@@ -234,13 +236,13 @@ class BridgeService(Service):
         """Put a configuration in force that differs only in what needs no restart."""
         self.config = config
         self.policy.apply(config)
-        for gateway in self._gateways.values():
+        for gateway in self.gateways.values():
             gateway.reload(config)
 
     def status(self) -> str:
         """Say how many of the gateways are connected."""
-        up = sum(gateway.is_up for gateway in self._gateways.values())
-        return f"{up} of {len(self._gateways)} gateways connected to their XMPP servers"
+        up = sum(gateway.is_up for gateway in self.gateways.values())
+        return f"{up} of {len(self.gateways)} gateways connected to their XMPP servers"
 
     def changed(self) -> None:
         """A gateway's link went up or down."""

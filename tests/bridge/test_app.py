@@ -1,0 +1,196 @@
+"""The wiring: from a configuration to gateways that start, reload and stop."""
+
+from __future__ import annotations
+
+import queue
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.testing import MemoryReactorClock
+
+from bridge.app import BridgeService, Gateway
+from bridge.config import Config, ConfigError, parse
+from bridge.errors import BridgeError, Trouble
+from bridge.store import StoreError
+from bridge.xmpp.element import Element
+
+NOW = 1_790_000_000.0
+TEXT = """
+[gateways."irc.example.org"]
+network = "irc"
+name = "Relay"
+component.secret = "x"
+[gateways."net.example.org"]
+network = "irc"
+component.secret = "x"
+irc.fixed_server = "irc.example.net"
+"""
+
+
+class Reactor(MemoryReactorClock):
+    """Time stands still unless advanced; what the store's thread reports is done by `wait`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._reports: queue.SimpleQueue[tuple[Callable[..., object], tuple[Any, ...]]] = queue.SimpleQueue()
+
+    def callFromThread(self, function: Callable[..., object], *args: Any) -> None:
+        self._reports.put((function, args))
+
+    def wait(self, deferred: Deferred[Any]) -> Any:
+        found: list[Any] = []
+        deferred.addBoth(found.append)
+        while not found:
+            function, args = self._reports.get(timeout=10)
+            function(*args)
+            self.advance(0)
+        return found[0]
+
+
+def config(tmp_path: Path, text: str = TEXT) -> Config:
+    return parse(f'store.url = "{tmp_path}/x.sqlite"\n{text}', tmp_path / "x.toml", {})
+
+
+@pytest.fixture
+def reactor() -> Reactor:
+    return Reactor()
+
+
+@pytest.fixture
+def bridge(tmp_path: Path, reactor: Reactor) -> Iterator[BridgeService]:
+    bridge = BridgeService(config(tmp_path), reactor, lambda: NOW)
+    bridge.startService()
+    assert reactor.wait(bridge.ready) is None
+    yield bridge
+    if bridge.running:
+        reactor.wait(bridge.stopService())
+
+
+def gateway(bridge: BridgeService, domain: str = "irc.example.org") -> Gateway:
+    return bridge.gateways[domain]
+
+
+def sent(one: Gateway, monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
+    out: list[bytes] = []
+    monkeypatch.setattr(one.link, "write", out.append)
+    return out
+
+
+def iq(kind: str, payload: Element, sender: str = "a@example.org/x") -> Element:
+    attributes = {"type": kind, "id": "1", "from": sender, "to": "irc.example.org"}
+    return Element("iq", "jabber:component:accept", attributes, payload)
+
+
+PING = Element("ping", "urn:xmpp:ping")
+INFO = Element("query", "http://jabber.org/protocol/disco#info")
+
+
+def test_gateways_answer_each_for_its_domain(bridge: BridgeService, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Under the name that the operator gave it."""
+    out = sent(gateway(bridge), monkeypatch)
+    gateway(bridge).receive(iq("get", INFO))
+    assert b"Relay" in out[0] and b"urn:xmpp:ping" in out[0]
+    assert set(bridge.gateways) == {"irc.example.org", "net.example.org"}
+
+
+def test_status_counts_the_gateways_that_are_connected(bridge: BridgeService) -> None:
+    """It is told whenever that changes."""
+    told: list[str] = []
+    bridge.on_status = told.append
+    gateway(bridge).link_up()
+    gateway(bridge).link_down()
+    assert [text.split(" gateways")[0] for text in told] == ["1 of 2", "0 of 2"]
+
+
+def test_reload_puts_rules_and_contacts_in_force(
+    bridge: BridgeService, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without a restart."""
+    rules = 'deny = ["bad.example"]\ncontacts.abuse = ["mailto:abuse@example.org"]\n'
+    bridge.reload(config(tmp_path, rules + TEXT))
+    out = sent(gateway(bridge), monkeypatch)
+    gateway(bridge).receive(iq("get", PING, "a@bad.example/x"))
+    gateway(bridge).receive(iq("get", INFO))
+    assert b"forbidden" in out[0] and b"mailto:abuse@example.org" in out[1]
+
+
+def test_flood_of_one_user_is_answered_with_errors(
+    bridge: BridgeService, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another user is not concerned, and presence always passes: a lost one would leave a ghost."""
+    bridge.reload(config(tmp_path, "limits = { stanza_burst = 2, stanzas_per_second = 1 }\n" + TEXT))
+    one, out = gateway(bridge), sent(gateway(bridge), monkeypatch)
+    for _ in range(3):
+        one.receive(iq("get", PING))
+    one.receive(iq("get", PING, "b@example.org/x"))
+    assert [b"resource-constraint" in stanza for stanza in out] == [False, False, True, False]
+    probe = {"type": "probe", "from": "a@example.org", "to": "irc.example.org"}
+    one.receive(Element("presence", "jabber:component:accept", probe))
+    assert b"resource-constraint" not in out[4]
+
+
+def test_administrator_who_reloads_a_bad_file_is_told(bridge: BridgeService) -> None:
+    """The ad-hoc command answers with the list."""
+
+    def refuse() -> None:
+        raise ConfigError([])
+
+    bridge.reread = refuse
+    failures: list[Any] = []
+    bridge.reread_for_admin().addErrback(failures.append)
+    assert isinstance(failures[0].value, BridgeError)
+    assert failures[0].value.trouble is Trouble.NOT_ACCEPTABLE
+
+
+def test_occupant_ids_are_the_same_after_a_restart(
+    bridge: BridgeService, reactor: Reactor, tmp_path: Path
+) -> None:
+    """And differ between gateways."""
+    keys = [bridge.store.memory(domain, "") for domain in bridge.gateways]
+    assert len({value for key in keys for value in key.values()}) == 2
+    before = dict(keys[0])
+    reactor.wait(bridge.stopService())
+    again = BridgeService(config(tmp_path), reactor, lambda: NOW)
+    again.startService()
+    reactor.wait(again.ready)
+    assert dict(again.store.memory("irc.example.org", "")) == before
+    reactor.wait(again.stopService())
+
+
+def test_store_that_cannot_be_opened_fails_the_start(tmp_path: Path, reactor: Reactor) -> None:
+    """And stopping is possible all the same."""
+    bridge = BridgeService(config(tmp_path / "none"), reactor, lambda: NOW)
+    bridge.startService()
+    failure = reactor.wait(bridge.ready)
+    assert failure.check(StoreError)
+    reactor.wait(bridge.stopService())
+
+
+def test_stop_during_the_start_opens_nothing(tmp_path: Path, reactor: Reactor) -> None:
+    """SIGTERM may come while the store is being migrated."""
+    bridge = BridgeService(config(tmp_path), reactor, lambda: NOW)
+    bridge.startService()
+    stopped = bridge.stopService()
+    reactor.wait(stopped)
+    assert bridge.gateways == {}
+
+
+def test_messages_archived_long_enough_are_forgotten(
+    bridge: BridgeService, reactor: Reactor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every ten minutes those are looked for, if the operator wants that."""
+    pruned: list[int] = []
+
+    def prune(before: int) -> Deferred[int]:
+        pruned.append(before)
+        return succeed(0)
+
+    monkeypatch.setattr(bridge.store, "prune", prune)
+    reactor.advance(600)
+    assert pruned == []
+    bridge.reload(config(tmp_path, "store.archive_days = 2\n" + TEXT))
+    reactor.advance(600)
+    assert pruned == [int((NOW - 2 * 86_400) * 1_000_000)]
