@@ -16,10 +16,16 @@ LINES_OF_A_FUNCTION = 60
 HARNESS = "tests/bench/"
 """The load harness is one program, kept as it came."""
 
-COMMAND_LINE = "bridge/cli/__main__.py"
 ELSEWHERE = {
-    COMMAND_LINE: "tests/bridge/cli/test_run.py",
+    "bridge/cli/__main__.py": "tests/bridge/cli/test_run.py",
+    "bridge/biboumi/": "tests/bridge/biboumi/test_database.py",
+    "bridge/queries.py": "tests/bridge/services/test_disco.py",
+    "bridge/services/contacts.py": "tests/bridge/services/test_disco.py",
     "bridge/services/muc/": "tests/scenarios/",
+    "bridge/services/room_list.py": "tests/bridge/services/test_disco.py",
+    "bridge/services/uplink.py": "tests/scenarios/",
+    "bridge/store/": "tests/bridge/store/test_store.py",
+    "bridge/xmpp/payloads/ping.py": "tests/bridge/services/test_ping.py",
     "transports/irc/": "tests/transports/irc/",
     "transports/loopback/": "tests/transports/loopback/",
 }
