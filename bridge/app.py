@@ -144,6 +144,7 @@ class Gateway:
         self._pace.rate, self._pace.burst = config.limits.stanzas_per_second, config.limits.stanza_burst
         self._disco.set_contacts(_contacts(config))
         self.network.reload(config.gateways[self.domain].options)
+        self.router.forget()
 
     # ---- the way in
 

@@ -27,6 +27,8 @@ IQ_TIMEOUT = 30.0
 """Seconds a request of ours waits for its answer."""
 IQ_LIMIT = 20_000
 """How many requests of ours may wait at once, per domain."""
+PATHS = 20_000
+"""How many decisions on messages are remembered, per domain."""
 
 
 class Target(Enum):
@@ -106,6 +108,16 @@ def iq_set(namespace: str, name: str, method: Method, *targets: Target) -> Route
     return Route("iq", "set", frozenset(targets) or ANYWHERE, method, (namespace, name))
 
 
+class Path(Struct, frozen=True):
+    """Where the messages from one address to another go, as decided for the first of them."""
+
+    sender: Jid
+    to: Jid
+    target: Target
+    address: Address
+    method: Method | None
+
+
 class Service(Protocol):
     """Something with a JID that the bridge answers itself."""
 
@@ -127,6 +139,10 @@ class Gate(Protocol):
         """Tell whether stanzas of `sender` are served."""
 
 
+NOWHERE = Path(Jid.parse("invalid"), Jid.parse("invalid"), Target.GATEWAY, GatewayAddress(), None)
+"""The path of a message whose sender nobody could answer."""
+
+
 class Router:
     """One domain's table of routes, and its requests to others."""
 
@@ -142,7 +158,12 @@ class Router:
         self._clock = clock
         self._table: dict[tuple[str, str, str, str, Target], Method] = {}
         self._waiting: dict[str, tuple[Jid, Deferred[Element], IDelayedCall]] = {}
+        self._paths: dict[tuple[str | None, str | None, str | None], Path] = {}
         self._last_id = 0
+
+    def forget(self) -> None:
+        """Decide anew on everything; called when the operator's policy or the network's addresses change."""
+        self._paths.clear()
 
     def add(self, service: Service) -> None:
         """Enter a service's rows; two rows for one case are a programming error."""
@@ -187,6 +208,35 @@ class Router:
             self._refuse(element, self._unexpected(Failure()))
 
     def _route(self, element: Element) -> None:
+        if element.name == "message":
+            path = self._path(element)
+            if path.method is not None:
+                self._call(path.method, Request(element, path.sender, path.to, path.target, path.address))
+            return
+        request = self._request(element)
+        if request is not None:
+            method = self._find(request)
+            if method is not None:
+                self._call(method, request)
+
+    def _path(self, element: Element) -> Path:
+        """Decide on a message; most are one more of a conversation, and decided already."""
+        get = element.attributes.get
+        key = (get("from"), get("to"), get("type"))
+        path = self._paths.get(key)
+        if path is None:
+            request = self._request(element)
+            if request is None:
+                return NOWHERE
+            method = self._find(request)
+            if len(self._paths) >= PATHS:
+                self._paths.clear()
+            path = Path(request.sender, request.to, request.target, request.address, method)
+            self._paths[key] = path
+        return path
+
+    def _request(self, element: Element) -> Request | None:
+        """Read the addresses; None if that is all there is to do."""
         try:
             sender = Jid.parse(element.attributes.get("from", ""))
         except JidError:
@@ -196,15 +246,12 @@ class Router:
         except JidError:
             raise BridgeError(Trouble.JID_MALFORMED) from None
         if element.name == "iq" and element.attributes.get("type") in ("result", "error"):
-            return self._answered(element, sender)
+            self._answered(element, sender)
+            return None
         if not self._gate.admits(sender):
             raise BridgeError(Trouble.NOT_SERVED)
         target, address = self._target(to)
-        request = Request(element, sender, to, target, address)
-        method = self._find(request)
-        if method is not None:
-            self._call(method, request)
-        return None
+        return Request(element, sender, to, target, address)
 
     def _target(self, to: Jid) -> tuple[Target, Address]:
         if not to.local:

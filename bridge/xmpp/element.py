@@ -114,14 +114,15 @@ class Element:
         return "".join(parts)
 
     def _write(self, parts: list[str], default_namespace: str | None) -> None:
-        parts.append(f"<{self.name}")
+        tag = f"<{self.name}"
         if self.namespace != default_namespace:
-            parts.append(f" xmlns='{quote(self.namespace)}'")
-        parts.extend(f" {key}='{quote(value)}'" for key, value in self.attributes.items())
+            tag += f" xmlns='{quote(self.namespace)}'"
+        for key, value in self.attributes.items():
+            tag += f" {key}='{value if _needs_quote(value) is None else quote(value)}'"
         if not self.children:
-            parts.append("/>")
+            parts.append(tag + "/>")
             return
-        parts.append(">")
+        parts.append(tag + ">")
         for child in self.children:
             if isinstance(child, str):
                 parts.append(escape(child))

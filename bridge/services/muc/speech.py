@@ -28,7 +28,7 @@ from bridge.services.muc.journal import Envelope
 from bridge.services.muc.occupancy import Occupancy, Resource
 from bridge.xmpp.element import Element
 from bridge.xmpp.payloads.chatstates import build_chat_state, parse_chat_state
-from bridge.xmpp.payloads.correction import parse_replace
+from bridge.xmpp.payloads.correction import NS_CORRECTION, parse_replace
 from bridge.xmpp.payloads.hints import build_hint
 from bridge.xmpp.payloads.markup import from_styling, from_xhtml
 from bridge.xmpp.payloads.moderation import build_moderated_retract
@@ -107,18 +107,21 @@ class Speech:
     def _say(self, occupancy: Occupancy, resource: Resource, element: Element, body: str) -> None:
         if not body:
             raise BridgeError(Trouble.NOT_ACCEPTABLE, "The message is empty.")
-        answered = parse_reply(element)
+        namespaces = {child.namespace for child in element.elements()}
+        answered = parse_reply(element) if NS_REPLY in namespaces else None
+        replaces = parse_replace(element) if NS_CORRECTION in namespaces else None
         if answered is not None:
             body = without_fallback(element, body, (NS_REPLY,)) or body
         message = Message(
             room=occupancy.room,
-            body=self._text(element, body),
+            body=self._text(element, body) if NS_XHTML_IM in namespaces else _styled(body),
             origin=element.attributes.get("id", ""),
             reply=None if answered is None else self._reply(occupancy, answered),
-            replaces=parse_replace(element) or "",
+            replaces=replaces or "",
         )
-        levels = self._context.network.capabilities(occupancy.user, occupancy.room)
-        message = degrade.message(message, levels)
+        if answered is not None or replaces is not None:
+            levels = self._context.network.capabilities(occupancy.user, occupancy.room)
+            message = degrade.message(message, levels)
         self._submit(occupancy, resource, element, message)
 
     def _reply(self, occupancy: Occupancy, answered: ReplyTo) -> Reply:
@@ -127,11 +130,7 @@ class Speech:
 
     def _text(self, element: Element, body: str) -> Text:
         xhtml = element.child("html", NS_XHTML_IM)
-        if xhtml is not None:
-            return from_xhtml(xhtml, body)
-        if STYLED.isdisjoint(body):
-            return Text(plain=body)
-        return from_styling(body)
+        return _styled(body) if xhtml is None else from_xhtml(xhtml, body)
 
     def _submit(self, occupancy: Occupancy, resource: Resource, element: Element, event: Reportable) -> None:
         extras, markup = _reflected(element)
@@ -256,6 +255,11 @@ class Speech:
         for resource in occupancy.resources.values():
             element.attributes["to"] = resource.full_jid
             self._context.router.send(element)
+
+
+def _styled(body: str) -> Text:
+    """XEP-0393: words without formatting of their own may hold message styling."""
+    return Text(plain=body) if STYLED.isdisjoint(body) else from_styling(body)
 
 
 def _reflected(element: Element) -> tuple[str, str]:
