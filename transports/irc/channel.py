@@ -18,7 +18,7 @@ from .people import People, Person, Rank
 from .window import Window
 
 MAX_MEMO = 512
-"""Transitions of a channel that are remembered."""
+"""Events of a channel that are remembered for other sessions."""
 MAX_MARKS = 256
 """People whose entry into a channel is remembered by its place in the window."""
 
@@ -64,20 +64,20 @@ class NamesPart:
 
     __slots__ = ("digest", "members")
 
-    def __init__(self, members: tuple[Member, ...]) -> None:
-        self.members = members
-        self.digest = sum(_share(person.folded, modes) for person, modes in members)
+    def __init__(self, members: Sequence[Member]) -> None:
+        self.members = [(member[0].folded, member) for member in members]
+        self.digest = sum([hash((folded, member[1])) for folded, member in self.members])
 
 
 class Channel:
     """What the sessions in one channel have in common.
 
     `flags` are the channel's modes, None while unknown; `sessions` counts who is in; `rank` tells
-    what prefix modes mean in XMPP.
+    what prefix modes mean in XMPP. `marks` are where the window stood when somebody came in.
     """
 
     __slots__ = (
-        "__weakref__", "_empty", "_occupants", "_rank", "_states", "flags", "folded", "marks", "memo",
+        "__weakref__", "_empty", "_memo", "_occupants", "_rank", "_states", "flags", "folded", "marks",
         "moderated", "name", "people", "room", "sessions", "topic", "window",
     )  # fmt: skip
 
@@ -100,7 +100,7 @@ class Channel:
         self.flags: str | None = None
         self.sessions = 0
         self.marks: dict[str, int] = {}
-        self.memo: dict[tuple[object, object], Transition] = {}
+        self._memo: dict[tuple[object, ...], Events] = {}
         self._states: WeakValueDictionary[int, Members] = WeakValueDictionary()
         self._occupants: tuple[Members, int, bool, dict[str, Occupant]] | None = None
         self._empty = Members(Map(), 0)
@@ -111,12 +111,14 @@ class Channel:
         self.flags = flags
         self.moderated = flags is not None and "m" in flags
 
-    def remember(self, before: object, what: object, after: Members, events: Events) -> Transition:
-        """Remember what a line did, and return it."""
-        if len(self.memo) >= MAX_MEMO:
-            self.memo.clear()
-        transition = self.memo[before, what] = (after, events)
-        return transition
+    def once(self, key: tuple[object, ...], make: Callable[[], Events]) -> Events:
+        """Return the same events to all sessions that come with an equal key."""
+        events = self._memo.get(key)
+        if events is None:
+            if len(self._memo) >= MAX_MEMO:
+                self._memo.clear()
+            events = self._memo[key] = make()
+        return events
 
     def mark(self, folded: str, cursor: int) -> None:
         """Remember where the window stood when somebody came in, for that one's own session."""
@@ -132,24 +134,36 @@ class Channel:
         """Return `members` with this person, who has these modes now."""
         folded = person.folded
         old = members.map.get(folded)
-        digest = members.digest + _share(folded, modes)
+        digest = members.digest + hash((folded, modes))
         if old is not None:
-            digest -= _share(folded, old[1])
-        return self._interned(digest, lambda: members.map.set(folded, (person, modes)))
+            digest -= hash((folded, old[1]))
+        digest &= _MASK
+        known = self._states.get(digest)
+        if known is None:
+            known = self._states[digest] = Members(members.map.set(folded, (person, modes)), digest)
+        return known
 
     def without(self, members: Members, folded: str) -> Members:
         """Return `members` without this nick, which is there."""
-        digest = members.digest - _share(folded, members.map[folded][1])
-        return self._interned(digest, lambda: members.map.delete(folded))
+        digest = members.digest - hash((folded, members.map[folded][1])) & _MASK
+        known = self._states.get(digest)
+        if known is None:
+            known = self._states[digest] = Members(members.map.delete(folded), digest)
+        return known
 
     def renamed(self, members: Members, folded: str, person: Person) -> Members:
         """Return `members` where this nick, which is there, is now `person`."""
         modes = members.map[folded][1]
-        digest = members.digest - _share(folded, modes) + _share(person.folded, modes)
+        digest = members.digest - hash((folded, modes)) + hash((person.folded, modes))
         replaced = members.map.get(person.folded)
         if replaced is not None and person.folded != folded:
-            digest -= _share(person.folded, replaced[1])
-        return self._interned(digest, lambda: members.map.delete(folded).set(person.folded, (person, modes)))
+            digest -= hash((person.folded, replaced[1]))
+        digest &= _MASK
+        known = self._states.get(digest)
+        if known is None:
+            changed = members.map.delete(folded).set(person.folded, (person, modes))
+            known = self._states[digest] = Members(changed, digest)
+        return known
 
     def from_names(self, parts: Sequence[NamesPart]) -> Members:
         """Return the members that a NAMES reply lists."""
@@ -157,29 +171,22 @@ class Channel:
         known = self._states.get(digest)
         if known is not None:
             return known
-        members: Map[str, Member] = Map()
-        with members.mutate() as building:
+        empty: Map[str, Member] = Map()
+        with empty.mutate() as building:
             for part in parts:
-                for member in part.members:
-                    building[member[0].folded] = member
+                building.update(part.members)
             members = building.finish()
         if len(members) != sum(len(part.members) for part in parts):
-            digest = sum(_share(folded, member[1]) for folded, member in members.items())
-        return self._interned(digest, lambda: members)
-
-    def _interned(self, digest: int, build: Callable[[], Map[str, Member]]) -> Members:
-        digest &= _MASK
-        members = self._states.get(digest)
-        if members is None:
-            members = self._states[digest] = Members(build(), digest)
-        return members
+            digest = sum(hash((folded, member[1])) for folded, member in members.items()) & _MASK
+        known = self._states[digest] = Members(members, digest)
+        return known
 
     def occupant(self, member: Member) -> Occupant:
         """Return a member as the room shows him."""
         person, modes = member
         if not modes and self.moderated:
             modes = MUTE
-        return person.occupants.get(modes) or self.people.occupant(person, modes, self._rank(modes))
+        return self.people.occupant(person, modes, self._rank(modes))
 
     def occupants(self, members: Members) -> dict[str, Occupant]:
         """Return all occupants by nick; the same object while nothing changed."""
@@ -187,11 +194,12 @@ class Channel:
         state = (members, self.people.knowledge, self.moderated)
         if kept is not None and kept[:3] == state:
             return kept[3]
-        occupant = self.occupant
-        occupants = {member[0].nick: occupant(member) for member in members.map.values()}
+        unvoiced = MUTE if self.moderated else ""
+        make, rank = self.people.occupant, self._rank
+        occupants: dict[str, Occupant] = {}
+        for person, modes in members.map.values():
+            made = person.occupants
+            occupant = made.get(modes or unvoiced) if made is not None else None
+            occupants[person.nick] = occupant or make(person, modes or unvoiced, rank(modes or unvoiced))
         self._occupants = (*state, occupants)
         return occupants
-
-
-def _share(folded: str, modes: str) -> int:
-    return hash((folded, modes))

@@ -161,18 +161,11 @@ class Core:
             self.pace.overtake(data)
 
     def request(
-        self,
-        ticket: Ticket,
-        *params: str,
-        tags: Mapping[str, str] | None = None,
-        written: Callable[[], None] | None = None,
-        first: bool = False,
+        self, ticket: Ticket, *params: str, tags: Mapping[str, str] | None = None, first: bool = False
     ) -> None:
         """Send the line that a ticket stands for in its turn, or `first` of all; or fail it."""
-        trouble = Trouble.OVERLOADED if self.pace.is_full else None
-        if not self.online:
-            trouble = Trouble.NOT_CONNECTED
-        if trouble is not None:
+        if not self.online or self.pace.is_full:
+            trouble = Trouble.OVERLOADED if self.online else Trouble.NOT_CONNECTED
             self.tickets.fail(ticket, BridgeError(trouble))
             return
         if "labeled-response" in self.capabilities:
@@ -180,19 +173,27 @@ class Core:
             ticket.label = f"{self._labels:x}"
             tags = {**(tags or {}), Tag.LABEL: ticket.label}
         try:
-            data = self.encode(ticket.command, *params, tags=tags)
+            data = wire.encode(ticket.command, *params, tags=tags, limit=self.isupport.line_length)
         except wire.UnsafeParameter:
             self.tickets.fail(ticket, BridgeError(Trouble.NOT_ACCEPTABLE))
             return
-        self.pace.put(QueuedLine(data, ticket, written), first=first)
+        if self.pace.lets_go(data):
+            self._left(ticket)
+        else:
+            self.pace.put(QueuedLine(data, ticket), first=first)
+
+    def _left(self, ticket: Ticket) -> None:
+        self.tickets.written(ticket)
+        if ticket.written is not None:
+            ticket.written(ticket)
 
     def release(self) -> None:
         """Let go of the lines whose turn has come."""
-        if not self.pace:
+        if not self.pace.waiting:
             return
         for line in self.pace.released():
             if line.ticket is not None:
-                self.tickets.written(line.ticket)
+                self._left(line.ticket)
             if line.written is not None:
                 line.written()
         delay = self.pace.delay()

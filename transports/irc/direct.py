@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 
 from bridge.errors import Trouble
 from bridge.events import ContactId, DirectMessage, Kind, RoomId, RoomNotice
@@ -111,8 +110,8 @@ class Direct:
         self._remember_contact(core.fold[nick], message.room)
         last = len(pieces) - 1
         for index, (_, _, text) in enumerate(pieces):
-            ticket = Ticket(message.ref, "PRIVMSG", core.fold[nick], text, last=index == last)
-            core.request(ticket, nick, text, written=partial(self._told, ticket))
+            ticket = Ticket(message.ref, "PRIVMSG", core.fold[nick], text, index == last, written=self._told)
+            core.request(ticket, nick, text)
             if ticket.ended:
                 return
 

@@ -124,7 +124,7 @@ class Gestures:
         if target is None or not self._can_tag("typing"):
             return
         now = core.clock()
-        if now - self._typed_at.get(target, float("-inf")) < TYPING_EVERY or len(core.pace):
+        if now - self._typed_at.get(target, float("-inf")) < TYPING_EVERY or core.pace.waiting:
             return
         self._typed_at.pop(target, None)
         self._typed_at[target] = now

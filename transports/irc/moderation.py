@@ -107,7 +107,8 @@ class Moderation:
         core = self._core
         folded = core.fold[name]
         person = core.shared.people.find(folded)
-        mask = name if _is_mask(name) else f"*!*@{person.host}" if person and person.host else f"{name}!*@*"
+        host = person.facts.host if person is not None else ""
+        mask = name if _is_mask(name) else f"*!*@{host}" if host else f"{name}!*@*"
         present = folded in here.members
         self._mode(here, event.ref, [("+", "b", mask)], last=not present)
         if present:

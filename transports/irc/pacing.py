@@ -57,7 +57,9 @@ class Pace:
         self._out: list[bytes] = []
         self._out_bytes = 0
 
-    def __len__(self) -> int:
+    @property
+    def waiting(self) -> int:
+        """How many lines wait."""
         return len(self._queue)
 
     @property
@@ -72,6 +74,13 @@ class Pace:
         else:
             self._queue.append(line)
         self._bytes += len(line.data)
+
+    def lets_go(self, data: bytes) -> bool:
+        """Have a line leave if none waits before it and its turn has come; tell if it has."""
+        if self._queue or self._out_bytes >= MAX_OUT or not (self.unlimited or self._take_token()):
+            return False
+        self._let_go(data)
+        return True
 
     def overtake(self, data: bytes) -> None:
         """Have a line leave at once; one that comes while the transport takes nothing is lost."""

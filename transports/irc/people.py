@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from weakref import ReferenceType, ref
 
+from msgspec import Struct
+
 from bridge.events import Affiliation, Occupant, Role
 
 SWEEP_AT = 1024
@@ -16,36 +18,43 @@ SWEEP_AT = 1024
 Rank = tuple[Affiliation, Role]
 
 
-class Person:
-    """Whoever has a nick now; `away` is None while present, else the reason given ("" is one)."""
+class Facts(Struct, frozen=True):
+    """What is known of a person; `away` is None while present, else the reason given ("" is one)."""
 
-    __slots__ = ("__weakref__", "account", "away", "folded", "host", "nick", "occupants", "user", "version")
+    user: str = ""
+    host: str = ""
+    account: str = ""
+    away: str | None = None
 
-    def __init__(self, nick: str, folded: str) -> None:
-        self.nick = nick
-        self.folded = folded
-        self.user = ""
-        self.host = ""
-        self.account = ""
-        self.away: str | None = None
-        self.version = 0
-        self.occupants: dict[str, Occupant] = {}
+
+NOTHING = Facts()
+
+
+class Person(Struct, eq=False, weakref=True):
+    """Whoever has a nick now. `occupants` are made of `facts`, by prefix modes."""
+
+    nick: str
+    folded: str
+    facts: Facts = NOTHING
+    occupants: dict[str, Occupant] | None = None
 
 
 class People:
     """The persons seen by the sessions of one server, by folded nick, while any session sees them.
 
     `suffix` follows the nick in addresses: ``%irc.example.org``, or "" with a fixed server.
-    `knowledge` grows whenever something new is learnt of anybody.
+    `knowledge` grows with everything that is learnt, `revision` only when something known of a
+    person turns into something else, which makes events that tell the old out of date.
     """
 
-    __slots__ = ("_refs", "_suffix", "_sweep_at", "knowledge")
+    __slots__ = ("_refs", "_suffix", "_sweep_at", "knowledge", "revision")
 
     def __init__(self, suffix: str) -> None:
         self._suffix = suffix
         self._refs: dict[str, ReferenceType[Person]] = {}
         self._sweep_at = SWEEP_AT
         self.knowledge = 0
+        self.revision = 0
 
     def find(self, folded: str) -> Person | None:
         """Return who has this nick, None if nobody that is seen."""
@@ -63,77 +72,81 @@ class People:
                 self._sweep()
         elif person.nick != nick:
             person.nick = nick
-            self.changed(person)
+            self._learn(person, person.facts)
         return person
 
     def at(self, nick: str, folded: str, user: str, host: str) -> Person:
         """Return who has this nick, having been seen there; at a new host it is somebody new."""
         person = self.get(nick, folded)
-        if host and (person.user, person.host) != (user, host):
-            if person.host:
-                person.account, person.away = "", None
-            person.user, person.host = user, host
-            self.changed(person)
+        facts = person.facts
+        if host and (facts.user != user or facts.host != host):
+            kept = NOTHING if facts.host else facts
+            self._learn(person, Facts(user, host, kept.account, kept.away))
         return person
 
     def renamed(self, old: Person, nick: str, folded: str) -> Person:
         """Return the person that `old` is under a new nick."""
         person = self.get(nick, folded)
-        if person is not old:
-            person.user, person.host, person.account, person.away = old.user, old.host, old.account, old.away
-            self.changed(person)
+        if person.facts != old.facts:
+            self._learn(person, old.facts)
         return person
 
-    def learn_account(self, person: Person, account: str) -> bool:
-        """Learn whether a person is logged in ("" or "*" is not); tell if that was new."""
-        account = "" if account == "*" else account
-        is_new = person.account != account
-        if is_new:
-            person.account = account
-            self.changed(person)
-        return is_new
+    def learn_account(self, person: Person, account: str) -> None:
+        """Learn whether a person is logged in ("" or "*" is not)."""
+        facts = person.facts
+        self._relearn(person, Facts(facts.user, facts.host, "" if account == "*" else account, facts.away))
 
-    def learn_away(self, person: Person, away: str | None) -> bool:
-        """Learn that a person went away, or came back; tell if that was new."""
-        is_new = person.away != away
-        if is_new:
-            person.away = away
-            self.changed(person)
-        return is_new
+    def learn_away(self, person: Person, away: str | None) -> None:
+        """Learn that a person went away, or came back."""
+        facts = person.facts
+        self._relearn(person, Facts(facts.user, facts.host, facts.account, away))
 
-    def learn_host(self, person: Person, user: str, host: str) -> bool:
-        """Learn that a person has another address now; tell if that was new."""
-        is_new = (person.user, person.host) != (user, host)
-        if is_new:
-            person.user, person.host = user, host
-            self.changed(person)
-        return is_new
+    def learn_host(self, person: Person, user: str, host: str) -> None:
+        """Learn that a person has another address now."""
+        facts = person.facts
+        self._relearn(person, Facts(user, host, facts.account, facts.away))
 
-    def changed(self, person: Person) -> None:
-        """Forget the occupants made of what was known of a person."""
-        person.version += 1
-        person.occupants.clear()
+    def _relearn(self, person: Person, facts: Facts) -> None:
+        if person.facts != facts:
+            self.revision += 1
+            self._learn(person, facts)
+
+    def _learn(self, person: Person, facts: Facts) -> None:
+        person.facts = facts
+        person.occupants = None
         self.knowledge += 1
 
     def occupant(self, person: Person, modes: str, rank: Rank) -> Occupant:
         """Return the occupant that a person with these prefix modes is."""
-        occupant = person.occupants.get(modes)
+        occupants = person.occupants
+        if occupants is None:
+            occupants = person.occupants = {}
+        occupant = occupants.get(modes)
         if occupant is None:
-            occupant = person.occupants[modes] = Occupant(
+            account = person.facts.account
+            occupant = occupants[modes] = Occupant(
                 nick=person.nick,
                 affiliation=rank[0],
                 role=rank[1],
                 address=self.address(person),
-                account=person.account,
-                identity="a:" + person.account if person.account else "n:" + person.folded,
-                away=person.away,
+                account=account,
+                identity="a:" + account if account else "n:" + person.folded,
+                away=person.facts.away,
             )
         return occupant
 
     def address(self, person: Person) -> str:
         """Return the person's address as a JID's local part and resource."""
         local = person.nick.lower() + self._suffix
-        return f"{local}/{person.user}@{person.host}" if person.host else local
+        facts = person.facts
+        return f"{local}/{facts.user}@{facts.host}" if facts.host else local
+
+    def identity(self, folded: str, account: str = "") -> str:
+        """Return what is stable of whoever has this nick; see `Occupant.identity`."""
+        if not account:
+            person = self.find(folded)
+            account = person.facts.account if person is not None else ""
+        return "a:" + account if account else "n:" + folded
 
     def _sweep(self) -> None:
         self._refs = {folded: found for folded, found in self._refs.items() if found() is not None}

@@ -18,6 +18,10 @@ LATE = 10.0
 """Seconds by which a server's time may differ from ours before a message counts as old."""
 UNKNOWN_USER_HOST = "~" + "u" * 9 + "@" + "h" * 63
 """As long as our own user and host can be while they are not known (RFC 2812 §2.3.1)."""
+LARGEST = 4
+"""Bytes of a character at most."""
+REST = len(UNKNOWN_USER_HOST) + len(": PRIVMSG  :!\r\n") + ctcp.ACTION_OVERHEAD
+"""Bytes of a line beside nick, target and text."""
 ME = "/me "
 
 Piece = tuple[Kind, Text, str]
@@ -26,9 +30,13 @@ Piece = tuple[Kind, Text, str]
 
 def phrase(core: Core, body: Text, target: str) -> list[Piece]:
     """Cut a message into the lines it takes, so that others receive each whole."""
+    plain = body.plain
+    if not body.spans and plain.isprintable():
+        size = len(plain) if plain.isascii() else LARGEST * len(plain)
+        if size + LARGEST * (len(target) + len(core.nick)) + REST <= core.isupport.line_length:
+            return _short(body)
     address = f"{core.user}@{core.host}" if core.user and core.host else UNKNOWN_USER_HOST
     room = room_for_text(f"{core.nick}!{address}", "PRIVMSG", target, core.isupport.line_length)
-    plain = body.plain
     pieces: list[Piece] = []
     if plain.startswith(ME):
         action, newline, _ = plain.partition("\n")
@@ -39,6 +47,15 @@ def phrase(core: Core, body: Text, target: str) -> list[Piece]:
         body = clip(body, len(action) + 1, len(plain))
     pieces += [(Kind.TEXT, piece, to_irc(piece)) for piece in lines(body, room)]
     return pieces
+
+
+def _short(body: Text) -> list[Piece]:
+    """Phrase what fits into one line in any case."""
+    plain = body.plain
+    if plain.startswith(ME):
+        action = Text(plain=plain[len(ME) :])
+        return [(Kind.EMOTE, action, ctcp.action(action.plain))] if action.plain.strip() else []
+    return [(Kind.TEXT, body, plain)] if plain.strip() else []
 
 
 def ticket_of(core: Core, line: Line, target: str) -> Ticket | None:

@@ -167,13 +167,18 @@ class Rooms:
 
     def apply(self, here: Membership, heard: Heard, change: Callable[[], Transition]) -> None:
         """Let a line change a membership, as it did for the others."""
-        known = here.channel.memo.get((here.members, heard.raw))
-        if known is None:
+        channel, before = here.channel, here.members
+        effects = heard.effects
+        if effects is None:
+            effects = heard.effects = {}
+        known = effects.get(channel)
+        revision = channel.people.revision
+        if known is None or known[0] is not before or known[1] != revision:
             members, events = change()
-            known = here.channel.remember(here.members, heard.raw, members, events)
-        here.members = known[0]
-        if known[1]:
-            self._core.events.append(known[1])
+            known = effects[channel] = (before, channel.people.revision, members, events)
+        here.members = known[2]
+        if known[3]:
+            self._core.events.append(known[3])
 
     def contact(self, nick: str) -> ContactId:
         """Return the contact of a nick."""
@@ -312,7 +317,7 @@ class Rooms:
             return False
         if len(here.names) < MAX_NAMES_PARTS:
             core = self._core
-            here.names.append(core.shared.names_part(line.params[-1], core.isupport, core.fold))
+            here.names.append(core.shared.names_part(line.params[-1], core.isupport))
         return True
 
     def on_end_of_names(self, line: Line) -> bool:

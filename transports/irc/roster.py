@@ -11,7 +11,7 @@ from functools import partial
 
 from bridge.events import Exit, Join, Kick, Leave, NickChange, OccupantChange
 
-from .channel import Channel, Events, Members, Transition
+from .channel import Channel, Events, Member, Members, Transition
 from .core import Core
 from .people import Person
 from .rooms import Rooms, Stage
@@ -62,7 +62,7 @@ class Roster:
         if here.gone is not None and folded in here.gone:
             self._splits.back(here, self._seen(line, folded))
             return
-        heard.channel, heard.subject = here.channel, folded
+        heard.channel, heard.subjects = here.channel, frozenset((folded,))
         cursor = here.cursor
         self._rooms.apply(
             here, heard, partial(self._joined, here.channel, here.members, line, folded, cursor)
@@ -99,7 +99,7 @@ class Roster:
         if here is None:
             return
         folded = self._core.fold[line.nick]
-        heard.channel, heard.subject = here.channel, folded
+        heard.channel, heard.subjects = here.channel, frozenset((folded,))
         self._rooms.apply(here, heard, partial(self._gone, here.channel, here.members, folded, reason))
 
     def _gone(self, channel: Channel, members: Members, folded: str, reason: str) -> Transition:
@@ -124,7 +124,7 @@ class Roster:
         if here is None:
             return
         folded = self._core.fold[nick]
-        heard.channel, heard.subject = here.channel, folded
+        heard.channel, heard.subjects = here.channel, frozenset((folded,))
         self._rooms.apply(
             here, heard, partial(self._kicked, here.channel, here.members, folded, line.nick, reason)
         )
@@ -196,14 +196,16 @@ class Roster:
         person = self._person(line)
         if person is not None:
             reason = line.params[0] if line.params and line.params[0] else None
-            self._changed(person, self._core.shared.people.learn_away(person, reason))
+            self._core.shared.people.learn_away(person, reason)
+            self._changed(person)
 
     def _on_account(self, heard: Heard) -> None:
         """IRCv3 account-notify."""
         line = heard.line
         person = self._person(line)
         if person is not None and line.params:
-            self._changed(person, self._core.shared.people.learn_account(person, line.params[0]))
+            self._core.shared.people.learn_account(person, line.params[0])
+            self._changed(person)
 
     def _on_chghost(self, heard: Heard) -> None:
         """IRCv3 chghost."""
@@ -214,27 +216,25 @@ class Roster:
         user, host = line.params[:2]
         if self._core.is_me(line.nick):
             self._core.user, self._core.host = user, host
-        self._changed(person, self._core.shared.people.learn_host(person, user, host))
+        self._core.shared.people.learn_host(person, user, host)
+        self._changed(person)
 
     def _person(self, line: Line) -> Person | None:
         return self._core.shared.people.find(self._core.fold[line.nick])
 
-    def _changed(self, person: Person, is_new: bool) -> None:
-        """Something about a person is known; what was remembered of him is out of date if it is new."""
+    def _changed(self, person: Person) -> None:
+        """Something is known of a person; the members stay what they are."""
         for here in tuple(self._rooms.here.values()):
             member = here.members.get(person.folded)
-            if member is None:
-                continue
-            channel = here.channel
-            if is_new:
-                channel.memo.clear()
-            key = (person, person.version, member[1])
-            known = channel.memo.get((None, key))
-            if known is None:
-                change = OccupantChange(room=channel.room, occupant=channel.occupant(member))
-                known = channel.remember(None, key, here.members, (change,))
-            self._core.events.append(known[1])
+            if member is not None:
+                channel = here.channel
+                key = ("changed", person.folded, person.facts, member[1], channel.moderated)
+                self._core.events.append(channel.once(key, partial(_occupant_change, channel, member)))
 
     def _postpone_everywhere(self, heard: Heard) -> None:
         for here in self._rooms.naming():
             self._rooms.postpone(here, heard)
+
+
+def _occupant_change(channel: Channel, member: Member) -> Events:
+    return (OccupantChange(room=channel.room, occupant=channel.occupant(member)),)

@@ -59,7 +59,7 @@ from .registration import Registration
 from .replies import Replies, Reply
 from .rooms import Rooms, Stage
 from .roster import Roster
-from .shared import MAX_LINES, Chunk, Heard, Shared
+from .shared import Heard, Shared
 from .speech import Speech
 from .splits import Splits
 from .tables import FORWARDS, JOIN_REFUSALS, NICK_REFUSALS, TROUBLES, Numeric
@@ -118,7 +118,6 @@ class IrcSession:
         self._reason = ""
         self._last_nick = ""
         self.retry_after = 0.0
-        self._chunks = shared.chunks
         self._lines: dict[bytes, Heard] = {}
         self._hear_as_told()
         self._on_line = {
@@ -334,101 +333,87 @@ class IrcSession:
         core = self._core
         if core.state is State.OFFLINE:
             return
-        now = self._liveness.heard_at = core.clock()
-        chunk = self._chunks.get(data)
-        if chunk is not None and self._is_at_border and self._takes(chunk, now):
-            return
+        self._liveness.heard_at = now = core.clock()
+        if self._is_at_border:
+            known = self._lines.get(data)
+            if known is not None and self._takes(known, now):
+                return
         was_at_border = self._is_at_border
         self._is_at_border = data[-1:] == b"\n"
         before = len(core.events)
         lines = self._buffer.feed(data)
         for raw in lines:
-            if not self._take_line(raw, now):
-                self._read_line(raw)
-        if len(lines) > 1 and was_at_border and self._is_at_border:
-            self._keep_chunk(data, lines, before, now)
+            known = self._lines.get(raw)
+            if known is None or not self._takes(known, now):
+                self._read_line(raw, known)
+        if was_at_border and self._is_at_border:
+            self._keep_chunk(data, lines, before)
         self._settle()
 
-    def _takes(self, chunk: Chunk, now: float) -> bool:
-        """Take a chunk as another session did, if we stand where it stood."""
-        here = self._rooms.here.get(chunk.channel.folded)
-        if (
-            here is None
-            or here.channel is not chunk.channel
-            or here.cursor != chunk.start
-            or here.ahead is not None
-            or now - chunk.time > MAX_AGE
-            or self._core.folded_nick in chunk.subjects
-        ):
-            return False
-        here.cursor = chunk.end
-        self._core.events.append(chunk.events)
-        return True
-
-    def _take_line(self, raw: bytes, now: float) -> bool:
-        """Take a line as another session did: the message it is, or what it does to a channel."""
-        heard = self._lines.get(raw)
-        if heard is None or heard.channel is None:
-            return False
+    def _takes(self, heard: Heard, now: float) -> bool:
+        """Take bytes as another session did, if we stand where it stood."""
         channel = heard.channel
-        here = self._rooms.here.get(channel.folded)
-        if here is None or here.channel is not channel or heard.subject == self._core.folded_nick:
+        if channel is None:
             return False
-        if heard.index >= 0:
-            if heard.index != here.cursor or here.ahead is not None or now - heard.time > MAX_AGE:
+        here = self._rooms.here.get(channel.folded)
+        if here is None or here.channel is not channel or self._core.folded_nick in heard.subjects:
+            return False
+        if heard.effects is None:
+            if here.cursor != heard.start or here.ahead is not None or now - heard.time > MAX_AGE:
                 return False
-            here.cursor += 1
+            here.cursor = heard.end
             self._core.events.append(heard.events)
             return True
-        known = channel.memo.get((here.members, raw)) if here.gone is None else None
-        if known is None:
+        effect = heard.effects.get(channel)
+        if effect is None or effect[0] is not here.members or here.gone is not None:
             return False
-        here.members = known[0]
-        if known[1]:
-            self._core.events.append(known[1])
+        if effect[1] != channel.people.revision:
+            return False
+        here.members = effect[2]
+        if effect[3]:
+            self._core.events.append(effect[3])
         return True
 
-    def _keep_chunk(self, data: bytes, lines: list[bytes], before: int, now: float) -> None:
-        """Remember a chunk that held messages of one channel only, for the others in it."""
+    def _keep_chunk(self, data: bytes, lines: list[bytes], before: int) -> None:
+        """Remember bytes that held messages of one channel only, for the others in it."""
         heard = [self._lines.get(raw) for raw in lines]
-        first = heard[0]
-        channel = first.channel if first is not None else None
-        events = self._core.events[before:]
-        if first is None or channel is None or channel.sessions < 2 or len(events) != len(lines):
+        first = heard[0] if heard else None
+        if first is None or first.channel is None or first.channel.sessions < 2:
             return
-        start = first.index
-        for index, (each, tuple_) in enumerate(zip(heard, events, strict=True), start):
-            if (
-                each is None
-                or each.channel is not channel
-                or each.index != index
-                or each.events is not tuple_
-            ):
+        core = self._core
+        if len(heard) == 1:
+            core.shared.keep(self._lines, data, first)
+            return
+        chunk = Heard(first.line, data)
+        chunk.channel, chunk.start, chunk.time = first.channel, first.start, first.time
+        chunk.end = first.start
+        for each in heard:
+            if each is None or each.channel is not chunk.channel or each.start != chunk.end:
                 return
-        together = tuple(event for tuple_ in events for event in tuple_)
-        subjects = frozenset(each.subject for each in heard if each is not None)
-        self._core.events[before:] = [together]
-        chunk = Chunk(channel, start, start + len(lines), subjects, together, first.time)
-        self._core.shared.keep_chunk(data, chunk)
+            chunk.events += each.events
+            chunk.subjects |= each.subjects
+            chunk.end = each.end
+        if len(core.events) - before == len(lines) and chunk.start >= 0:
+            core.events[before:] = [chunk.events]
+            core.shared.keep(self._lines, data, chunk)
 
     def _hear_as_told(self) -> None:
-        profile = self._core.profile
-        charset = profile.encoding_in or wire.FALLBACK_CHARSET
+        charset = self._core.profile.encoding_in or wire.FALLBACK_CHARSET
         self._lines = self._core.shared.lines(charset, self._core.isupport.utf8_only)
 
-    def _read_line(self, raw: bytes) -> None:
-        heard = self._lines.get(raw)
+    def _read_line(self, raw: bytes, heard: Heard | None) -> None:
+        core = self._core
         if heard is None:
-            core = self._core
             charset = core.profile.encoding_in or wire.FALLBACK_CHARSET
             line = wire.parse(raw, charset, core.isupport.utf8_only)
             if line is None:
                 return
             heard = Heard(line, raw)
-            if len(self._lines) >= MAX_LINES:
-                self._lines.clear()
-            self._lines[raw] = heard
-        self._read(heard)
+            self._read(heard)
+            if heard.effects is not None or (heard.channel is not None and heard.channel.sessions > 1):
+                core.shared.keep(self._lines, raw, heard)
+        else:
+            self._read(heard)
         while self._rooms.replay:
             self._read(self._rooms.replay.pop(0))
 

@@ -10,22 +10,21 @@ from __future__ import annotations
 from collections.abc import Callable
 from weakref import WeakValueDictionary
 
-from bridge.events import ContactId, Incoming, RoomId
+from bridge.events import ContactId, RoomId
 
 from . import wire
-from .channel import MUTE, Channel, Member, NamesPart
+from .channel import MUTE, Channel, Events, Member, Members, NamesPart
 from .isupport import DEFAULT, ISupport
 from .people import People, Rank
 from .translate import occupant_from
 
-MAX_LINES = 2048
-"""Raw lines remembered for each charset."""
+MAX_LINES = 4096
+"""Lines and chunks of lines remembered for each charset."""
 MAX_CHARSETS = 16
-MAX_CHUNKS = 256
-"""Chunks of several lines remembered."""
 MAX_CHUNK = 65536
 """Bytes of a chunk that is remembered."""
-MAX_CHUNK_BYTES = 4_000_000
+MAX_KEPT_BYTES = 2_000_000
+"""Bytes of the lines and chunks that are remembered."""
 MAX_NAMES = 20_000
 """Entries of NAMES replies remembered."""
 MAX_RANKS = 1024
@@ -33,45 +32,30 @@ MAX_FOLDED = 20_000
 """Nicks and channels whose folded form is remembered."""
 
 
-class Heard:
-    """A raw line that some session received: read, and where it is a message, which one.
+Effect = tuple[Members, int, Members, Events]
+"""What a line does to a channel: members before, `People.revision`, members after, events."""
 
-    `channel` is set on lines whose effect `Channel.memo` or the window knows; `subject` is the
-    folded nick of the one who speaks, comes or goes, to whom such a line means something else.
+
+class Heard:
+    """Bytes that some session received, and what they mean to a session that stands where it stood.
+
+    A line that is a channel message, and a chunk of such lines, is the entries `start` to `end` of
+    the window of `channel`. A line that changes the members of channels has `effects`; `channel`
+    is set if it concerns that one only. To those whose folded nick is in `subjects` (who speak,
+    come or go) the line means something else.
     """
 
-    __slots__ = ("channel", "events", "index", "line", "raw", "subject", "time")
+    __slots__ = ("channel", "effects", "end", "events", "line", "raw", "start", "subjects", "time")
 
     def __init__(self, line: wire.Line, raw: bytes) -> None:
         self.line = line
         self.raw = raw
         self.channel: Channel | None = None
-        self.subject = ""
-        self.index = -1
+        self.subjects: frozenset[str] = frozenset()
+        self.start = self.end = -1
         self.time = 0.0
-        self.events: tuple[Incoming, ...] = ()
-
-
-class Chunk:
-    """Bytes that held messages of one channel only, entries `start` to `end` of its window."""
-
-    __slots__ = ("channel", "end", "events", "start", "subjects", "time")
-
-    def __init__(
-        self,
-        channel: Channel,
-        start: int,
-        end: int,
-        subjects: frozenset[str],
-        events: tuple[Incoming, ...],
-        time: float,
-    ) -> None:
-        self.channel = channel
-        self.start = start
-        self.end = end
-        self.subjects = subjects
-        self.events = events
-        self.time = time
+        self.events: Events = ()
+        self.effects: dict[Channel, Effect] | None = None
 
 
 class Folding(dict[str, str]):
@@ -99,8 +83,7 @@ class Shared:
         self.suffix = suffix
         self.people = People(suffix)
         self.isupport = DEFAULT
-        self.chunks: dict[bytes, Chunk] = {}
-        self._chunk_bytes = 0
+        self._kept_bytes = 0
         self._lines: dict[tuple[str, bool], dict[bytes, Heard]] = {}
         self._channels: WeakValueDictionary[RoomId, Channel] = WeakValueDictionary()
         self._foldings: dict[str, Folding] = {}
@@ -133,15 +116,16 @@ class Shared:
             found = self._lines[charset, utf8_only] = {}
         return found
 
-    def keep_chunk(self, data: bytes, chunk: Chunk) -> None:
-        """Remember what a chunk of bytes held."""
+    def keep(self, lines: dict[bytes, Heard], data: bytes, heard: Heard) -> None:
+        """Remember in `lines` what some bytes mean."""
         if len(data) > MAX_CHUNK:
             return
-        self._chunk_bytes += len(data)
-        if len(self.chunks) >= MAX_CHUNKS or self._chunk_bytes > MAX_CHUNK_BYTES:
-            self.chunks.clear()
-            self._chunk_bytes = len(data)
-        self.chunks[data] = chunk
+        self._kept_bytes += len(data)
+        if len(lines) >= MAX_LINES or self._kept_bytes > MAX_KEPT_BYTES:
+            for each in self._lines.values():
+                each.clear()
+            self._kept_bytes = len(data)
+        lines[data] = heard
 
     # ---- names, people and channels
 
@@ -171,11 +155,11 @@ class Shared:
             self._ranks[self.isupport, modes] = rank
         return rank
 
-    def names_part(self, text: str, isupport: ISupport, fold: Folding) -> NamesPart:
+    def names_part(self, text: str, isupport: ISupport) -> NamesPart:
         """Read the entries of one RPL_NAMREPLY."""
         part = self._names.get((text, isupport))
         if part is None:
-            part = NamesPart(tuple(self._member(name, isupport, fold) for name in text.split()))
+            part = NamesPart(self._members(text, isupport))
             self._names_kept += len(part.members)
             if self._names_kept > MAX_NAMES:
                 self._names.clear()
@@ -183,10 +167,22 @@ class Shared:
             self._names[text, isupport] = part
         return part
 
-    def _member(self, name: str, isupport: ISupport, fold: Folding) -> Member:
-        modes, source = isupport.split_prefix(name)
-        if "!" not in source:
-            return self.people.get(source, fold[source]), modes
-        nick, _, address = source.partition("!")
-        user, _, host = address.partition("@")
-        return self.people.at(nick, fold[nick], user, host), modes
+    def _members(self, text: str, isupport: ISupport) -> list[Member]:
+        """Read names with prefix symbols, and with addresses (IRCv3 userhost-in-names)."""
+        symbols, get = isupport.prefix_symbols, self.people.get
+        members: list[Member] = []
+        for name, folded in zip(text.split(" "), isupport.fold(text).split(" "), strict=False):
+            if not name:
+                continue
+            modes = ""
+            if name[0] in symbols:
+                modes, nick = isupport.split_prefix(name)
+                folded = folded[len(name) - len(nick) :]
+                name = nick
+            if "!" not in name:
+                members.append((get(name, folded), modes))
+                continue
+            nick, _, address = name.partition("!")
+            user, _, host = address.partition("@")
+            members.append((self.people.at(nick, isupport.fold(nick), user, host), modes))
+        return members

@@ -6,12 +6,11 @@ Copies of one message that several sessions receive are one `Message`; see `wind
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import partial
 
 from msgspec.structs import replace
 
 from bridge.errors import Trouble
-from bridge.events import Kind, Message, MessageId, Reply
+from bridge.events import Kind, Message, Reply
 
 from . import ctcp
 from .channel import Channel
@@ -58,8 +57,9 @@ class Speech:
             return
         self._core.events.append(entry.events)
         if not status:
-            heard.channel, heard.subject = here.channel, entry.key[1]
-            heard.index, heard.time, heard.events = entry.index, entry.time, entry.events
+            heard.channel, heard.subjects = here.channel, frozenset((entry.key[1],))
+            heard.start, heard.end = entry.index, entry.index + 1
+            heard.time, heard.events = entry.time, entry.events
 
     def _entry(self, here: Membership, line: Line, status: str) -> Entry | None:
         """Return the message that a line is a copy of, the first copy making it; None if it is none."""
@@ -94,9 +94,6 @@ class Speech:
         if status:
             text = f"[{status}] {text}"
         core = self._core
-        folded = core.fold[line.nick]
-        person = core.shared.people.find(folded)
-        account = line.tags.get(Tag.ACCOUNT) or (person.account if person is not None else "")
         return Message(
             room=channel.room,
             nick=line.nick,
@@ -105,7 +102,7 @@ class Speech:
             kind=kind,
             reply=reply_of(channel.window, line.tags),
             time=old_time(line, core.wall()),
-            identity=f"a:{account}" if account else f"n:{folded}",
+            identity=core.shared.people.identity(core.fold[line.nick], line.tags.get(Tag.ACCOUNT, "")),
         )
 
     def _on_echo(self, here: Membership, line: Line, status: str) -> None:
@@ -140,32 +137,20 @@ class Speech:
         if here is None:
             core.fail(message.ref, Trouble.NOT_IN_ROOM if core.online else Trouble.NOT_CONNECTED)
             return
-        pieces = phrase(core, message.body, here.channel.name)
+        channel = here.channel
+        pieces = phrase(core, message.body, channel.name)
         if not pieces:
             core.fail(message.ref, Trouble.NOT_ACCEPTABLE)
-            return
-        tags = self._reply_tags(here.channel.window, message)
-        last = len(pieces) - 1
-        for index, (kind, body, text) in enumerate(pieces):
-            ticket = Ticket(message.ref, "PRIVMSG", here.channel.folded, text, last=index == last)
-            ticket.message = Message(
-                room=message.room,
-                nick=core.nick,
-                body=body,
-                id=MessageId(""),
-                origin=message.origin if not index else "",
-                kind=kind,
-                reply=message.reply if not index else None,
-            )
-            core.request(
-                ticket,
-                here.channel.name,
-                text,
-                tags=tags if not index else None,
-                written=partial(self._written, here, ticket),
-            )
+        tags = self._reply_tags(channel.window, message)
+        origin, reply = message.origin, message.reply
+        for count, (kind, body, text) in enumerate(pieces, 1):
+            ticket = Ticket(message.ref, "PRIVMSG", channel.folded, text, count == len(pieces))
+            ticket.message = Message(room=message.room, body=body, origin=origin, kind=kind, reply=reply)
+            ticket.written = self._written
+            core.request(ticket, channel.name, text, tags=tags)
             if ticket.ended:
                 return
+            origin, reply, tags = "", None, None
 
     def _reply_tags(self, window: Window, message: Message) -> Mapping[str, str] | None:
         core = self._core
@@ -177,21 +162,25 @@ class Speech:
         )
         return {name: msgid} if msgid and name is not None else None
 
-    def _written(self, here: Membership, ticket: Ticket) -> None:
+    def _written(self, ticket: Ticket) -> None:
         """A message has left: enter it in the window, so that the copies of others match it."""
-        core, message = self._core, ticket.message
-        assert message is not None
-        person = core.shared.people.find(core.folded_nick)
-        account = person.account if person is not None else ""
-        message = replace(
-            message,
-            id=core.ids(),
+        core, said = self._core, ticket.message
+        here = self._rooms.here.get(ticket.target)
+        if here is None or said is None:
+            return
+        folded = core.folded_nick
+        message = ticket.message = Message(
+            room=said.room,
             nick=core.nick,
-            identity=f"a:{account}" if account else f"n:{core.folded_nick}",
+            body=said.body,
+            id=core.ids(),
+            origin=said.origin,
+            kind=said.kind,
+            reply=said.reply,
+            identity=core.shared.people.identity(folded),
         )
-        key: Key = (ticket.command, core.folded_nick, ticket.other)
-        entry = here.channel.window.add(here, key, "", message)
-        ticket.entry, ticket.message = entry, message
+        key: Key = (ticket.command, folded, ticket.other)
+        entry = ticket.entry = here.channel.window.add(here, key, "", message)
         if "echo-message" not in core.capabilities:
             self._archive(entry)
             core.tickets.report(ticket)

@@ -168,7 +168,4 @@ class Splits:
 
     def _emit(self, channel: Channel, key: tuple[object, ...], make: Callable[[], Events]) -> None:
         """Have all sessions that see the same deliver the same tuple."""
-        known = channel.memo.get((None, key))
-        if known is None:
-            known = channel.remember(None, key, channel.nobody(), make())
-        self._core.events.append(known[1])
+        self._core.events.append(channel.once(key, make))

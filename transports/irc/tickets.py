@@ -11,6 +11,8 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Collection, Iterator
 
+from msgspec import Struct
+
 from bridge.errors import BridgeError
 from bridge.events import Failed, Incoming, Message, Ref, Sent
 
@@ -20,27 +22,25 @@ MAX_TICKETS = 4096
 """Lines of a session that can be unconfirmed."""
 
 
-class Ticket:
+class Ticket(Struct, eq=False):
     """One line that somebody waits for; `target` and `other` are its first two names, folded.
 
     For a message `other` is the text as sent, and `message`, `entry` what the room saw of it.
+    `written` is called when the line has left.
     """
 
-    __slots__ = ("command", "ended", "entry", "fence", "label", "last", "message", "other", "ref", "reported",
-                 "target")  # fmt: skip
-
-    def __init__(self, ref: Ref, command: str, target: str, other: str = "", *, last: bool = True) -> None:
-        self.ref = ref
-        self.command = command
-        self.target = target
-        self.other = other
-        self.last = last
-        self.label = ""
-        self.fence = 0
-        self.reported = False
-        self.ended = False
-        self.message: Message | None = None
-        self.entry: Entry | None = None
+    ref: Ref
+    command: str
+    target: str
+    other: str = ""
+    last: bool = True
+    label: str = ""
+    fence: int = 0
+    reported: bool = False
+    ended: bool = False
+    message: Message | None = None
+    entry: Entry | None = None
+    written: Callable[[Ticket], None] | None = None
 
 
 class Tickets:

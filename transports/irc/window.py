@@ -10,7 +10,7 @@ are two messages for everybody, and servers may show a channel in somewhat diffe
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from bridge.events import Message, MessageId
 
@@ -32,10 +32,10 @@ class Entry:
 
     __slots__ = ("archived", "events", "index", "key", "msgid", "time")
 
-    def __init__(self, index: int, key: Key, msgid: str, message: Message, time: float) -> None:
+    def __init__(self, index: int, key: Key, message: Message, time: float) -> None:
         self.index = index
         self.key = key
-        self.msgid = msgid
+        self.msgid = ""
         self.events: tuple[Message] = (message,)
         self.time = time
         self.archived = False
@@ -90,16 +90,17 @@ class Window:
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
         self._entries: deque[Entry] = deque()
-        self._keys: dict[Key, deque[Entry]] = {}
+        self._keys: dict[Key, Entry | deque[Entry]] = {}
         self._msgids: dict[str, tuple[MessageId, str]] = {}
         self._ids: dict[MessageId, str] = {}
         self.end = 0
 
     def find(self, place: Place, key: Key, msgid: str) -> Entry | None:
         """Return the oldest entry that the session's next copy can be one of."""
-        entries = self._keys.get(key)
-        if entries is None:
+        found = self._keys.get(key)
+        if found is None:
             return None
+        entries: Iterable[Entry] = (found,) if isinstance(found, Entry) else found
         oldest = self._clock() - MAX_AGE
         for entry in entries:
             if entry.time >= oldest and place.awaits(entry) and _same(entry.msgid, msgid):
@@ -109,11 +110,18 @@ class Window:
     def add(self, place: Place, key: Key, msgid: str, message: Message) -> Entry:
         """Enter a message that no session has had; `place` has now."""
         now = self._clock()
-        self._prune(now)
-        entry = Entry(self.end, key, "", message, now)
+        entries = self._entries
+        if entries and (entries[0].time < now - MAX_AGE or len(entries) >= MAX_ENTRIES):
+            self._prune(now)
+        entry = Entry(self.end, key, message, now)
         self.end += 1
-        self._entries.append(entry)
-        self._keys.setdefault(key, deque()).append(entry)
+        entries.append(entry)
+        same = self._keys.setdefault(key, entry)
+        if same is not entry:
+            if isinstance(same, Entry):
+                self._keys[key] = deque((same, entry))
+            else:
+                same.append(entry)
         if msgid:
             self.name(entry, msgid)
         self.take(place, entry)
@@ -121,14 +129,19 @@ class Window:
 
     def take(self, place: Place, entry: Entry) -> None:
         """Note that the session has had this message."""
-        place.take(entry, self._entries[0].index if self._entries else self.end)
+        if place.ahead is None and place.cursor == entry.index:
+            place.cursor += 1
+        else:
+            place.take(entry, self._entries[0].index if self._entries else self.end)
 
     def drop(self, entry: Entry) -> None:
-        """Have no further copy match an entry that turned out to be none."""
-        entries = self._keys.get(entry.key)
-        if entries is not None and entry in entries:
-            entries.remove(entry)
-            if not entries:
+        """Have no further copy match an entry."""
+        same = self._keys.get(entry.key)
+        if same is entry:
+            del self._keys[entry.key]
+        elif isinstance(same, deque) and entry in same:
+            same.remove(entry)
+            if not same:
                 del self._keys[entry.key]
 
     def name(self, entry: Entry, msgid: str) -> None:
