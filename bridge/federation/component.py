@@ -119,7 +119,7 @@ class ComponentLink(Service):
         self._attempt: Deferred[IProtocol] | None = None
         self._timer: IDelayedCall | None = None
         self._stopped: Deferred[None] | None = None
-        self._failures = 0
+        self._delay = FIRST_DELAY
         self._refused = False
         self._since: float | None = None
         """When `on_up` was called; None when `on_down` has been called since."""
@@ -278,8 +278,8 @@ class ComponentLink(Service):
     def _close(self) -> None:
         if self._connection is not None:
             self.flush()
-            self._connection.close()
             self._set_timer(CLOSE_TIMEOUT, self._cut)
+            self._connection.close()
 
     def _cut(self) -> None:
         if self._connection is not None:
@@ -300,14 +300,13 @@ class ComponentLink(Service):
         since, self._since = self._since, None
         if since is not None:
             if self._clock.seconds() - since >= STABLE:
-                self._failures = 0
+                self._delay = FIRST_DELAY
             self._on_down()
         self._retry(reason.getErrorMessage())
 
     def _retry(self, reason: str) -> None:
-        delay = LONGEST_DELAY if self._refused else min(LONGEST_DELAY, FIRST_DELAY * GROWTH**self._failures)
-        delay *= 0.75 + 0.5 * self._jitter()
-        self._failures += 1
+        delay = (LONGEST_DELAY if self._refused else self._delay) * (0.75 + 0.5 * self._jitter())
+        self._delay = min(LONGEST_DELAY, self._delay * GROWTH)
         self.log.warn(
             "{domain}: not connected to {host}:{port} ({reason}), next attempt in {delay:.1f} s",
             domain=self._domain, host=self._config.host, port=self._config.port, reason=reason, delay=delay,

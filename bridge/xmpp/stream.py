@@ -171,11 +171,15 @@ class ComponentStream:
         """RFC 6120 §4.9.2: one condition, perhaps a text."""
         conditions = [child.name for child in error.elements() if child.namespace == NS_STREAM_ERRORS]
         condition = next((name for name in conditions if name != "text"), "undefined-condition")
-        self._out.append(b"</stream:stream>")
+        self._send_end(error)
         self._fail(condition, error.child_text("text", NS_STREAM_ERRORS) or "", announced=False)
 
-    def _left(self, _: Element) -> None:
+    def _left(self, end: Element) -> None:
+        self._send_end(end)
         self._fail("", "the server ended the stream", announced=False)
+
+    def _lost(self, _: Element) -> None:
+        self._fail("", "the link broke", announced=False)
 
     def _ended(self, _: Element) -> None:
         self._events.append(StreamEnded())
@@ -218,12 +222,12 @@ _S = ComponentStream
 
 _TABLE: dict[tuple[State, Input], tuple[_Action, State]] = {
     ("idle", "start"): (_S._send_header, "awaiting_header"),
-    ("idle", "eof"): (_S._left, "closed"),
+    ("idle", "eof"): (_S._lost, "closed"),
     ("awaiting_header", "header"): (_S._send_handshake, "awaiting_handshake"),
     ("awaiting_header", "foreign_header"): (_S._misled, "closed"),
     ("awaiting_header", "close"): (_S._send_end, "closing"),
     ("awaiting_header", "unreadable"): (_S._unreadable, "closed"),
-    ("awaiting_header", "eof"): (_S._left, "closed"),
+    ("awaiting_header", "eof"): (_S._lost, "closed"),
     ("awaiting_handshake", "handshake"): (_S._authenticate, "established"),
     ("awaiting_handshake", "stanza"): (_S._too_early, "closed"),
     ("awaiting_handshake", "oversized"): (_S._too_early, "closed"),
@@ -239,7 +243,7 @@ _TABLE: dict[tuple[State, Input], tuple[_Action, State]] = {
     ("established", "ping"): (_S._send_ping, "established"),
     ("established", "close"): (_S._send_end, "closing"),
     ("established", "unreadable"): (_S._unreadable, "closed"),
-    ("established", "eof"): (_S._left, "closed"),
+    ("established", "eof"): (_S._lost, "closed"),
     ("closing", "stanza"): (_S._deliver, "closing"),
     ("closing", "error"): (_S._ended, "closed"),
     ("closing", "closing_tag"): (_S._ended, "closed"),

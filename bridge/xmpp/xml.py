@@ -178,10 +178,12 @@ class StreamParser:
             self._expat.buffer_size = len(data)
         self._fed += len(data)
         self._expat.Parse(data)
+        if self._ended:
+            return
         unread = self._fed - max(0, self._expat.CurrentByteIndex)
         self._tail = data[len(data) - unread :] if unread <= len(data) else (self._tail + data)[-unread:]
         self._watch()
-        self._long_tag = _LongTag(self._tail) if unread > SHORT_TAG else None
+        self._long_tag = _LongTag(self._tail) if self._header and unread > SHORT_TAG else None
         if self._open:
             self._fragmented = True
         elif self._fed > RENEWAL and self._header and not self._skipped_depth:
