@@ -7,21 +7,17 @@ from typing import Any
 from twisted.internet.defer import Deferred, gatherResults
 
 from bridge.errors import BridgeError, Trouble
-from bridge.events import Join as Joined
 from bridge.events import (
     Kick,
     NickChange,
     NickRefused,
     Occupant,
     OccupantChange,
-    Rejoin,
     Role,
     SetAffiliation,
     SetRole,
-    Split,
     UserId,
 )
-from bridge.events import Leave as Left
 from bridge.network import AffiliationList, ContactAddress, ListedUser
 from bridge.router import Request, Route, Target, iq_get, iq_set
 from bridge.services.muc.context import Context, first_error
@@ -132,59 +128,14 @@ class Moderation:
             return self._context.network.nick(address.contact)
         return local
 
-    # ---- what others do, and what becomes of them
+    # ---- what becomes of the user himself
 
-    def joined(self, user: UserId, event: Joined) -> None:
-        """§7.2.2: somebody came in."""
-        occupancy = self._context.rooms.get(user, event.room)
-        if occupancy is not None:
-            self._context.write(occupancy, self._context.render.presence(event.room, event.occupant))
-
-    def left(self, user: UserId, event: Left) -> None:
-        """§7.14: somebody went."""
-        occupancy = self._context.rooms.get(user, event.room)
-        if occupancy is not None:
-            template = self._context.render.gone(event.room, event.nick, status=event.reason)
-            self._context.write(occupancy, template)
-
-    def kicked(self, user: UserId, event: Kick) -> None:
-        """§8.2: somebody was put out."""
-        occupancy = self._context.rooms.get(user, event.room)
-        if occupancy is not None:
-            template = self._context.render.gone(
-                event.room, event.nick, 307, actor=event.actor, reason=event.reason, status=event.reason
-            )
-            self._context.write(occupancy, template)
-
-    def changed(self, user: UserId, event: OccupantChange) -> None:
-        """§5.1, §5.2: a role, an affiliation or a presence changed."""
-        occupancy = self._context.rooms.get(user, event.room)
-        if occupancy is None:
-            return
-        codes = (110,) if event.occupant.nick == occupancy.nick else ()
-        self._context.write(occupancy, self._context.render.presence(event.room, event.occupant, *codes))
-
-    def renamed(self, user: UserId, event: NickChange) -> None:
-        """§7.6: unavailable under the old nick with 303, available under the new one."""
-        occupancy = self._context.rooms.get(user, event.room)
-        if occupancy is None:
-            return
-        own = event.old == occupancy.nick
-        codes = (110,) if own else ()
-        render, occupant = self._context.render, event.occupant
-        burst = render.gone(
-            event.room,
-            event.old,
-            *codes,
-            303,
-            new_nick=occupant.nick,
-            affiliation=occupant.affiliation.value,
-            role=occupant.role.value,
-        ) + render.presence(event.room, occupant, *codes)
-        if own:
-            occupancy.nick, occupancy.me = occupant.nick, occupant
+    def own(self, occupancy: Occupancy, event: NickChange | OccupantChange) -> None:
+        """Note what the user is now."""
+        occupancy.me = event.occupant
+        if occupancy.nick != event.occupant.nick:
+            occupancy.nick = event.occupant.nick
             self._remember_nick(occupancy)
-        self._context.write(occupancy, burst)
 
     def _remember_nick(self, occupancy: Occupancy) -> None:
         for resource in occupancy.resources.values():
@@ -211,16 +162,3 @@ class Moderation:
             )
             if reply is not None:
                 self._context.router.send(reply)
-
-    def split(self, user: UserId, event: Split) -> None:
-        """A netsplit is one line; those who do not come back leave later, all at once."""
-        self._line(user, event)
-
-    def rejoined(self, user: UserId, event: Rejoin) -> None:
-        """The end of a netsplit is one line too."""
-        self._line(user, event)
-
-    def _line(self, user: UserId, event: Split | Rejoin) -> None:
-        occupancy = self._context.rooms.get(user, event.room)
-        if occupancy is not None:
-            self._context.write(occupancy, self._context.render.notice(event.room, event.text))

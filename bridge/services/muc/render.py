@@ -9,8 +9,24 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
+from typing import assert_never
 
-from bridge.events import Kind, Message, Occupant, RoomId, Topic
+from bridge.events import (
+    Join,
+    Kick,
+    Kind,
+    Leave,
+    Message,
+    NickChange,
+    Occupant,
+    OccupantChange,
+    Rejoin,
+    RoomConfig,
+    RoomId,
+    RoomNotice,
+    Split,
+    Topic,
+)
 from bridge.xmpp.element import Element, escape, quote
 from bridge.xmpp.jid import escape as escape_local
 from bridge.xmpp.payloads.delay import format_time
@@ -26,12 +42,41 @@ _PREFIX = {Kind.TEXT: "", Kind.EMOTE: "/me ", Kind.NOTICE: "[notice] "}
 
 def status_codes(codes: Iterable[int]) -> str:
     """XEP-0045 §15.6: ``<status/>`` elements."""
+    if not codes:
+        return ""
     return "".join(f"<status code='{code}'/>" for code in codes)
 
 
 def body_of(message_kind: Kind, plain: str) -> str:
     """What a client shows for a message of this kind (``/me``: XEP-0245)."""
     return _PREFIX[message_kind] + plain
+
+
+Shown = (
+    Message
+    | Join
+    | Leave
+    | OccupantChange
+    | NickChange
+    | Kick
+    | Topic
+    | RoomNotice
+    | Split
+    | Rejoin
+    | RoomConfig
+)
+"""Events that everybody in the room is shown. A netsplit and its end are one line each: who does not
+come back leaves later, all at once."""
+
+
+def subject_of(event: Shown) -> str:
+    """Return the nick of whom an event looks different to himself, "" if it looks the same to all."""
+    match event:
+        case NickChange(old=old):
+            return old
+        case OccupantChange(occupant=occupant):
+            return occupant.nick
+    return ""
 
 
 class Renderer:
@@ -186,6 +231,53 @@ class Renderer:
             f"<message from='{sender}' to='\0' type='groupchat'>"
             f"<subject>{escape(topic.text)}</subject>{delay}</message>"
         ).encode()
+
+    # ---- whatever happens in a room
+
+    def event(self, event: Shown, *, own: bool = False) -> bytes:
+        """Render what happened; `own` for the user whom it happened to (see `subject_of`)."""
+        codes = (110,) if own else ()
+        match event:
+            case Message():
+                return self.message(event)
+            case Join(room=room, occupant=occupant):
+                return self.presence(room, occupant)
+            case Leave(room=room, nick=nick, reason=reason):
+                return self.gone(room, nick, status=reason)
+            case OccupantChange(room=room, occupant=occupant):
+                return self.presence(room, occupant, *codes)
+            case NickChange():
+                return self._renamed(event, codes)
+            case Kick(room=room, nick=nick, actor=actor, reason=reason):
+                return self.gone(room, nick, 307, actor=actor, reason=reason, status=reason)
+            case Topic():
+                return self.subject(event.room, event)
+            case (
+                RoomNotice(room=room, text=text) | Split(room=room, text=text) | Rejoin(room=room, text=text)
+            ):
+                return self.notice(room, text)
+            case RoomConfig(room=room):
+                return self._config_changed(room)
+        assert_never(event)
+
+    def _renamed(self, event: NickChange, codes: tuple[int, ...]) -> bytes:
+        """XEP-0045 §7.6: unavailable under the old nick with 303, available under the new one."""
+        occupant = event.occupant
+        gone = self.gone(
+            event.room,
+            event.old,
+            *codes,
+            303,
+            new_nick=occupant.nick,
+            affiliation=occupant.affiliation.value,
+            role=occupant.role.value,
+        )
+        return gone + self.presence(event.room, occupant, *codes)
+
+    def _config_changed(self, room: RoomId) -> bytes:
+        """XEP-0045 §10.2.1: status 104."""
+        payload = f"<x xmlns='{NS_USER}'><status code='104'/></x>"
+        return f"<message from='{self.room(room)}' to='\0' type='groupchat'>{payload}</message>".encode()
 
     # ---- to one person
 

@@ -20,9 +20,6 @@ from bridge.events import (
     Failed,
     Incoming,
     Invite,
-    Join,
-    Kick,
-    Leave,
     Link,
     Message,
     NetworkState,
@@ -31,15 +28,10 @@ from bridge.events import (
     NotEntered,
     OccupantChange,
     Reaction,
-    Rejoin,
     Retraction,
-    RoomConfig,
     RoomId,
-    RoomNotice,
     Sent,
     ServerNotice,
-    Split,
-    Topic,
     Typing,
     UserId,
 )
@@ -55,6 +47,7 @@ from bridge.services.muc.moderation import Moderation
 from bridge.services.muc.owner import Owner
 from bridge.services.muc.ping import SelfPing
 from bridge.services.muc.presence import Availability
+from bridge.services.muc.render import Shown, subject_of
 from bridge.services.muc.restore import Restore
 from bridge.services.muc.retraction import ModeratedRetraction
 from bridge.services.muc.speech import Speech
@@ -65,11 +58,15 @@ ROOMS = frozenset({Target.ROOM, Target.OCCUPANT})
 
 
 class Burst(Struct):
-    """A delivered tuple; `template` is its rendering if it is only messages of one room."""
+    """A delivered tuple; `template` is its rendering if all in it is shown in one room.
+
+    It is not meant for those whose nicks are in `subjects`: what happens to oneself looks different.
+    """
 
     events: Sequence[Incoming]
     room: RoomId
     template: bytes
+    subjects: frozenset[str]
 
 
 class Muc:
@@ -99,18 +96,7 @@ class Muc:
             Entered: self._join.entered,
             NotEntered: self._join.not_entered,
             Exited: self._exited,
-            Join: self._moderation.joined,
-            Leave: self._moderation.left,
-            Split: self._moderation.split,
-            Rejoin: self._moderation.rejoined,
-            Kick: self._moderation.kicked,
-            NickChange: self._moderation.renamed,
             NickRefused: self._moderation.nick_refused,
-            OccupantChange: self._moderation.changed,
-            RoomNotice: self._speech.notice,
-            RoomConfig: self._speech.config_changed,
-            Topic: self._speech.topic,
-            Message: self._speech.message,
             Reaction: self._speech.reaction,
             Retraction: self._speech.retraction,
             Typing: self._typing,
@@ -182,23 +168,34 @@ class Muc:
             burst = self._render(events)
         if burst.template:
             occupancy = self._context.rooms.get(user, burst.room)
-            if occupancy is not None:
+            if occupancy is None:
+                return
+            if occupancy.nick not in burst.subjects:
                 occupancy.write(self._context.router.write, burst.template)
-            return
+                return
         for event in events:
-            self._on[type(event)](user, event)
+            if isinstance(event, Shown):
+                self._show(user, event)
+            else:
+                self._on[type(event)](user, event)
+
+    def _show(self, user: UserId, event: Shown) -> None:
+        occupancy = self._context.rooms.get(user, event.room)
+        if occupancy is None:
+            return
+        own = subject_of(event) == occupancy.nick
+        if own and isinstance(event, NickChange | OccupantChange):
+            self._moderation.own(occupancy, event)
+        self._context.write(occupancy, self._context.render.event(event, own=own))
 
     def _render(self, events: Sequence[Incoming]) -> Burst:
-        """Messages look the same to everybody: N users cost one rendering."""
-        burst = Burst(events, RoomId(""), b"")
-        first = events[0] if events else None
-        if isinstance(first, Message) and all(
-            type(one) is Message and one.room == first.room for one in events
-        ):
-            burst.room = first.room
-            burst.template = b"".join(
-                self._context.render.message(one) for one in events if isinstance(one, Message)
-            )
+        """What everybody in a room is shown is the same for all but its subjects: N users, one rendering."""
+        shown = [event for event in events if isinstance(event, Shown)]
+        burst = Burst(events, RoomId(""), b"", frozenset())
+        if shown and len(shown) == len(events) and len({event.room for event in shown}) == 1:
+            burst.room = shown[0].room
+            burst.template = b"".join(map(self._context.render.event, shown))
+            burst.subjects = frozenset(map(subject_of, shown))
         if len(self._bursts) >= BURSTS:
             self._bursts.clear()
         self._bursts[id(events)] = burst

@@ -13,9 +13,7 @@ from bridge.events import (
     Reaction,
     Reply,
     Retraction,
-    RoomConfig,
     RoomId,
-    RoomNotice,
     Sent,
     Text,
     Topic,
@@ -189,34 +187,6 @@ class Speech:
         self._context.router.send(ticket.envelope.undelivered(error))
 
     # ---- from the network
-
-    def notice(self, user: UserId, event: RoomNotice) -> None:
-        """A line from the room itself."""
-        occupancy = self._context.rooms.get(user, event.room)
-        if occupancy is not None:
-            self._context.write(occupancy, self._context.render.notice(event.room, event.text))
-
-    def message(self, user: UserId, event: Message) -> None:
-        """Something said, together with other things that happened."""
-        occupancy = self._context.rooms.get(user, event.room)
-        if occupancy is not None:
-            self._context.write(occupancy, self._context.render.message(event))
-
-    def config_changed(self, user: UserId, event: RoomConfig) -> None:
-        """§10.2.1: status 104."""
-        occupancy = self._context.rooms.get(user, event.room)
-        if occupancy is not None:
-            room = self._context.render.room(event.room)
-            payload = f"<x xmlns='{NS_MUC_USER}'><status code='104'/></x>"
-            self._context.write(
-                occupancy, f"<message from='{room}' to='\0' type='groupchat'>{payload}</message>".encode()
-            )
-
-    def topic(self, user: UserId, event: Topic) -> None:
-        """§8.1: the subject changed."""
-        occupancy = self._context.rooms.get(user, event.room)
-        if occupancy is not None:
-            self._context.write(occupancy, self._context.render.subject(event.room, event))
 
     def typing(self, occupancy: Occupancy, event: Typing) -> None:
         """XEP-0085 §5.5 in a room."""
