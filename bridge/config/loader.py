@@ -6,7 +6,6 @@ import os
 import re
 import tomllib
 from collections.abc import Mapping, Sequence
-from difflib import get_close_matches
 from enum import Enum
 from pathlib import Path
 from types import UnionType
@@ -292,6 +291,8 @@ def _alternatives(names: Sequence[str]) -> str:
 
 
 def _nearest(wrong: str, names: Sequence[str]) -> str:
+    from difflib import get_close_matches  # 0.7 MiB that a good file does not need
+
     return next(iter(get_close_matches(wrong, names, 1)), "")
 
 

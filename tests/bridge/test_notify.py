@@ -51,7 +51,9 @@ def test_abstract_socket_is_reached() -> None:
 def test_watchdog_is_fed_at_half_its_limit(manager: socket.socket) -> None:
     """sd_watchdog_enabled(3) recommends it."""
     assert notifier(manager, WATCHDOG_USEC="30000000").watchdog_interval == 15.0
-    assert notifier(manager, WATCHDOG_USEC="30000000", WATCHDOG_PID=str(os.getpid())).watchdog_interval == 15.0
+    assert (
+        notifier(manager, WATCHDOG_USEC="30000000", WATCHDOG_PID=str(os.getpid())).watchdog_interval == 15.0
+    )
 
 
 def test_watchdog_of_another_process_is_left_alone(manager: socket.socket) -> None:
