@@ -41,6 +41,7 @@ class Core:
     """See the module's docstring. `capabilities` are the IRCv3 ones in force."""
 
     __slots__ = (
+        "_identity",
         "_labels",
         "_release",
         "agenda",
@@ -97,6 +98,7 @@ class Core:
         self.user = ""
         self.host = ""
         self._labels = 0
+        self._identity = (-1, "", "")
         self._release: Appointment | None = None
         self.supports(DEFAULT)
         self.renamed(profile.nick)
@@ -116,6 +118,14 @@ class Core:
     def is_me(self, nick: str) -> bool:
         """Tell whether a nick is the user's own."""
         return self.fold[nick] == self.folded_nick
+
+    @property
+    def identity(self) -> str:
+        """What is stable of the user; see `Occupant.identity`."""
+        people = self.shared.people
+        if self._identity[:2] != (people.knowledge, self.folded_nick):
+            self._identity = (people.knowledge, self.folded_nick, people.identity(self.folded_nick))
+        return self._identity[2]
 
     # ---- towards the user
 

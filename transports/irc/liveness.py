@@ -52,6 +52,7 @@ class Liveness:
         """Have the lines written so far confirmed, soon."""
         core = self._core
         hurry = core.tickets.hurried
+        core.tickets.unfenced = False
         if (self._fence is not None and not hurry) or self._under_way or not core.tickets.waiting:
             return
         if hurry and self._fence is not None:

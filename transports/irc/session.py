@@ -323,7 +323,7 @@ class IrcSession:
         core.release()
         if core.state is State.ONLINE and self._rooms.is_empty and not self._queries.waiting:
             self._quit("")
-        if core.tickets.hurried or core.tickets.waiting:
+        if core.tickets.unfenced:
             self._liveness.fence()
 
     # ---- in

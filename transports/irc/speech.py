@@ -142,10 +142,14 @@ class Speech:
         if not pieces:
             core.fail(message.ref, Trouble.NOT_ACCEPTABLE)
         tags = self._reply_tags(channel.window, message)
-        origin, reply = message.origin, message.reply
+        ref, origin, reply = message.ref, message.origin, message.reply
         for count, (kind, body, text) in enumerate(pieces, 1):
-            ticket = Ticket(message.ref, "PRIVMSG", channel.folded, text, count == len(pieces))
-            ticket.message = Message(room=message.room, body=body, origin=origin, kind=kind, reply=reply)
+            ticket = Ticket(ref, "PRIVMSG", channel.folded, text, count == len(pieces))
+            if body is not message.body or kind is not message.kind:
+                message = Message(
+                    room=message.room, body=body, origin=origin, kind=kind, reply=reply, ref=message.ref
+                )
+            ticket.message = message
             ticket.written = self._written
             core.request(ticket, channel.name, text, tags=tags)
             if ticket.ended:
@@ -177,7 +181,7 @@ class Speech:
             origin=said.origin,
             kind=said.kind,
             reply=said.reply,
-            identity=core.shared.people.identity(folded),
+            identity=core.identity,
         )
         key: Key = (ticket.command, folded, ticket.other)
         entry = ticket.entry = here.channel.window.add(here, key, "", message)

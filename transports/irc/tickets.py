@@ -46,10 +46,11 @@ class Ticket(Struct, eq=False):
 class Tickets:
     """The unconfirmed lines of one session, oldest first; what ends is told to `emit`.
 
-    `fence` is the number of the last fence sent, `hurried` that somebody waits for the next.
+    `fence` is the number of the last fence sent, `unfenced` that lines have left since the next one
+    was planned, `hurried` that somebody waits for it.
     """
 
-    __slots__ = ("_emit", "_labels", "_written", "fence", "hurried")
+    __slots__ = ("_emit", "_labels", "_written", "fence", "hurried", "unfenced")
 
     def __init__(self, emit: Callable[[Incoming], None]) -> None:
         self._emit = emit
@@ -57,6 +58,7 @@ class Tickets:
         self._labels: dict[str, Ticket] = {}
         self.fence = 0
         self.hurried = False
+        self.unfenced = False
 
     def __iter__(self) -> Iterator[Ticket]:
         return (ticket for ticket in self._written if not ticket.ended)
@@ -73,6 +75,7 @@ class Tickets:
         """The ticket's line has left."""
         ticket.fence = self.fence + 1
         self._written.append(ticket)
+        self.unfenced = True
         if ticket.command != "PRIVMSG":
             self.hurried = True
         if ticket.label:
