@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
-from bridge.network import Network
+from bridge.network import Network, Probe
 from transports.loopback.config import LoopbackConfig
 
 CONFIG = LoopbackConfig
@@ -15,3 +16,8 @@ def build(config: LoopbackConfig, reactor: Any) -> Network:
     from transports.loopback.network import LoopbackNetwork
 
     return LoopbackNetwork(config)
+
+
+def probes(config: LoopbackConfig, reactor: Any) -> Sequence[Probe]:
+    """There is nothing to reach."""
+    return ()

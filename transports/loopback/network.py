@@ -186,6 +186,17 @@ class LoopbackNetwork:
         occupants = {one.nick: one for one in found.members.values()}
         return Entered(room=room, me=found.members[user], occupants=occupants, topic=found.topic)
 
+    def users(self) -> Sequence[UserId]:
+        """Return who is in any room."""
+        return list(dict.fromkeys(user for room in self._rooms.values() for user in room.members))
+
+    def disconnect(self, user: UserId, reason: str) -> bool:
+        """Take the user out of every room."""
+        rooms = [room.id for room in self._rooms.values() if user in room.members]
+        for room in rooms:
+            self.submit(user, Depart(room=room, reason=reason))
+        return bool(rooms)
+
     def commands(self, address: Address) -> Sequence[Command]:
         """There are none."""
         return ()

@@ -103,6 +103,14 @@ def test_depart_is_answered_and_seen(network: LoopbackNetwork, uplink: Recorder)
     assert network.snapshot(JULIET, ROOM) is None
 
 
+def test_disconnect_takes_a_user_out_of_all_rooms(network: LoopbackNetwork, uplink: Recorder) -> None:
+    """An administrator's command; somebody who is nowhere is told apart."""
+    network.submit(ROMEO, Enter(room=ROOM, nick="Romeo"))
+    assert list(network.users()) == [ROMEO]
+    assert network.disconnect(ROMEO, "enough") and not network.disconnect(JULIET, "enough")
+    assert uplink.of(ROMEO)[-1] is Exited and list(network.users()) == []
+
+
 def test_stop_puts_everybody_out(network: LoopbackNetwork, uplink: Recorder) -> None:
     """At shutdown nobody stays behind."""
     network.submit(ROMEO, Enter(room=ROOM, nick="Romeo"))
