@@ -9,7 +9,7 @@ from xml.sax.saxutils import quoteattr
 
 from lxml import etree
 
-TIMEOUT = 15.0
+TIMEOUT = 10.0
 """Seconds that a test waits for a stanza or line before it fails."""
 
 STREAM_NAMESPACES = ("jabber:client", "jabber:component:accept", "jabber:server")

@@ -16,6 +16,7 @@ from tests.live.cast.stanzas import TIMEOUT, Mailbox, Pattern, Stanza, normalise
 from tests.live.peers.daemon import HOST
 
 VERSION_NAME = "testclient"
+STANZAS = "urn:ietf:params:xml:ns:xmpp-stanzas"
 MUC = "http://jabber.org/protocol/muc"
 Form = dict[str, str | list[str]]
 
@@ -134,6 +135,12 @@ class Talker:
             return await asyncio.wait_for(waiting, timeout)
         except TimeoutError:
             raise AssertionError(f"{self.jid}: no answer of {to} to {payload}") from None
+
+    def expect_answer(self, ident: str) -> asyncio.Future[Stanza]:
+        """Return what gives the answer to an iq sent with `send` under that id."""
+        waiting: asyncio.Future[Stanza] = asyncio.get_running_loop().create_future()
+        self._pending[ident] = waiting
+        return waiting
 
     async def result(self, to: str, payload: str, type: str = "get", timeout: float = TIMEOUT) -> Stanza:
         """Ask and return the result; an error fails the test."""
@@ -317,7 +324,8 @@ def condition(stanza: Stanza) -> str:
     """Return the condition of a stanza error (RFC 6120 §8.3.3)."""
     error = stanza.find("error")
     assert error is not None, f"no error in {etree.tostring(stanza)!r}"
-    return etree.QName(error[0]).localname
+    names = [etree.QName(child) for child in error]
+    return next(name.localname for name in names if name.namespace == STANZAS and name.localname != "text")
 
 
 def _field(name: str, given: str | list[str]) -> str:

@@ -16,7 +16,7 @@ from tests.live.peers.daemon import HOST, Daemon, find_program
 from tests.live.peers.xmpp import SECRET
 
 ROOT = Path(__file__).parents[3]
-CONNECTED = "connected to the XMPP server"
+CONNECTED = ": connected to "
 
 
 @dataclass(frozen=True)
