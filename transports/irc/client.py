@@ -90,6 +90,7 @@ class IrcClient:
         "_close_by",
         "_deadline",
         "_held",
+        "_is_parting",
         "_link",
         "_links",
         "_made_at",
@@ -135,6 +136,7 @@ class IrcClient:
         self._link = Link.DISCONNECTED
         self._reason = ""
         self._held = False
+        self._is_parting = False
         self._carrying = False
         self._again = False
 
@@ -208,15 +210,14 @@ class IrcClient:
     def connection_lost(self, text: str, *, made: bool) -> None:
         """Have the session forget the link, and plan the next one if it still wants one."""
         self.connection = None
-        self._reason = text
+        self._reason = text = (self.session.reason if made else "") or text
         carrying, self._carrying = self._carrying, True
         try:
-            error = BridgeError(Trouble.LOST if made else Trouble.UNREACHABLE, text)
-            if self._close_by is None:
-                self._lose(error)
-            else:
-                self._close_by = None
+            if self._is_parting:
                 self.session.connection_lost(None)
+            else:
+                self._lose(BridgeError(Trouble.LOST if made else Trouble.UNREACHABLE, text))
+            self._close_by, self._is_parting = None, False
         finally:
             self._carrying = carrying
         self.advance()
@@ -285,6 +286,7 @@ class IrcClient:
                 self._again = True
         elif self._close_by is None and (session.close_expected or not session.wants_link):
             self._close_by = self._links.clock.seconds() + CLOSE_TIMEOUT
+            self._is_parting = not session.wants_link
             connection.close()
 
     def _settle_unconnected(self) -> None:

@@ -43,6 +43,7 @@ class Connection:
         self.attempt: Attempt | None = None
         self.choked = False
         self.ends: Ends | None = None
+        self.data_received = line.data_received
         self._line = line
         self._attempts = iter(target.attempts)
         self._ticket: Ticket | None = None
@@ -143,10 +144,6 @@ class Connection:
         self._line.connection_made(secure=secure)
 
     # ---- up
-
-    def data_received(self, data: bytes) -> None:
-        """Bytes came in."""
-        self._line.data_received(data)
 
     def connection_lost(self, error: BaseException | None) -> None:
         """The transport is gone."""

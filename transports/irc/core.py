@@ -38,7 +38,10 @@ class Answer(Struct, frozen=True):
 
 
 class Core:
-    """See the module's docstring. `capabilities` are the IRCv3 ones in force."""
+    """See the module's docstring.
+
+    `capabilities` are the IRCv3 ones in force; `reason` is why the link ended, or is to end.
+    """
 
     __slots__ = (
         "_identity",
@@ -58,6 +61,7 @@ class Core:
         "nick",
         "pace",
         "profile",
+        "reason",
         "server",
         "shared",
         "state",
@@ -85,6 +89,7 @@ class Core:
         self.clock = clock
         self.wall = wall
         self.state = State.OFFLINE
+        self.reason = ""
         self.capabilities: frozenset[str] = frozenset()
         self.events: list[tuple[Incoming, ...]] = []
         self.answers: list[Answer] = []

@@ -103,9 +103,7 @@ class Wire(TwistedProtocol):
             self._succeed()
 
     def dataReceived(self, data: bytes) -> None:
-        """Pass bytes on."""
-        if self._up:
-            self._line.data_received(data)
+        """What comes before trust is of no interest."""
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """The connection ended, or never came up."""
@@ -122,7 +120,11 @@ class Wire(TwistedProtocol):
             self.ready.errback(reason)
 
     def _succeed(self) -> None:
+        """From now on bytes take the shortest way; each layer between would cost every line."""
         self._up = True
+        self.dataReceived = self._line.data_received  # type: ignore[method-assign]
+        if self._trust is None:
+            self.transport.protocol = self
         self.ready.callback(self.transport)
 
     def _cancel(self, ready: Deferred[ITransport]) -> None:

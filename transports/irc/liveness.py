@@ -113,7 +113,8 @@ class Liveness:
         if self._asked_at is not None:
             if self.heard_at < self._asked_at:
                 core.state = State.CLOSING
-                core.notice("ERROR: Ping timeout")
+                core.reason = "Ping timeout"
+                core.notice(f"ERROR: {core.reason}")
                 return
             self._asked_at = None
             if self._under_way and core.tickets.waiting:  # a server that answers, but no PING

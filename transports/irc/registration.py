@@ -130,8 +130,9 @@ class Registration:
     def _expired(self) -> None:
         self._timeout = None
         if self._core.state is State.REGISTERING:
-            self._core.notice("Connection failed: the server does not answer")
             self._core.state = State.CLOSING
+            self._core.reason = "the server does not answer"
+            self._core.notice(f"Connection failed: {self._core.reason}")
 
     def _on_welcome(self, line: Line) -> bool:
         core = self._core

@@ -489,15 +489,16 @@ class Rooms:
                 self._wait_for_link(here, text)
 
     def _wait_for_link(self, here: Membership, text: str) -> None:
+        was_in = here.stage is Stage.IN
         here.wait(None)
         self._step_out(here)
         here.stage = Stage.WAITING
         here.names = here.late = None
         here.gone = None
-        if here.returning:
+        if was_in:
             notice = f"Connection to IRC server lost: {text or 'unknown reason'}. Reconnecting…"
             self._core.emit(RoomNotice(room=here.channel.room, text=notice))
-        else:
+        elif not here.returning:
             here.wait(
                 self._core.agenda.after(
                     self._core.profile.patience,

@@ -115,7 +115,6 @@ class IrcSession:
         self._questions = Questions(core)
         self._queries = Queries(core, self._rooms, self._questions)
         self._batches = Batches(core, self._splits, self._replies.error)
-        self._reason = ""
         self._last_nick = ""
         self.retry_after = 0.0
         self._lines: dict[bytes, Heard] = {}
@@ -174,6 +173,11 @@ class IrcSession:
         return self._core.state
 
     @property
+    def reason(self) -> str:
+        """Why the server, or the session itself, ended the last link; "" if neither did."""
+        return self._core.reason
+
+    @property
     def nick(self) -> str:
         """The user's nick, as the server has it."""
         return self._core.nick
@@ -203,7 +207,7 @@ class IrcSession:
     def connection_made(self, *, secure: bool) -> None:
         """A transport is up (TLS included when `secure`): begin to register."""
         self._core.state = State.REGISTERING
-        self._reason = ""
+        self._core.reason = ""
         self._buffer = wire.LineBuffer()
         self._is_at_border = True
         self._core.supports(DEFAULT)
@@ -217,7 +221,7 @@ class IrcSession:
         core = self._core
         self._last_nick = core.nick if core.state is State.ONLINE else self._last_nick
         core.state = State.OFFLINE
-        reason = self._reason or text or (error.text if error is not None else "")
+        reason = core.reason or text or (error.text if error is not None else "")
         self._registration.end()
         self._liveness.end()
         self._splits.forget()
@@ -450,7 +454,7 @@ class IrcSession:
     def _on_error(self, line: wire.Line) -> bool:
         """The server ends the link, and says why."""
         text = line.params[-1] if line.params else ""
-        self._reason = self._reason or text
+        self._core.reason = self._core.reason or text
         self._core.notice(f"ERROR: {text}")
         words = text.lower()
         if "flood" in words:

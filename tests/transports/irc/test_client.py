@@ -40,6 +40,7 @@ class Puppet:
         self.answers = []
         self.due = None
         self.retry_after = 0.0
+        self.reason = ""
 
     def submit(self, event):
         self.told.append(event)
@@ -429,4 +430,17 @@ def test_server_that_bans_is_left_alone_for_longer(scene):
     scene.wait(299)
     assert len(scene.servers) == 1
     scene.wait(1 + RESOLUTION)
+    assert len(scene.servers) == 2
+
+
+def test_session_that_ends_a_dead_link_wants_another(scene):
+    """A server found silent is an interruption like any other: told, and tried again later."""
+    scene.go_online()
+    scene.session.state, scene.session.close_expected = State.CLOSING, True
+    scene.session.reason = "Ping timeout"
+    scene.client.advance()
+    scene.internet.flush()
+    assert scene.states()[-1] is Link.RETRYING and scene.heard[-1].text == "Ping timeout"
+    assert len(scene.servers) == 1
+    scene.wait(FIRST_RETRY + RESOLUTION)
     assert len(scene.servers) == 2

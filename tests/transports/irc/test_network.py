@@ -25,6 +25,7 @@ from bridge.events import (
     NickRefused,
     NotEntered,
     Presence,
+    RoomNotice,
     Show,
     Text,
 )
@@ -162,6 +163,17 @@ def test_unreachable_server_refuses_visibly(scene):
     assert scene.network.users() == []
 
 
+def test_server_that_closes_the_door_is_quoted(scene):
+    """A banned user reads the server's own words."""
+    scene.server.greeting = ["ERROR :Closing Link: you are banned"]
+    scene.server.deaf = True
+    scene.enter(ROMEO, "Romeo")
+    scene.server.connections[0].transport.loseConnection()
+    scene.internet.flush()
+    [refusal] = scene.of(ROMEO, NotEntered)
+    assert refusal.error.text == "Closing Link: you are banned"
+
+
 def test_refused_join_disconnects_from_a_server_without_other_rooms(scene):
     """Nobody stays connected for nothing."""
     scene.server.refusals["#verona"] = "474"
@@ -243,6 +255,19 @@ def test_broken_link_comes_back_with_its_rooms(scene):
     assert scene.of(ROMEO, NetworkState)[-1].link is Link.RETRYING
     scene.wait(5)
     assert len(scene.of(ROMEO, Entered)) == 2 and scene.of(ROMEO, Exited) == []
+
+
+def test_interruption_is_told_once(scene):
+    """However often the server is tried, the room shows one interruption."""
+    scene.enter(ROMEO, "Romeo")
+    address = scene.internet.servers.popitem()
+    scene.server.of("Romeo").transport.loseConnection()
+    scene.internet.flush()
+    scene.wait(60)
+    scene.internet.servers.update([address])
+    scene.wait(300)
+    assert [notice.room for notice in scene.of(ROMEO, RoomNotice)] == [ROOM]
+    assert len(scene.of(ROMEO, Entered)) == 2
 
 
 def test_thousand_users_do_not_reconnect_at_once():
