@@ -30,7 +30,7 @@ from bridge.services.disco import Disco
 from bridge.services.gateway_prompt import GatewayPrompt
 from bridge.services.greetings import greetings
 from bridge.services.last import Last
-from bridge.services.muc.context import Context, Texts
+from bridge.services.muc.context import Context
 from bridge.services.muc.render import Renderer
 from bridge.services.muc.service import Muc
 from bridge.services.ping import Ping
@@ -51,8 +51,14 @@ OCCUPANT_ID_KEY = "occupant-id-key"
 OCCUPANT_ID_KEY_BYTES = 32
 PRUNE_INTERVAL = 600.0
 """Seconds between two looks for messages that have been archived long enough."""
+PRUNE_SLICE = 1_000
+"""Messages removed at once, so that other work of the store is not kept waiting."""
 DAY = 86_400 * 1_000_000
 """Microseconds, the unit of message ids."""
+CONGESTED_BYTES = 6 * 1024 * 1024
+"""How much may wait for a slow XMPP server before reading stops; well below what the link is cut at."""
+CONGESTION_INTERVAL = 0.25
+"""Seconds between two looks at how much waits."""
 SHUTDOWN_REASON = "Gateway shutdown"
 
 
@@ -77,6 +83,7 @@ class Gateway:
         config, reactor, store, policy = bridge.config, bridge.reactor, bridge.store, bridge.policy
         self.domain = domain
         self.is_up = False
+        self._held = False
         self._bridge = bridge
         self._pace = Pace(config.limits.stanzas_per_second, config.limits.stanza_burst, reactor.seconds)
 
@@ -96,7 +103,6 @@ class Gateway:
             clock=reactor,
             wall=bridge.wall,
             settings=settings,
-            texts=Texts(),
         )
         administration = Administration(bridge.reread_for_admin, network.users, network.disconnect)
         offers = (
@@ -138,6 +144,21 @@ class Gateway:
         if isinstance(result, Failure):
             self.log.failure("the network of {domain} did not stop cleanly", result, domain=self.domain)
         self._roster.shut_down()
+
+    def hold(self, store_is_full: bool) -> None:
+        """While the store is full or the XMPP server slow, read nothing more (rather than drop it)."""
+        congested = store_is_full or (self.is_up and self.link.queued_bytes > CONGESTED_BYTES)
+        if congested == self._held:
+            return
+        self._held = congested
+        if congested:
+            self.log.warn("{domain}: held back, too much waits", domain=self.domain)
+            self.network.pause()
+            self.link.pause()
+        else:
+            self.log.info("{domain}: goes on", domain=self.domain)
+            self.network.resume()
+            self.link.resume()
 
     def reload(self, config: Config) -> None:
         """Put in force what a new configuration changes for this gateway."""
@@ -200,7 +221,8 @@ class BridgeService(Service):
             durability=Durability(config.store.durability),
         )
         self._pruning = LoopingCall(self._prune)
-        self._pruning.clock = reactor
+        self._watching = LoopingCall(self._watch)
+        self._pruning.clock = self._watching.clock = reactor
 
     def startService(self) -> None:
         """Load the store, then open the gateways; see `ready`."""
@@ -215,12 +237,14 @@ class BridgeService(Service):
         for opened in self.gateways.values():
             opened.start()
         self._pruning.start(PRUNE_INTERVAL, now=False)
+        self._watching.start(CONGESTION_INTERVAL, now=False)
 
     def stopService(self) -> Deferred[None]:
         """Leave all networks, tell the users, store everything; fires when that is done."""
         Service.stopService(self)
-        if self._pruning.running:
-            self._pruning.stop()
+        for call in (self._pruning, self._watching):
+            if call.running:
+                call.stop()
         return self._leave().addBoth(self._closed)
 
     @inlineCallbacks
@@ -260,12 +284,21 @@ class BridgeService(Service):
             return fail(BridgeError(Trouble.NOT_ACCEPTABLE, str(error)))
         return succeed(None)
 
+    def _watch(self) -> None:
+        for gateway in self.gateways.values():
+            gateway.hold(self.store.is_full)
+
     def _prune(self) -> Deferred[Any] | None:
-        """Forget archived messages that are old enough; the next round takes what this one leaves."""
+        """Forget archived messages that are old enough, slice by slice."""
         days = self.config.store.archive_days
         if not days:
             return None
-        return self.store.prune(int(self.wall() * 1_000_000) - days * DAY).addErrback(self._not_pruned)
+        before = int(self.wall() * 1_000_000) - days * DAY
+        return self._prune_slice(before).addErrback(self._not_pruned)
+
+    def _prune_slice(self, before: int) -> Deferred[Any]:
+        pruned = self.store.prune(before, PRUNE_SLICE)
+        return pruned.addCallback(lambda count: self._prune_slice(before) if count == PRUNE_SLICE else None)
 
     def _not_pruned(self, failure: Failure) -> None:
         self.log.failure("old messages could not be removed from the archive", failure)

@@ -93,10 +93,14 @@ class Scope(Enum):
 
 
 class Identity(Struct, frozen=True, kw_only=True):
-    """How disco presents the gateway (XEP-0030 registrar: category ``gateway``, `type`)."""
+    """How disco presents the gateway (XEP-0030 registrar: category ``gateway``, `type`).
+
+    `brand` begins the gateway's own remarks to users ("Biboumi note: …").
+    """
 
     type: str
     name: str
+    brand: str = "Gateway"
 
 
 class Uplink(Protocol):
@@ -151,7 +155,7 @@ class Network(Protocol):
         """Return the nick that a contact id stands for, as far as case is known."""
 
     def name(self, address: Address) -> str:
-        """Return what people call it, e.g. ``#chan on irc.example.org``; the server's name if it has one only."""
+        """Return what people call it, e.g. ``#chan on irc.example.org``."""
 
     def capabilities(self, user: UserId, room: RoomId | None) -> Capabilities:
         """Tell what can be carried there now."""
@@ -164,6 +168,12 @@ class Network(Protocol):
 
     def snapshot(self, user: UserId, room: RoomId) -> Entered | None:
         """Return the room as `user` sees it now; None if he is not in it."""
+
+    def pause(self) -> None:
+        """Take nothing more in from the network for now: the bridge cannot keep or pass on more."""
+
+    def resume(self) -> None:
+        """Take in what comes again."""
 
     def users(self) -> Sequence[UserId]:
         """Return who has a link to any server now."""

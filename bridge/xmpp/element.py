@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import Union
 
 _TEXT_ESCAPES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", "\r": "&#13;"})
-_ATTRIBUTE_ESCAPES = str.maketrans(
-    {"&": "&amp;", "<": "&lt;", ">": "&gt;", "'": "&apos;", '"': "&quot;", "\n": "&#10;", "\t": "&#9;", "\r": "&#13;"}
+_ATTRIBUTE_ESCAPES = _TEXT_ESCAPES | str.maketrans(
+    {"'": "&apos;", '"': "&quot;", "\n": "&#10;", "\t": "&#9;"}
 )
-_NOT_XML = {
-    code: None for code in [*range(0x20), *range(0xD800, 0xE000), 0xFFFE, 0xFFFF] if code not in (0x9, 0xA, 0xD)
-}
+_NOT_XML = dict.fromkeys(
+    {*range(0x20), *range(0xD800, 0xE000), 0xFFFE, 0xFFFF} - {ord("\t"), ord("\n"), ord("\r")}
+)
 """What XML 1.0 §2.2 does not allow in a document."""
 
 
@@ -49,7 +48,7 @@ class Element:
         name: str,
         namespace: str,
         attributes: Mapping[str, str | None] | None = None,
-        *children: Union["Element", str],
+        *children: Element | str,
     ) -> None:
         """Build one; attributes that are None are left out."""
         self.name = name
@@ -76,16 +75,16 @@ class Element:
         """Return an attribute's value, None if absent."""
         return self.attributes.get(name)
 
-    def add(self, child: Union["Element", str]) -> "Element":
+    def add(self, child: Element | str) -> Element:
         """Append a child and return self."""
         self.children.append(child)
         return self
 
-    def elements(self) -> Iterator["Element"]:
+    def elements(self) -> Iterator[Element]:
         """Iterate over the child elements."""
         return (child for child in self.children if isinstance(child, Element))
 
-    def child(self, name: str, namespace: str | None = None) -> "Element | None":
+    def child(self, name: str, namespace: str | None = None) -> Element | None:
         """Return the first child so named; `namespace` None means this element's own."""
         wanted = self.namespace if namespace is None else namespace
         for child in self.children:
@@ -93,7 +92,7 @@ class Element:
                 return child
         return None
 
-    def all(self, name: str, namespace: str | None = None) -> Iterator["Element"]:
+    def all(self, name: str, namespace: str | None = None) -> Iterator[Element]:
         """Iterate over the children so named; `namespace` None means this element's own."""
         wanted = self.namespace if namespace is None else namespace
         return (child for child in self.elements() if child.name == name and child.namespace == wanted)

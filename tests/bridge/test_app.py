@@ -181,16 +181,34 @@ def test_stop_during_the_start_opens_nothing(tmp_path: Path, reactor: Reactor) -
 def test_messages_archived_long_enough_are_forgotten(
     bridge: BridgeService, reactor: Reactor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Every ten minutes those are looked for, if the operator wants that."""
+    """Every ten minutes all of those are removed in slices, if the operator wants that."""
     pruned: list[int] = []
 
-    def prune(before: int) -> Deferred[int]:
+    def prune(before: int, limit: int) -> Deferred[int]:
         pruned.append(before)
-        return succeed(0)
+        return succeed(limit if len(pruned) == 1 else 0)
 
     monkeypatch.setattr(bridge.store, "prune", prune)
     reactor.advance(600)
     assert pruned == []
     bridge.reload(config(tmp_path, "store.archive_days = 2\n" + TEXT))
     reactor.advance(600)
-    assert pruned == [int((NOW - 2 * 86_400) * 1_000_000)]
+    assert pruned == 2 * [int((NOW - 2 * 86_400) * 1_000_000)]
+
+
+def test_full_store_holds_both_sides_back_until_there_is_room(
+    bridge: BridgeService, reactor: Reactor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What cannot be kept is not read: nothing is dropped, and it goes on by itself."""
+    done: list[str] = []
+    gateway = next(iter(bridge.gateways.values()))
+    for name, side in (("network", gateway.network), ("link", gateway.link)):
+        monkeypatch.setattr(side, "pause", lambda name=name: done.append(f"{name} pauses"))
+        monkeypatch.setattr(side, "resume", lambda name=name: done.append(f"{name} goes on"))
+    monkeypatch.setattr(type(bridge.store), "is_full", True)
+    reactor.advance(1)
+    reactor.advance(1)
+    assert done == ["network pauses", "link pauses"]
+    monkeypatch.setattr(type(bridge.store), "is_full", False)
+    reactor.advance(1)
+    assert done[2:] == ["network goes on", "link goes on"]

@@ -11,7 +11,7 @@ from twisted.internet.task import Clock
 
 from bridge.events import NetworkState, UserId
 from bridge.router import Router
-from bridge.services.muc.context import Context, Texts
+from bridge.services.muc.context import Context
 from bridge.services.muc.render import Renderer
 from bridge.services.muc.service import Muc
 from bridge.services.uplink import BridgeUplink
@@ -98,7 +98,6 @@ class Stage:
             clock=self.clock,
             wall=self._now,
             settings=self.settings,
-            texts=Texts(),
         )
         self.muc = Muc(context, lambda user, event: self.links.append((user, event)))
         self.router.add(self.muc)

@@ -21,7 +21,7 @@ def test_one_of_two_clients_leaves_alone(verona: Stage) -> None:
     verona.say(f"<presence from='{ROMEO_TOO}' to='{ROOM}/Romeo' type='unavailable'/>")
     (farewell,) = verona.take()
     assert farewell.element.get("to") == ROMEO_TOO
-    assert farewell.get("string(c:status)") == "Biboumi note: 1 resources are still in this channel."
+    assert farewell.get("string(c:status)") == "Loopback note: 1 resources are still in this channel."
 
 
 def test_leave_and_join_at_once_ends_inside(verona: Stage) -> None:

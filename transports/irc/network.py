@@ -95,9 +95,8 @@ class IrcNetwork:
         self.plan = Plan(config)
         self.settings = settings_types(config)
         self.single_server = bool(config.fixed_server)
-        self.identity = Identity(
-            type="irc", name=f"{config.brand[0].upper()}{config.brand[1:]} XMPP-IRC gateway"
-        )
+        brand = f"{config.brand[0].upper()}{config.brand[1:]}"
+        self.identity = Identity(type="irc", name=f"{brand} XMPP-IRC gateway", brand=brand)
         self._addresses = Addresses(config.fixed_server)
         self._clock = clock
         self._links = Links(

@@ -86,7 +86,7 @@ class Room:
 class LoopbackNetwork:
     """See the module's docstring."""
 
-    identity = Identity(type="xmpp", name="Loopback network")
+    identity = Identity(type="xmpp", name="Loopback network", brand="Loopback")
     single_server = False
     settings: Mapping[Scope, type[Settings]] = {
         Scope.GATEWAY: GatewaySettings,
@@ -148,6 +148,12 @@ class LoopbackNetwork:
     def name(self, address: Address) -> str:
         """Return what people call it."""
         return address.room if isinstance(address, RoomAddress) else self._server
+
+    def pause(self) -> None:
+        """Nothing comes in by itself."""
+
+    def resume(self) -> None:
+        """Nothing was held back."""
 
     def capabilities(self, user: UserId, room: RoomId | None) -> Capabilities:
         """Everything is carried."""

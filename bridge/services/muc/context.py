@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Protocol
 
-from msgspec import Struct
 from twisted.internet.defer import Deferred, FirstError
 from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
@@ -116,12 +115,6 @@ class Awaited:
             self.done.errback(error)
 
 
-class Texts(Struct, frozen=True):
-    """Words that users of Biboumi know; `brand` begins the gateway's own remarks."""
-
-    brand: str = "Biboumi"
-
-
 class Context:
     """See the module's docstring; one for each gateway domain."""
 
@@ -135,7 +128,6 @@ class Context:
         clock: IReactorTime,
         wall: Callable[[], float],
         settings: UserSettings,
-        texts: Texts,
     ) -> None:
         self.router = router
         self.network = network
@@ -144,10 +136,14 @@ class Context:
         self.clock = clock
         self.wall = wall
         self.settings = settings
-        self.texts = texts
         self.rooms = Rooms()
         self.journal = Journal(router.domain, store, clock)
         self.tickets = Tickets(self.journal, store.next_id())
+
+    @property
+    def brand(self) -> str:
+        """What the gateway's own remarks begin with."""
+        return self.network.identity.brand
 
     @property
     def domain(self) -> str:

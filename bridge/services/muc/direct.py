@@ -191,7 +191,7 @@ class Direct:
         query = result.child("query", "jabber:iq:version")
         if query is not None:
             words = [query.child_text(name) or "" for name in ("name", "version", "os")]
-            words.insert(1, f"(through the {self._context.texts.brand.lower()} gateway)")
+            words.insert(1, f"(through the {self._context.brand.lower()} gateway)")
             text = " ".join(word for word in words if word)
             self._context.submit(
                 user, ContactAnswer(contact=event.contact, question=event.question, text=text)

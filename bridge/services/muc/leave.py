@@ -38,9 +38,9 @@ class Leave:
         occupancy.refresh()
         self._context.store.drop_occupancy(self._context.domain, occupancy.room, occupancy.user, full_jid)
         if left:
-            status = f"{self._context.texts.brand} note: {left} resources are still in this channel."
+            status = f"{self._context.brand} note: {left} resources are still in this channel."
         else:
-            status = f"{self._context.texts.brand} note: you stay in this channel; it is persistent."
+            status = f"{self._context.brand} note: you stay in this channel; it is persistent."
             self._context.store.put_occupancy(
                 self._context.domain, occupancy.room, occupancy.user, "", occupancy.nick, occupancy.password
             )

@@ -210,7 +210,7 @@ def test_admin_commands_are_for_admins(scene):
     assert scene.gone == []
 
 
-def test_reload(scene):
+def test_reload_by_an_administrator_reads_the_configuration(scene):
     """As Biboumi's; what is wrong in the new configuration is told."""
     assert note(scene.step(DOMAIN, "reload", sender=ADMIN)) == ("info", "Configuration reloaded.")
     scene.reloaded = fail(BridgeError(Trouble.NOT_ACCEPTABLE, "line 3: nonsense"))

@@ -9,7 +9,7 @@ import pytest
 from bridge.capabilities import Capabilities, Level
 from bridge.errors import BridgeError, Trouble
 from bridge.events import Failed, Retraction, RoomId, Sent, UserId
-from bridge.services.muc.context import Context, Texts
+from bridge.services.muc.context import Context
 from bridge.services.muc.occupancy import HistoryRequest, Occupancy, Resource
 from bridge.services.muc.retraction import ModeratedRetraction
 from bridge.xmpp.element import Element
@@ -36,7 +36,6 @@ class Played(Scene):
             clock=self.clock,
             wall=self.clock.seconds,
             settings=self.settings,
-            texts=Texts(),
         )
         occupancy = Occupancy(USER, ROOM_ID, "irc.example", "Romeo", "")
         occupancy.resources[ROMEO] = Resource(ROMEO, "Romeo", HistoryRequest())
