@@ -123,11 +123,15 @@ class Roster:
         here = self._rooms.ready(channel_name, heard)
         if here is None:
             return
-        folded = self._core.fold[nick]
-        heard.channel, heard.subjects = here.channel, frozenset((folded,))
+        core = self._core
+        folded, actor = core.fold[nick], core.fold[line.nick]
+        heard.channel, heard.subjects = here.channel, frozenset((folded, actor))
         self._rooms.apply(
             here, heard, partial(self._kicked, here.channel, here.members, folded, line.nick, reason)
         )
+        ticket = core.tickets.find("KICK", here.channel.folded, folded) if actor == core.folded_nick else None
+        if ticket is not None:
+            core.tickets.settle(ticket)
 
     def _kicked(self, channel: Channel, members: Members, folded: str, actor: str, reason: str) -> Transition:
         member = members.get(folded)

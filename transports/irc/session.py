@@ -324,6 +324,8 @@ class IrcSession:
     def _settle(self) -> None:
         """After anything happened: let lines leave, have them confirmed, hang up when done."""
         core = self._core
+        if self._rooms.replay:
+            self._replay()
         core.release()
         if core.state is State.ONLINE and self._rooms.is_empty and not self._queries.waiting:
             self._quit("")
@@ -418,8 +420,14 @@ class IrcSession:
                 core.shared.keep(self._lines, raw, heard)
         else:
             self._read(heard)
-        while self._rooms.replay:
-            self._read(self._rooms.replay.pop(0))
+        if self._rooms.replay:
+            self._replay()
+
+    def _replay(self) -> None:
+        """Read the lines that were kept back until the user was in."""
+        lines, self._rooms.replay = self._rooms.replay, []
+        for heard in lines:
+            self._read(heard)
 
     def _read(self, heard: Heard) -> None:
         """Dispatch a line by its command."""
@@ -430,12 +438,12 @@ class IrcSession:
             method(heard)
         else:
             reply = self._on_reply.get(line.command)
-            if (reply is None or not reply(line)) and not self._refusal(line):
+            if (reply is None or not reply(line)) and not self._refusal(line, ticket):
                 self._replies.show(line)
         if ticket is not None:
             self._batches.answered(ticket, line)
 
-    def _refusal(self, line: wire.Line) -> bool:
+    def _refusal(self, line: wire.Line, ticket: Ticket | None) -> bool:
         """An error reply: find out whose wish it refuses; tell if the user need not read it."""
         command = line.command
         if command not in TROUBLES and command not in FORWARDS:
@@ -448,7 +456,8 @@ class IrcSession:
             return False
         if self._queries.refused(line):
             return True
-        self._replies.failed(line)
+        if ticket is None:
+            self._replies.failed(line)
         return False
 
     def _on_error(self, line: wire.Line) -> bool:

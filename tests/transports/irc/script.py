@@ -32,6 +32,9 @@ class World:
         self._ids = count(1)
         self.clients: list[Client] = []
 
+    def archive(self, message: Message) -> None:
+        self.archived.append(message)
+
     def clock(self) -> float:
         return self.now
 
@@ -71,7 +74,7 @@ class Client:
             server=ServerId(SERVER),
             shared=world.shared,
             ids=world.message_id,
-            archive=world.archived.append,
+            archive=world.archive,
             clock=world.clock,
             wall=world.wall,
             nonce=lambda: "nonce",
