@@ -27,7 +27,7 @@ IQ_TIMEOUT = 30.0
 """Seconds a request of ours waits for its answer."""
 IQ_LIMIT = 20_000
 """How many requests of ours may wait at once, per domain."""
-PATHS = 20_000
+PATHS = 8_000
 """How many decisions on messages are remembered, per domain."""
 
 

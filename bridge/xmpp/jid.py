@@ -21,7 +21,7 @@ from msgspec import Struct
 
 PART_LIMIT = 1023
 """Bytes of UTF-8 that each part may have (RFC 7622 §3)."""
-CACHE_SIZE = 8192
+CACHE_SIZE = 2048
 """How many parsed addresses are remembered."""
 
 _PLAIN = re.compile(

@@ -27,8 +27,10 @@ from bridge.xmpp.stanza import error_reply
 SELF_CODES = (100, 110)
 """XEP-0045 §15.6.2: real addresses are seen by everybody; this presence is your own."""
 ASSIGNED_NICK = 210
-LIST_CACHE = 256
+LIST_CACHE = 64
 """How many occupant lists are kept rendered."""
+SMALL_ROOM = 32
+"""Lists up to this length are rendered anew each time: keeping them would cost more than it saves."""
 
 
 class Lists:
@@ -41,6 +43,8 @@ class Lists:
 
     def of(self, room: RoomId, occupants: Mapping[str, Occupant]) -> dict[str, bytes]:
         """Return each occupant's presence template by nick."""
+        if len(occupants) <= SMALL_ROOM:
+            return {nick: self._context.render.presence(room, one) for nick, one in occupants.items()}
         found = self._lists.get(id(occupants))
         if found is not None and found[0] is occupants:
             return found[1]
