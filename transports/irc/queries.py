@@ -327,7 +327,9 @@ class Queries:
     def refused(self, line: Line) -> bool:
         """An error reply: fail the question it answers; tell if there was one."""
         core = self._core
-        error = BridgeError(TROUBLES[line.command], line.params[-1] if len(line.params) > 1 else "")
+        error = BridgeError(
+            TROUBLES.get(line.command, Trouble.REFUSED), line.params[-1] if len(line.params) > 1 else ""
+        )
         if line.command == Numeric.RPL_TRYAGAIN:
             return len(line.params) > 1 and line.params[1].upper() == "LIST" and self.listing.fail(error)
         if len(line.params) < 3:

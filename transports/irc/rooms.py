@@ -408,9 +408,16 @@ class Rooms:
             if here.stage is Stage.FORCED:
                 self._forget(here)
             elif here.stage is Stage.LEAVING:
-                self.exit(here, Exit.LEFT)
+                self._exit_for_good(here, Exit.LEFT, error)
             else:
                 self.refused(here, error)
+
+    def _exit_for_good(self, here: Membership, exit_: Exit, error: BridgeError, reason: str = "") -> None:
+        """The user is out, and if he wanted in again meanwhile that is refused."""
+        reenter, here.reenter = here.reenter, False
+        self.exit(here, exit_, reason=reason)
+        if reenter:
+            self._refuse(here.channel.room, error)
 
     def _refuse(self, room: RoomId, error: BridgeError) -> None:
         self._core.emit(NotEntered(room=room, nick=self._core.nick, error=error))
@@ -461,9 +468,8 @@ class Rooms:
         for here in self:
             if here.stage is Stage.FORCED:
                 self._forget(here)
-            elif here.returning:
-                here.reenter = False
-                self.exit(here, exit_, reason=reason)
+            elif here.returning or here.stage is Stage.LEAVING:
+                self._exit_for_good(here, exit_, BridgeError(Trouble.NOT_CONNECTED, reason), reason)
             else:
                 self.refused(here, BridgeError(Trouble.NOT_CONNECTED, reason))
 

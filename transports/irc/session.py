@@ -334,16 +334,16 @@ class IrcSession:
 
     # ---- in
 
-    def receive_data(self, data: bytes) -> None:
-        """Bytes from the server."""
+    def receive_data(self, data: bytes) -> bool:
+        """Bytes from the server; tell if nothing can have come of them but events."""
         core = self._core
         if core.state is State.OFFLINE:
-            return
+            return False
         self._liveness.heard_at = now = core.clock()
         if self._is_at_border:
             known = self._lines.get(data)
             if known is not None and self._takes(known, now):
-                return
+                return True
         was_at_border = self._is_at_border
         self._is_at_border = data[-1:] == b"\n"
         before = len(core.events)
@@ -355,6 +355,7 @@ class IrcSession:
         if was_at_border and self._is_at_border:
             self._keep_chunk(data, lines, before)
         self._settle()
+        return False
 
     def _takes(self, heard: Heard, now: float) -> bool:
         """Take bytes as another session did, if we stand where it stood."""
