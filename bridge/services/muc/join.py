@@ -27,7 +27,7 @@ from bridge.xmpp.stanza import error_reply
 SELF_CODES = (100, 110)
 """XEP-0045 §15.6.2: real addresses are seen by everybody; this presence is your own."""
 ASSIGNED_NICK = 210
-LIST_CACHE = 64
+LIST_CACHE = 16
 """How many occupant lists are kept rendered."""
 SMALL_ROOM = 32
 """Lists up to this length are rendered anew each time: keeping them would cost more than it saves."""
@@ -44,7 +44,7 @@ class Lists:
     def of(self, room: RoomId, occupants: Mapping[str, Occupant]) -> dict[str, bytes]:
         """Return each occupant's presence template by nick."""
         if len(occupants) <= SMALL_ROOM:
-            return {nick: self._context.render.presence(room, one) for nick, one in occupants.items()}
+            return self._context.render.presences(room, occupants.values())
         found = self._lists.get(id(occupants))
         if found is not None and found[0] is occupants:
             return found[1]

@@ -34,6 +34,7 @@ from bridge.xmpp.payloads.markup import to_xhtml
 
 GAP = b"\0"
 NS_USER = "http://jabber.org/protocol/muc#user"
+NS_ID = "urn:xmpp:occupant-id:0"
 NAME_CACHE = 20_000
 """How many room addresses are kept quoted, and how many occupants' ids rendered."""
 
@@ -45,6 +46,11 @@ def status_codes(codes: Iterable[int]) -> str:
     if not codes:
         return ""
     return "".join(f"<status code='{code}'/>" for code in codes)
+
+
+def _away(status: str) -> str:
+    """RFC 6121 §4.7.2.1: an occupant that is away, and why."""
+    return f"<show>away</show><status>{escape(status)}</status>" if status else "<show>away</show>"
 
 
 def body_of(message_kind: Kind, plain: str) -> str:
@@ -106,8 +112,10 @@ class Renderer:
 
     def jid(self, local: str) -> str:
         """Return the JID of a server or contact, quoted; ``local/resource`` keeps the resource."""
+        if not local:
+            return quote(self.domain)
         name, slash, resource = local.partition("/")
-        return quote(f"{escape_local(name)}@{self.domain}{slash}{resource}") if name else quote(self.domain)
+        return quote(f"{escape_local(name)}@{self.domain}{slash}{resource}")
 
     def occupant_id(self, room: RoomId, identity: str) -> str:
         """XEP-0421 §3.1: opaque, stable in this room, different in every other."""
@@ -117,21 +125,24 @@ class Renderer:
 
     def presence(self, room: RoomId, occupant: Occupant, *codes: int) -> bytes:
         """XEP-0045 §7.2.2 and §7.2.3: an occupant is there."""
-        away = occupant.away
-        state = (
-            ""
-            if away is None
-            else f"<show>away</show><status>{escape(away)}</status>"
-            if away
-            else "<show>away</show>"
-        )
-        address = f" jid='{self.jid(occupant.address)}'" if occupant.address else ""
-        item = f"<item affiliation='{occupant.affiliation.value}' role='{occupant.role.value}'{address}/>"
+        return self._presence(self.room(room), room, occupant, codes).encode()
+
+    def presences(self, room: RoomId, occupants: Iterable[Occupant]) -> dict[str, bytes]:
+        """Render everybody in a room, by nick."""
+        jid = self.room(room)
+        return {one.nick: self._presence(jid, room, one, ()).encode() for one in occupants}
+
+    def _presence(self, jid: str, room: RoomId, one: Occupant, codes: tuple[int, ...]) -> str:
+        """Rendered by the thousand when a large room is entered: plain names are taken as they are."""
+        nick, identity = quote(one.nick), one.identity
+        address = f" jid='{self.jid(one.address)}'" if one.address else ""
+        state = "" if one.away is None else _away(one.away)
+        id_ = f"<occupant-id xmlns='{NS_ID}' id='{self.occupant_id(room, identity)}'/>" if identity else ""
         return (
-            f"<presence from='{self.room(room)}/{quote(occupant.nick)}' to='\0'>{state}"
-            f"<x xmlns='{NS_USER}'>{item}{status_codes(codes)}</x>"
-            f"{self._occupant_id(room, occupant.identity)}</presence>"
-        ).encode()
+            f"<presence from='{jid}/{nick}' to='\0'>{state}<x xmlns='{NS_USER}'>"
+            f"<item affiliation='{one.affiliation._value_}' role='{one.role._value_}'{address}/>"
+            f"{status_codes(codes)}</x>{id_}</presence>"
+        )
 
     def _occupant_id(self, room: RoomId, identity: str) -> str:
         if not identity:
@@ -140,7 +151,7 @@ class Renderer:
         if found is None:
             if len(self._occupant_ids) >= NAME_CACHE:
                 self._occupant_ids.clear()
-            found = f"<occupant-id xmlns='urn:xmpp:occupant-id:0' id='{self.occupant_id(room, identity)}'/>"
+            found = f"<occupant-id xmlns='{NS_ID}' id='{self.occupant_id(room, identity)}'/>"
             self._occupant_ids[room, identity] = found
         return found
 
