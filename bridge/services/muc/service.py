@@ -163,21 +163,20 @@ class Muc:
 
     def deliver(self, user: UserId, events: Sequence[Incoming]) -> None:
         """Show what happened to `user`; see `bridge.network.Uplink`."""
-        burst = self._bursts.get(id(events))
-        if burst is None or burst.events is not events:
-            burst = self._render(events)
-        if burst.template:
-            occupancy = self._context.rooms.get(user, burst.room)
-            if occupancy is None:
-                return
-            if occupancy.nick not in burst.subjects:
-                occupancy.write(self._context.router.write, burst.template)
-                return
+        if events and type(events[0]) not in self._on:
+            burst = self._bursts.get(id(events))
+            if burst is None or burst.events is not events:
+                burst = self._render(events)
+            if burst.template:
+                occupancy = self._context.rooms.get(user, burst.room)
+                if occupancy is None:
+                    return
+                if occupancy.nick not in burst.subjects:
+                    occupancy.write(self._context.router.write, burst.template)
+                    return
         for event in events:
-            if isinstance(event, Shown):
-                self._show(user, event)
-            else:
-                self._on[type(event)](user, event)
+            method = self._on.get(type(event), self._show)
+            method(user, event)
 
     def _show(self, user: UserId, event: Shown) -> None:
         occupancy = self._context.rooms.get(user, event.room)
@@ -192,7 +191,7 @@ class Muc:
         """What everybody in a room is shown is the same for all but its subjects: N users, one rendering."""
         shown = [event for event in events if isinstance(event, Shown)]
         burst = Burst(events, RoomId(""), b"", frozenset())
-        if shown and len(shown) == len(events) and len({event.room for event in shown}) == 1:
+        if len(shown) == len(events) and len({event.room for event in shown}) == 1:
             burst.room = shown[0].room
             burst.template = b"".join(map(self._context.render.event, shown))
             burst.subjects = frozenset(map(subject_of, shown))
