@@ -34,8 +34,9 @@ GRACE = 2.0
 class Owner(Protocol):
     """Whom a client reports to."""
 
-    def deliver(self, user: UserId, events: Sequence[Incoming]) -> None:
-        """Something happened."""
+    @property
+    def deliver(self) -> Callable[[UserId, Sequence[Incoming]], None]:
+        """Takes what happened to a user."""
 
     def answered(self, answer: Answer) -> None:
         """A question ended."""
@@ -200,12 +201,27 @@ class IrcClient:
 
     def data_received(self, data: bytes) -> None:
         """Hand bytes to the session; a fault in it costs this one link only."""
+        only_events = False
         try:
-            self.session.receive_data(data)
+            only_events = self.session.receive_data(data)
         except Exception:
             self.log.failure("session with {server} failed", server=self.server)
             self.abort()
-        self.advance()
+        if only_events and not self._carrying:
+            self._pass_on()
+        else:
+            self.advance()
+
+    def _pass_on(self) -> None:
+        """Deliver what other users saw too: the way of nearly all lines, so the shortest."""
+        self._carrying = True
+        try:
+            for events in self.session.take_events():
+                self._owner.deliver(self.user, events)
+        finally:
+            self._carrying = False
+        if self._again:
+            self.advance()
 
     def connection_lost(self, text: str, *, made: bool) -> None:
         """Have the session forget the link, and plan the next one if it still wants one."""

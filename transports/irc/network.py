@@ -109,6 +109,7 @@ class IrcNetwork:
         )
         self._identd = identd
         self._uplink: Uplink
+        self.deliver: Callable[[UserId, Sequence[Incoming]], None]
         self._clients: dict[UserId, dict[ServerId, IrcClient]] = {}
         self._client_count = 0
         self._presences: dict[UserId, Presence] = {}
@@ -124,6 +125,7 @@ class IrcNetwork:
     def start(self, uplink: Uplink) -> None:
         """Begin; the RFC 1413 responder listens from now on, if it is wanted."""
         self._uplink = uplink
+        self.deliver = uplink.deliver
         if self.plan.config.identd_port:
             self._identd.listen(self.plan.config.identd_port, self._owner_of)
 
@@ -399,10 +401,6 @@ class IrcNetwork:
     def now(self) -> float:
         """Seconds since the epoch."""
         return self._links.wall()
-
-    def deliver(self, user: UserId, events: Sequence[Incoming]) -> None:
-        """Pass on what happened."""
-        self._uplink.deliver(user, events)
 
     def answered(self, answer: Answer) -> None:
         """A question ended; perhaps nobody waits any more."""
