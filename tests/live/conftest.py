@@ -26,11 +26,10 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run tests that use `stage` on each pair of servers, or on those whose ircd the mark names."""
-    if "stage" not in metafunc.fixturenames:
-        return
     mark = metafunc.definition.get_closest_marker("stage")
     pairs = [pair for pair in PAIRS if mark is None or pair[1] in mark.args]
-    metafunc.parametrize("stage", pairs, indirect=True, ids=["-".join(pair) for pair in pairs])
+    for name in {"stage", "own_stage"} & set(metafunc.fixturenames):
+        metafunc.parametrize(name, pairs, indirect=True, ids=["-".join(pair) for pair in pairs])
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -95,8 +94,32 @@ def stage(request: pytest.FixtureRequest, house: House, loop: asyncio.AbstractEv
     loop.run_until_complete(made.close())
 
 
+@pytest.fixture
+def own_house(
+    request: pytest.FixtureRequest, folder: Path, house: House, loop: asyncio.AbstractEventLoop
+) -> Iterator[House]:
+    """Servers of this test alone, to be killed and started again."""
+    mine = folder / f"o{house.number()}"
+    mine.mkdir()
+    made = House(mine, request.config.getoption("--gateway"))
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def own_stage(
+    request: pytest.FixtureRequest, own_house: House, loop: asyncio.AbstractEventLoop
+) -> Iterator[Stage]:
+    """A stage whose XMPP server, IRC server and gateway are this test's own."""
+    made = own_house.own_stage(*request.param)
+    yield made
+    loop.run_until_complete(made.close())
+
+
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[Any]) -> None:
     """Show the end of the gateway's log with a failure."""
-    stage = getattr(item, "funcargs", {}).get("stage")
-    if call.when == "call" and call.excinfo is not None and isinstance(stage, Stage):
-        item.add_report_section("call", "gateway", stage.gateway.daemon.tail())
+    if call.when != "call" or call.excinfo is None:
+        return
+    for value in getattr(item, "funcargs", {}).values():
+        if isinstance(value, Stage):
+            item.add_report_section("call", "gateway", value.gateway.daemon.tail())

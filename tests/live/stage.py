@@ -68,7 +68,7 @@ class House:
 
     def ircd(self, name: str) -> Ircd:
         """Return the shared InspIRCd (its services too), ngIRCd or ircd-hybrid."""
-        return self._once(name, lambda: self.start_ircd(name, self.make_folder(name)))
+        return self._once(name, lambda: self.start_ircd(name, self.make_folder(name[:2])))
 
     def start_ircd(self, name: str, folder: Path) -> Ircd:
         """Start a server of that kind in `folder`."""
@@ -126,6 +126,15 @@ class House:
         self.own(gateway.daemon)
         return gateway
 
+    def own_stage(
+        self, xmpp: str, ircd: str, *, options: Mapping[str, object] | None = None, port: int | None = None
+    ) -> Stage:
+        """Return a stage whose gateway knows just that IRC server, at `port` if it is behind a proxy."""
+        server, irc = self.xmpp(xmpp), self.ircd(ircd)
+        known = [IrcServer(irc.name, port or irc.port)]
+        gateway = self.start_gateway(xmpp, "irc", servers=known, options=options)
+        return Stage(self, server, irc, gateway, f"irc.{server.domain}")
+
     def stage(self, xmpp: str, ircd: str) -> Stage:
         """Return a stage with the shared servers."""
         server = self.xmpp(xmpp)
@@ -177,8 +186,8 @@ class Stage:
         """Log somebody in at the XMPP server; the account is this test's own unless it is named."""
         local = account or f"{name}{self.number}"
         jid = f"{local}@{self.xmpp.domain}"
+        await asyncio.to_thread(self.xmpp.register, local)
         if not any(person.bare == jid for person in self._people):
-            await asyncio.to_thread(self.xmpp.register, local)
             self.gateway.know(jid)
         person = Person(f"{jid}/{resource}", PASSWORD, self.xmpp.client_port, self.domain)
         self._people.append(person)

@@ -60,6 +60,7 @@ class Daemon:
         self._ready = ready
         self._environment = {**os.environ, **(environment or {})}
         self._user = user
+        self._started_at = 0
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -76,6 +77,7 @@ class Daemon:
     def start(self) -> None:
         """Start it and return once it is ready; raises with the end of its log otherwise."""
         with self.log.open("ab") as out:
+            self._started_at = out.tell()
             self._process = subprocess.Popen(
                 self.argv,
                 stdin=subprocess.DEVNULL,
@@ -130,6 +132,12 @@ class Daemon:
             return
         with contextlib.suppress(subprocess.TimeoutExpired):
             self.stop()
+
+    def output(self) -> str:
+        """Return what it wrote since its last start."""
+        if not self.log.exists():
+            return ""
+        return self.log.read_bytes()[self._started_at :].decode(errors="replace")
 
     def tail(self) -> str:
         """Return the end of its output."""

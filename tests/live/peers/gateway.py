@@ -92,7 +92,7 @@ class XmppBridge:
         )
 
     def _ready(self) -> bool:
-        return self.daemon.tail().count(CONNECTED) >= len(self._domains)
+        return self.daemon.output().count(CONNECTED) >= len(self._domains)
 
     def write_config(self, options: Mapping[str, object], head: Mapping[str, object]) -> None:
         """Write the configuration; `options` go to every [gateways.*.irc], `head` to the top."""
@@ -143,7 +143,7 @@ class Biboumi:
             "biboumi",
             folder,
             [find_program("biboumi"), str(config)],
-            ready=lambda: "Authenticated with the XMPP server" in self.daemon.log.read_text(errors="replace"),
+            ready=lambda: "Authenticated with the XMPP server" in self.daemon.output(),
             environment={"HOME": os.environ.get("HOME", "/")},
         )
 

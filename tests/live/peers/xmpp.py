@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
+import urllib.error
 import urllib.request
+from http import HTTPStatus
 from pathlib import Path
 from typing import Protocol
 
@@ -25,7 +28,7 @@ class XmppServer(Protocol):
     daemon: Daemon
 
     def register(self, name: str) -> None:
-        """Make an account with the password `PASSWORD`."""
+        """Make an account with the password `PASSWORD`, if there is none."""
 
 
 PROSODY = """
@@ -85,7 +88,7 @@ class Prosody:
         )
 
     def register(self, name: str) -> None:
-        """Make an account with the password `PASSWORD`."""
+        """Make an account with the password `PASSWORD`, if there is none."""
         (self._accounts / f"{name}.dat").write_text(f'return {{ ["password"] = "{PASSWORD}"; }};\n')
 
 
@@ -152,7 +155,7 @@ class Ejabberd:
             "ejabberd",
             folder,
             argv,
-            ready=lambda: all(map(answers, (self.client_port, self.component_port, self._http_port))),
+            ready=self._ready,
             environment={
                 "EJABBERD_CONFIG_PATH": str(config),
                 "EJABBERD_LOG_PATH": str(folder / "ejabberd.log"),
@@ -162,11 +165,24 @@ class Ejabberd:
             },
         )
 
+    def _ready(self) -> bool:
+        if not all(map(answers, (self.client_port, self.component_port, self._http_port))):
+            return False
+        with contextlib.suppress(OSError):
+            return "is running" in self._call("status", {})
+        return False
+
+    def _call(self, command: str, arguments: dict[str, str]) -> str:
+        body = json.dumps(arguments).encode()
+        url = f"http://{HOST}:{self._http_port}/api/{command}"
+        request = urllib.request.Request(url, body, {"Content-Type": "application/json"})
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            return str(answer.read().decode())
+
     def register(self, name: str) -> None:
-        """Make an account with the password `PASSWORD`."""
-        body = json.dumps({"user": name, "host": self.domain, "password": PASSWORD}).encode()
-        request = urllib.request.Request(
-            f"http://{HOST}:{self._http_port}/api/register", body, {"Content-Type": "application/json"}
-        )
-        with urllib.request.urlopen(request, timeout=10):
-            return
+        """Make an account with the password `PASSWORD`, if there is none."""
+        try:
+            self._call("register", {"user": name, "host": self.domain, "password": PASSWORD})
+        except urllib.error.HTTPError as error:
+            if error.code != HTTPStatus.CONFLICT:
+                raise

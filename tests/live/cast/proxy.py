@@ -1,0 +1,63 @@
+"""A TCP proxy that can fall silent, as a link does whose other end is gone without a word."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+
+from tests.live.peers.daemon import HOST
+
+CHUNK = 1 << 16
+
+
+class Proxy:
+    """Forwards to `target`; after `fall_silent` it takes bytes and passes none on."""
+
+    def __init__(self, target: int) -> None:
+        self.port = 0
+        self._target = target
+        self._speaks = asyncio.Event()
+        self._speaks.set()
+        self._server: asyncio.Server | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._writers: set[asyncio.StreamWriter] = set()
+
+    async def start(self) -> None:
+        """Listen on a free port of loopback."""
+        self._server = await asyncio.start_server(self._accept, HOST, 0)
+        self.port = self._server.sockets[0].getsockname()[1]
+
+    def fall_silent(self) -> None:
+        """Forward nothing more on any connection; new ones are accepted and stay mute."""
+        self._speaks.clear()
+
+    def speak(self) -> None:
+        """Forward again, on connections made from now on too."""
+        self._speaks.set()
+
+    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(OSError):
+            far_reader, far_writer = await asyncio.open_connection(HOST, self._target)
+            for source, sink in ((reader, far_writer), (far_reader, writer)):
+                task = asyncio.ensure_future(self._pump(source, sink))
+                self._tasks.add(task)
+                task.add_done_callback(self._tasks.discard)
+
+    async def _pump(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+        self._writers.add(sink)
+        with contextlib.suppress(ConnectionError):
+            while data := await source.read(CHUNK):
+                await self._speaks.wait()
+                sink.write(data)
+        await self._speaks.wait()
+        sink.close()
+        self._writers.discard(sink)
+
+    async def close(self) -> None:
+        """End every connection."""
+        for task in self._tasks:
+            task.cancel()
+        for writer in self._writers:
+            writer.close()
+        if self._server is not None:
+            self._server.close()
