@@ -21,6 +21,8 @@ _WORDS: Mapping[Show, str] = {Show.AWAY: "Away", Show.XA: "Gone for a while", Sh
 class Away:
     """See the module's docstring."""
 
+    __slots__ = ("_appointment", "_core", "_told", "_wanted")
+
     def __init__(self, core: Core) -> None:
         self._core = core
         self._wanted = ""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import ClassVar
 
 from bridge.errors import BridgeError
 
@@ -18,6 +19,8 @@ MAX_BATCHES = 64
 
 class Batches:
     """See the module's docstring; `error` words an error reply."""
+
+    __slots__ = ("_core", "_error", "_splits", "_tickets")
 
     def __init__(self, core: Core, splits: Splits, error: Callable[[Line], BridgeError]) -> None:
         self._core = core
@@ -62,3 +65,5 @@ class Batches:
     def forget(self) -> None:
         """The link is lost."""
         self._tickets.clear()
+
+    REPLIES: ClassVar[Mapping[str, Callable[..., bool]]] = {"BATCH": on_batch}

@@ -17,8 +17,12 @@ from bridge.events import Incoming, Occupant, RoomId, Topic
 from .people import People, Person, Rank
 from .window import Window
 
+MAX_MEMBERS = 50_000
+"""Members of a channel that are kept."""
 MAX_MEMO = 512
 """Events of a channel that are remembered for other sessions."""
+MARK_AGE = 10.0
+"""Seconds that such a place holds."""
 MAX_MARKS = 256
 """People whose entry into a channel is remembered by its place in the window."""
 
@@ -99,7 +103,7 @@ class Channel:
         self.topic: Topic | None = None
         self.flags: str | None = None
         self.sessions = 0
-        self.marks: dict[str, int] = {}
+        self.marks: dict[str, tuple[int, float]] = {}
         self._memo: dict[tuple[object, ...], Events] = {}
         self._states: WeakValueDictionary[int, Members] = WeakValueDictionary()
         self._occupants: tuple[Members, int, bool, dict[str, Occupant]] | None = None
@@ -120,11 +124,16 @@ class Channel:
             events = self._memo[key] = make()
         return events
 
-    def mark(self, folded: str, cursor: int) -> None:
+    def mark(self, folded: str, cursor: int, now: float) -> None:
         """Remember where the window stood when somebody came in, for that one's own session."""
-        self.marks[folded] = cursor
+        self.marks[folded] = (cursor, now)
         if len(self.marks) > MAX_MARKS:
             del self.marks[next(iter(self.marks))]
+
+    def entry_point(self, folded: str, now: float) -> int:
+        """Return where in the window somebody begins who has just come in."""
+        cursor, time = self.marks.pop(folded, (self.window.end, now))
+        return cursor if now - time <= MARK_AGE else self.window.end
 
     def nobody(self) -> Members:
         """Return the empty value."""

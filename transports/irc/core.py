@@ -13,7 +13,7 @@ from bridge.events import Failed, Incoming, Message, MessageId, Ref, ServerId, S
 
 from . import wire
 from .agenda import Agenda, Appointment
-from .isupport import DEFAULT, ISupport
+from .isupport import ISupport
 from .pacing import Pace, QueuedLine
 from .profile import Profile
 from .shared import Folding, Shared
@@ -40,7 +40,9 @@ class Answer(Struct, frozen=True):
 class Core:
     """See the module's docstring.
 
-    `capabilities` are the IRCv3 ones in force; `reason` is why the link ended, or is to end.
+    `capabilities` are the IRCv3 ones in force; `reason` is why the link ended, or is to end, and
+    `retry_after` how many seconds to stay away then. `known_nick` is the nick that the bridge knows.
+    `leave` quits, and `supports_changed` is called when the server has told of itself.
     """
 
     __slots__ = (
@@ -58,13 +60,17 @@ class Core:
         "host",
         "ids",
         "isupport",
+        "known_nick",
+        "leave",
         "nick",
         "pace",
         "profile",
         "reason",
+        "retry_after",
         "server",
         "shared",
         "state",
+        "supports_changed",
         "tickets",
         "user",
         "wall",
@@ -96,24 +102,29 @@ class Core:
         self.agenda = Agenda(clock)
         self.pace = Pace(profile.burst, profile.rate, clock)
         self.tickets = Tickets(self.emit)
-        self.isupport: ISupport
-        self.fold: Folding
-        self.nick = ""
-        self.folded_nick = ""
+        self.isupport: ISupport = shared.isupport
+        self.fold: Folding = shared.folding(shared.isupport)
+        self.nick = profile.nick
+        self.folded_nick = self.fold[profile.nick]
+        self.known_nick = ""
+        self.retry_after = 0.0
+        self.leave: Callable[[str], None] = _nothing
+        self.supports_changed: Callable[[], None] = _nothing
         self.user = ""
         self.host = ""
         self._labels = 0
         self._identity = (-1, "", "")
         self._release: Appointment | None = None
-        self.supports(DEFAULT)
-        self.renamed(profile.nick)
 
     def supports(self, isupport: ISupport) -> None:
-        """The server is known to be like this."""
-        self.isupport = isupport
-        self.shared.isupport = isupport
-        self.fold = self.shared.folding(isupport)
+        """The server has said this of itself so far; another session may have heard it all."""
+        known = self.shared.isupport.tokens
+        if any(known.get(name) != value for name, value in isupport.tokens.items()):
+            self.shared.isupport = isupport
+        self.isupport = self.shared.isupport
+        self.fold = self.shared.folding(self.isupport)
         self.folded_nick = self.fold[self.nick]
+        self.supports_changed()
 
     def renamed(self, nick: str) -> None:
         """The user has this nick."""
@@ -224,3 +235,7 @@ class Core:
             return self.encode(command, *params)
         except wire.UnsafeParameter:
             return b""
+
+
+def _nothing(*_: str) -> None:
+    """Until the session is put together there is nothing to do."""

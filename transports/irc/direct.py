@@ -23,6 +23,8 @@ MAX_CONTACTS = 1000
 class Direct:
     """See the module's docstring; `ctcp_` gets CTCP questions and answers."""
 
+    __slots__ = ("_contacts", "_core", "_ctcp", "_rooms")
+
     def __init__(self, core: Core, rooms: Rooms, ctcp_: Callable[[Line, str, str], None]) -> None:
         self._core = core
         self._rooms = rooms

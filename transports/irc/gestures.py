@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import ClassVar
 
 from bridge.errors import Trouble
 from bridge.events import NO_REF, MessageId, Reaction, Retraction, RoomId, Sent, Typing, TypingState
@@ -39,12 +40,13 @@ _Reacted = tuple[RoomId, MessageId, str]
 class Gestures:
     """See the module's docstring."""
 
+    __slots__ = ("_core", "_reactions", "_rooms", "_typed_at")
+
     def __init__(self, core: Core, rooms: Rooms) -> None:
         self._core = core
         self._rooms = rooms
         self._typed_at: dict[str, float] = {}
         self._reactions: dict[_Reacted, tuple[str, ...]] = {}
-        self.on_line = {"TAGMSG": self._on_tagmsg, "REDACT": self._on_redact}
 
     # ---- in
 
@@ -173,3 +175,5 @@ class Gestures:
             return
         ticket = Ticket(event.ref, "REDACT", here.channel.folded, msgid)
         core.request(ticket, here.channel.name, msgid, *((event.reason,) if event.reason else ()))
+
+    LINES: ClassVar[Mapping[str, Callable[..., None]]] = {"TAGMSG": _on_tagmsg, "REDACT": _on_redact}

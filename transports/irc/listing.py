@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import ClassVar
 
 from bridge.errors import BridgeError, Trouble
 from bridge.events import RoomId
@@ -22,7 +23,7 @@ SILENCE = 25.0
 EARLY_PAGE = 3.0
 """Seconds after which questions are answered from what has come in."""
 MAX_ROOMS = 200_000
-MAX_TOPIC = 500
+MAX_TOPIC = 200
 """Characters of a topic that are kept."""
 
 Pager = Callable[[Sequence[RoomInfo], bool], RoomPage | BridgeError]
@@ -31,6 +32,8 @@ Pager = Callable[[Sequence[RoomInfo], bool], RoomPage | BridgeError]
 
 class Listing:
     """See the module's docstring."""
+
+    __slots__ = ("_complete_at", "_core", "_early", "_end", "_rooms", "_sorted", "_streaming", "_waiting")
 
     def __init__(self, core: Core) -> None:
         self._core = core
@@ -41,16 +44,11 @@ class Listing:
         self._waiting: list[tuple[int, Pager]] = []
         self._end: Appointment | None = None
         self._early: Appointment | None = None
-        self.on_line: dict[str, Callable[[Line], bool]] = {
-            Numeric.RPL_LISTSTART: lambda line: self._streaming,
-            Numeric.RPL_LIST: self._on_list,
-            Numeric.RPL_LISTEND: self._on_end,
-        }
 
     @property
-    def waiting(self) -> bool:
-        """True while a question has no answer."""
-        return bool(self._waiting)
+    def waiting(self) -> int:
+        """How many questions have no answer."""
+        return len(self._waiting)
 
     def known(self, room: RoomId) -> RoomInfo | None:
         """Return a channel of the list, if it is there."""
@@ -59,15 +57,14 @@ class Listing:
     def ask(self, token: int, pager: Pager) -> None:
         """Answer from the list, asking the server for it first if it is not fresh."""
         now = self._core.clock()
-        if self._complete_at is not None and now - self._complete_at < FRESH:
+        if self._complete_at is not None and now - self._complete_at <= FRESH:
             self._core.answer(token, pager(self._sorted, True))
             return
         self._waiting.append((token, pager))
         if self._streaming:
             self._answer_early_later()
             return
-        self._rooms = {}
-        self._complete_at = None
+        self._forget()
         self._streaming = True
         self._core.send("LIST")
         self._expect_more()
@@ -94,6 +91,9 @@ class Listing:
             self._end.cancel()
         self._end = self._core.agenda.after(SILENCE, lambda: self.fail(BridgeError(Trouble.TIMED_OUT)))
 
+    def _on_start(self, line: Line) -> bool:
+        return self._streaming
+
     def _on_list(self, line: Line) -> bool:
         """RPL_LIST: ``me #chan 12 :topic``."""
         if not self._streaming or len(line.params) < 3:
@@ -113,9 +113,16 @@ class Listing:
             return False
         self._stop()
         self._complete_at = self._core.clock()
+        self._end = self._core.agenda.after(FRESH, self._forget)
         self._sort()
         self._answer(complete=True)
         return True
+
+    def _forget(self) -> None:
+        """Nobody is served an old list, so it need not be kept."""
+        self._end = self._complete_at = None
+        self._rooms = {}
+        self._sorted = ()
 
     def _answer_early_later(self) -> None:
         if self._early is None:
@@ -136,6 +143,12 @@ class Listing:
 
     def _sort(self) -> None:
         self._sorted = sorted(self._rooms.values(), key=_room)
+
+    REPLIES: ClassVar[Mapping[str, Callable[..., bool]]] = {
+        Numeric.RPL_LISTSTART: _on_start,
+        Numeric.RPL_LIST: _on_list,
+        Numeric.RPL_LISTEND: _on_end,
+    }
 
 
 def page(query: RoomList, rooms: Sequence[RoomInfo], complete: bool) -> RoomPage | BridgeError:

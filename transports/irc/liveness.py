@@ -6,6 +6,9 @@ before it were dealt with. There is one under way at a time.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from typing import ClassVar
+
 from .agenda import Appointment
 from .core import Core, State
 from .wire import Line
@@ -23,6 +26,8 @@ TOKEN = "xb"
 
 class Liveness:
     """See the module's docstring; `heard_at` is set by the session whenever bytes come in."""
+
+    __slots__ = ("_asked_at", "_core", "_fence", "_fenced_at", "_under_way", "_watch", "heard_at")
 
     def __init__(self, core: Core) -> None:
         self._core = core
@@ -127,3 +132,5 @@ class Liveness:
             self._expect()
         else:
             self._watch_again(SILENCE - silent)
+
+    REPLIES: ClassVar[Mapping[str, Callable[..., bool]]] = {"PING": on_ping, "PONG": on_pong}

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from typing import ClassVar
+
 from bridge.errors import Trouble
 from bridge.events import (
     Affiliation,
@@ -11,6 +14,7 @@ from bridge.events import (
     Ref,
     Role,
     RoomId,
+    RoomNotice,
     Sent,
     SetAffiliation,
     SetRole,
@@ -19,6 +23,7 @@ from bridge.events import (
 
 from .core import Core
 from .rooms import Membership, Rooms
+from .tables import Numeric
 from .tickets import Ticket
 from .translate import mode_changes
 from .wire import Line, split_text
@@ -29,6 +34,8 @@ MAX_BANS = 100
 
 class Moderation:
     """See the module's docstring."""
+
+    __slots__ = ("_bans", "_core", "_rooms")
 
     def __init__(self, core: Core, rooms: Rooms) -> None:
         self._core = core
@@ -78,6 +85,20 @@ class Moderation:
         if ticket is not None:
             core.tickets.settle(ticket)
         core.notice(f"{nick} has been invited to {channel}")
+        return True
+
+    def on_invite(self, line: Line) -> bool:
+        """``INVITE nick #chan``: us, or (IRCv3 invite-notify) somebody else."""
+        if len(line.params) < 2:
+            return True
+        core = self._core
+        nick, channel = line.params[:2]
+        here = self._rooms.here.get(core.fold[channel])
+        if core.is_me(nick):
+            core.emit(Invite(room=core.shared.room_id(channel), nick=line.nick))
+        elif here is not None:
+            text = f"{nick} has been invited to {channel} by {line.nick}"
+            core.emit(RoomNotice(room=here.channel.room, text=text))
         return True
 
     def set_role(self, event: SetRole) -> None:
@@ -146,6 +167,11 @@ class Moderation:
             core.request(ticket, here.channel.name, letters, *(argument for _, _, argument in part))
             if ticket.ended:
                 return
+
+    REPLIES: ClassVar[Mapping[str, Callable[..., bool]]] = {
+        Numeric.RPL_INVITING: on_inviting,
+        "INVITE": on_invite,
+    }
 
 
 def _is_mask(name: str) -> bool:

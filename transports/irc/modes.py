@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
+from typing import ClassVar
 
 from bridge.events import Incoming, OccupantChange, RoomConfig, RoomNotice, Topic
 
@@ -11,6 +12,7 @@ from .core import Core
 from .isupport import ModeChange
 from .rooms import Membership, Rooms
 from .shared import Heard
+from .tables import Numeric
 from .translate import from_irc
 from .wire import Line
 
@@ -21,10 +23,11 @@ MAX_FLAGS = 64
 class Modes:
     """See the module's docstring."""
 
+    __slots__ = ("_core", "_rooms")
+
     def __init__(self, core: Core, rooms: Rooms) -> None:
         self._core = core
         self._rooms = rooms
-        self.on_line = {"MODE": self._on_mode, "TOPIC": self._on_topic}
 
     # ---- MODE
 
@@ -113,6 +116,9 @@ class Modes:
             ticket = core.tickets.find("TOPIC", channel.folded)
             if ticket is not None:
                 core.tickets.settle(ticket)
+
+    LINES: ClassVar[Mapping[str, Callable[..., None]]] = {"MODE": _on_mode, "TOPIC": _on_topic}
+    REPLIES: ClassVar[Mapping[str, Callable[..., bool]]] = {Numeric.RPL_CHANNELMODEIS: on_channel_modes}
 
 
 def _with_changes(flags: str, changes: Iterable[ModeChange], prefix_modes: str) -> str:

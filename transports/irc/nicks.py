@@ -19,6 +19,8 @@ TIMEOUT = 30.0
 class Nicks:
     """See the module's docstring."""
 
+    __slots__ = ("_asked", "_core", "_registration", "_rooms", "_rooms_asking", "_timeout")
+
     def __init__(self, core: Core, rooms: Rooms, registration: Registration) -> None:
         self._core = core
         self._rooms = rooms
@@ -49,10 +51,16 @@ class Nicks:
         self._cancel()
         self._timeout = core.agenda.after(TIMEOUT, self._expired)
 
-    def changed(self) -> None:
+    def somebody_left(self, folded: str) -> None:
+        """A nick is free again."""
+        self._registration.somebody_left(folded)
+
+    def changed(self, nick: str) -> None:
         """The user has a new nick."""
+        self._core.renamed(nick)
+        self._core.known_nick = nick
         if self._rooms_asking:
-            self._registration.wanted_nick = self._core.nick
+            self._registration.wanted_nick = nick
         self._rooms_asking.clear()
         self._cancel()
 

@@ -141,11 +141,10 @@ class People:
         facts = person.facts
         return f"{local}/{facts.user}@{facts.host}" if facts.host else local
 
-    def identity(self, folded: str, account: str = "") -> str:
+    def identity(self, folded: str) -> str:
         """Return what is stable of whoever has this nick; see `Occupant.identity`."""
-        if not account:
-            person = self.find(folded)
-            account = person.facts.account if person is not None else ""
+        person = self.find(folded)
+        account = person.facts.account if person is not None else ""
         return "a:" + account if account else "n:" + folded
 
     def _sweep(self) -> None:

@@ -5,8 +5,8 @@ Every question ends in an `Answer`: a result, or a BridgeError after its time-ou
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar
 
 from bridge.errors import BridgeError, Trouble
 from bridge.events import Affiliation, ContactId
@@ -43,6 +43,16 @@ MAX_CHANNELS = 200
 """Channels of a person that are read from a WHOIS."""
 
 
+_NOBODY = frozenset({Numeric.ERR_NOSUCHNICK, Numeric.ERR_NOSUCHSERVER, Numeric.ERR_WASNOSUCHNICK})
+_WHOIS_EXTRAS = frozenset(
+    {Numeric.RPL_WHOISCERTFP, Numeric.RPL_WHOISREGNICK, Numeric.RPL_WHOISADMIN, Numeric.RPL_WHOISHELPOP,
+     Numeric.RPL_WHOISOPERATOR, Numeric.RPL_WHOISSPECIAL, Numeric.RPL_WHOISBOT, Numeric.RPL_WHOISACTUALLY,
+     Numeric.RPL_WHOISGATEWAY, Numeric.RPL_WHOISHOST, Numeric.RPL_WHOISMODES, Numeric.RPL_WHOISSECURE,
+     Numeric.RPL_WHOISKEYVALUE}
+)  # fmt: skip
+"""Lines of a WHOIS that no field is for."""
+
+
 class _Whois:
     """What is known so far of a person who was asked about."""
 
@@ -69,53 +79,36 @@ class _Bans:
 class Queries:
     """See the module's docstring."""
 
-    def __init__(self, core: Core, rooms: Rooms, questions: Questions) -> None:
+    __slots__ = ("_bans", "_core", "_ctcp_waiting", "_listing", "_questions", "_rooms", "_whois")
+
+    def __init__(self, core: Core, rooms: Rooms, questions: Questions, listing: Listing) -> None:
         self._core = core
         self._rooms = rooms
         self._questions = questions
         self._whois: dict[str, _Whois] = {}
         self._bans: dict[str, _Bans] = {}
         self._ctcp_waiting = 0
-        self.listing = Listing(core)
-        self._methods: dict[type, Callable[[Any, int], None]] = {
-            RoomQuery: self._ask_room,
-            RoomList: self._ask_list,
-            AffiliationList: self._ask_affiliations,
-            ContactQuery: self._ask_contact,
-            ContactPing: self._ask_ping,
-            ContactVersion: self._ask_version,
-            ContactTime: self._ask_time,
-        }
-        self.on_line: dict[str, Callable[[Line], bool]] = {
-            **self.listing.on_line,
-            Numeric.RPL_BANLIST: self._on_ban,
-            Numeric.RPL_ENDOFBANLIST: self._on_end_of_bans,
-            Numeric.RPL_WHOISUSER: self._on_whois_user,
-            Numeric.RPL_WHOISSERVER: self._on_whois_server,
-            Numeric.RPL_WHOISIDLE: self._on_whois_idle,
-            Numeric.RPL_WHOISACCOUNT: self._on_whois_account,
-            Numeric.RPL_WHOISCHANNELS: self._on_whois_channels,
-            Numeric.RPL_AWAY: self._on_whois_away,
-            Numeric.RPL_ENDOFWHOIS: self._on_end_of_whois,
-            **dict.fromkeys(_WHOIS_EXTRAS, self._on_whois_extra),
-        }
+        self._listing = listing
 
     @property
     def waiting(self) -> bool:
         """True while a question has no answer."""
-        return bool(self._whois or self._bans or self.listing.waiting or self._ctcp_waiting)
+        return self._count() > 0
+
+    def _count(self) -> int:
+        return len(self._whois) + len(self._bans) + self._listing.waiting + self._ctcp_waiting
 
     def ask(self, query: object, token: int) -> None:
         """Ask the server."""
-        method = self._methods.get(type(query))
+        method = self._QUERIES.get(type(query))
         if method is None:
             self._core.answer(token, BridgeError(Trouble.UNSUPPORTED))
         elif not self._core.online:
             self._core.answer(token, BridgeError(Trouble.NOT_CONNECTED))
-        elif len(self._whois) + len(self._bans) + self._ctcp_waiting >= MAX_WAITING:
+        elif self._count() >= MAX_WAITING:
             self._core.answer(token, BridgeError(Trouble.TOO_MANY))
         else:
-            method(query, token)
+            method(self, query, token)
 
     def link_lost(self) -> None:
         """No answer can come."""
@@ -126,7 +119,7 @@ class Queries:
             self._end(bans, error)
         self._whois.clear()
         self._bans.clear()
-        self.listing.fail(error)
+        self._listing.fail(error)
 
     def _end(self, waiting: _Whois | _Bans, result: object) -> None:
         waiting.timeout.cancel()
@@ -149,11 +142,11 @@ class Queries:
         elif not self._core.isupport.is_legal_channel(name):
             self._core.answer(token, BridgeError(Trouble.NO_SUCH_ROOM))
         else:
-            known = self.listing.known(query.room)
+            known = self._listing.known(query.room)
             self._core.answer(token, known or RoomInfo(room=query.room, name=name))
 
     def _ask_list(self, query: RoomList, token: int) -> None:
-        self.listing.ask(token, lambda rooms, complete: page(query, rooms, complete))
+        self._listing.ask(token, lambda rooms, complete: page(query, rooms, complete))
 
     def _ask_affiliations(self, query: AffiliationList, token: int) -> None:
         here = self._rooms.find(query.room)
@@ -331,7 +324,7 @@ class Queries:
             TROUBLES.get(line.command, Trouble.REFUSED), line.params[-1] if len(line.params) > 1 else ""
         )
         if line.command == Numeric.RPL_TRYAGAIN:
-            return len(line.params) > 1 and line.params[1].upper() == "LIST" and self.listing.fail(error)
+            return len(line.params) > 1 and line.params[1].upper() == "LIST" and self._listing.fail(error)
         if len(line.params) < 3:
             return False
         folded = core.fold[line.params[1]]
@@ -341,12 +334,24 @@ class Queries:
             return self._fail_whois(folded, nobody) if asked else self._questions.no_such_nick(folded, nobody)
         return self._fail_bans(folded, error)
 
-
-_NOBODY = frozenset({Numeric.ERR_NOSUCHNICK, Numeric.ERR_NOSUCHSERVER, Numeric.ERR_WASNOSUCHNICK})
-_WHOIS_EXTRAS = frozenset(
-    {Numeric.RPL_WHOISCERTFP, Numeric.RPL_WHOISREGNICK, Numeric.RPL_WHOISADMIN, Numeric.RPL_WHOISHELPOP,
-     Numeric.RPL_WHOISOPERATOR, Numeric.RPL_WHOISSPECIAL, Numeric.RPL_WHOISBOT, Numeric.RPL_WHOISACTUALLY,
-     Numeric.RPL_WHOISGATEWAY, Numeric.RPL_WHOISHOST, Numeric.RPL_WHOISMODES, Numeric.RPL_WHOISSECURE,
-     Numeric.RPL_WHOISKEYVALUE}
-)  # fmt: skip
-"""Lines of a WHOIS that no field is for."""
+    _QUERIES: ClassVar[Mapping[type, Callable[..., None]]] = {
+        RoomQuery: _ask_room,
+        RoomList: _ask_list,
+        AffiliationList: _ask_affiliations,
+        ContactQuery: _ask_contact,
+        ContactPing: _ask_ping,
+        ContactVersion: _ask_version,
+        ContactTime: _ask_time,
+    }
+    REPLIES: ClassVar[Mapping[str, Callable[..., bool]]] = {
+        Numeric.RPL_BANLIST: _on_ban,
+        Numeric.RPL_ENDOFBANLIST: _on_end_of_bans,
+        Numeric.RPL_WHOISUSER: _on_whois_user,
+        Numeric.RPL_WHOISSERVER: _on_whois_server,
+        Numeric.RPL_WHOISIDLE: _on_whois_idle,
+        Numeric.RPL_WHOISACCOUNT: _on_whois_account,
+        Numeric.RPL_WHOISCHANNELS: _on_whois_channels,
+        Numeric.RPL_AWAY: _on_whois_away,
+        Numeric.RPL_ENDOFWHOIS: _on_end_of_whois,
+        **dict.fromkeys(_WHOIS_EXTRAS, _on_whois_extra),
+    }

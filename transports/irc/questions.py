@@ -33,15 +33,23 @@ Ended = Callable[[str | BridgeError], None]
 class Questions:
     """See the module's docstring."""
 
+    __slots__ = ("_answered_at", "_asked", "_core")
+
     def __init__(self, core: Core) -> None:
         self._core = core
         self._answered_at: list[float] = []
         self._asked: dict[tuple[str, str], tuple[Appointment, list[Ended]]] = {}
 
+    def receive(self, line: Line, command: str, argument: str) -> None:
+        """A CTCP question or answer for the user."""
+        if line.command == "PRIVMSG":
+            self._on_question(line, command, argument)
+        else:
+            self._on_answer(line, command, argument)
+
     # ---- about the user
 
-    def asked(self, line: Line, command: str, argument: str) -> None:
-        """Somebody asks about the user."""
+    def _on_question(self, line: Line, command: str, argument: str) -> None:
         core = self._core
         if command in TO_CLIENT and self._may_answer():
             contact = core.shared.contact_id(line.nick)
@@ -89,8 +97,7 @@ class Questions:
             timeout = core.agenda.after(TIMEOUT, lambda: self._end(key, BridgeError(Trouble.TIMED_OUT)))
             self._asked[key] = (timeout, [ended])
 
-    def answered(self, line: Line, command: str, text: str) -> None:
-        """Somebody's client has answered."""
+    def _on_answer(self, line: Line, command: str, text: str) -> None:
         if not self._end((self._core.fold[line.nick], command), text):
             self._core.notice(f"CTCP {command} reply from {line.nick}: {text}")
 

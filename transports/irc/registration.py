@@ -6,9 +6,9 @@ again when the server offers SASL anew.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from enum import Enum
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 from bridge.errors import BridgeError, Trouble
 
@@ -58,6 +58,12 @@ class Outcome(Protocol):
 class Registration:
     """See the module's docstring; `secure` tells that the link is encrypted."""
 
+    __slots__ = (
+        "_challenge", "_core", "_failed_mechanisms", "_login", "_login_error", "_mechanism", "_negotiating",
+        "_nonce", "_offered", "_outcome", "_regain", "_requested", "_secure", "_timeout", "_tries",
+        "wanted_nick",
+    )  # fmt: skip
+
     def __init__(self, core: Core, outcome: Outcome, nonce: Callable[[], str]) -> None:
         self._core = core
         self._outcome = outcome
@@ -75,15 +81,6 @@ class Registration:
         self._timeout: Appointment | None = None
         self._regain: Appointment | None = None
         self.wanted_nick = core.profile.nick
-        self.on_command: dict[str, Callable[[Line], bool]] = {
-            "CAP": self._on_cap,
-            "AUTHENTICATE": self._on_authenticate,
-            Numeric.RPL_WELCOME: self._on_welcome,
-            Numeric.RPL_SASLSUCCESS: self._on_logged_in,
-            Numeric.RPL_SASLMECHS: self._on_mechanisms,
-            Numeric.ERR_UNKNOWNCOMMAND: self._on_unknown_command,
-            **dict.fromkeys(LOGIN_REFUSALS, self._on_login_refused),
-        }
 
     # ---- the way in
 
@@ -199,7 +196,8 @@ class Registration:
         self._requested = max(0, self._requested - 1)
         if granted:
             removed = {name[1:] for name in names if name[:1] == "-"}
-            core.capabilities = (core.capabilities | {name.lstrip("~=") for name in names}) - removed
+            granted_names = {name.lstrip("~=") for name in names}
+            core.capabilities = (core.capabilities | (granted_names & ALWAYS_WANTED)) - removed
             if "sasl" in names:
                 self._log_in()
         elif len(names) > 1:  # one of them is refused: ask for each alone
@@ -347,6 +345,16 @@ class Registration:
         if self._regain is not None and folded == self._core.fold[self.wanted_nick]:
             self._regain.cancel()
             self._regain_now()
+
+    REPLIES: ClassVar[Mapping[str, Callable[..., bool]]] = {
+        "CAP": _on_cap,
+        "AUTHENTICATE": _on_authenticate,
+        Numeric.RPL_WELCOME: _on_welcome,
+        Numeric.RPL_SASLSUCCESS: _on_logged_in,
+        Numeric.RPL_SASLMECHS: _on_mechanisms,
+        Numeric.ERR_UNKNOWNCOMMAND: _on_unknown_command,
+        **dict.fromkeys(LOGIN_REFUSALS, _on_login_refused),
+    }
 
 
 def _grouped(names: list[str]) -> list[str]:

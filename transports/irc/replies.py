@@ -5,49 +5,68 @@ The texts are those of Biboumi, which people and their scripts know.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import ClassVar
 
 from bridge.errors import BridgeError, Trouble
 
 from .core import Core
+from .isupport import DEFAULT
 from .tables import MESSAGE_REFUSALS, TROUBLES, Numeric, Tag
 from .translate import from_irc
 from .wire import Line
 
+BANISHED = ("k-line", "kline", "g-line", "gline", "z-line", "banned", "killed", "throttl", "too fast")
+"""Words of an ERROR after which coming back at once makes it worse."""
+RETRY_AFTER_BAN = 300.0
+"""Seconds to stay away then."""
 MAX_MOTD = 500
 """Lines of a message of the day that are shown."""
 SILENT = frozenset(
-    {Numeric.RPL_ENDOFMOTD, Numeric.RPL_MOTDSTART, Numeric.RPL_CREATIONTIME, Numeric.RPL_NOTOPIC,
-     Numeric.RPL_UNAWAY, Numeric.RPL_NOWAWAY}
+    {Numeric.RPL_ENDOFMOTD, Numeric.RPL_MOTDSTART, Numeric.RPL_CREATIONTIME, Numeric.RPL_UNAWAY,
+     Numeric.RPL_NOWAWAY}
 )  # fmt: skip
 """Numerics that would tell the user nothing."""
+SHOWN_WORDS = frozenset({"WALLOPS", "GLOBOPS"})
+"""Commands other than numerics whose words are for the user."""
 
 Reply = Callable[[Line], bool]
 """Deals with a reply; False has it shown to the user as well."""
 
 
 class Replies:
-    """See the module's docstring; `on_flood` is called when the server finds the user too fast."""
+    """See the module's docstring."""
+
+    __slots__ = ("_core", "_isupport", "_motd")
 
     def __init__(self, core: Core) -> None:
         self._core = core
         self._motd: list[str] = []
-        self.on_line: dict[str, Reply] = {
-            Numeric.RPL_ISUPPORT: self._on_isupport,
-            Numeric.RPL_MOTDSTART: self._on_motd_start,
-            Numeric.RPL_MOTD: self._on_motd,
-            Numeric.RPL_ENDOFMOTD: self._on_end_of_motd,
-            Numeric.RPL_VISIBLEHOST: self._on_visible_host,
-            "FAIL": self._on_standard,
-            "WARN": self._on_standard,
-            "NOTE": self._on_standard,
-            "ACK": lambda line: True,
-        }
+        self._isupport = DEFAULT
+
+    def begin(self) -> None:
+        """A connection is made: what the server said of itself before holds until it says it anew."""
+        self._isupport = DEFAULT
+        self._motd = []
 
     # ---- what the server says of itself
 
     def _on_isupport(self, line: Line) -> bool:
-        self._core.supports(self._core.isupport.updated(line.params))
+        self._isupport = self._isupport.updated(line.params)
+        self._core.supports(self._isupport)
+        return True
+
+    def _on_error(self, line: Line) -> bool:
+        """The server ends the link, and says why."""
+        core = self._core
+        text = line.params[-1] if line.params else ""
+        core.reason = core.reason or text
+        core.notice(f"ERROR: {text}")
+        words = text.lower()
+        if "flood" in words:
+            core.pace.slow_down()
+        if any(word in words for word in BANISHED):
+            core.retry_after = RETRY_AFTER_BAN
         return True
 
     def _on_visible_host(self, line: Line) -> bool:
@@ -69,6 +88,10 @@ class Replies:
         if self._motd:
             self._core.notice("\n".join(self._motd))
         self._motd = []
+        return True
+
+    def _on_ack(self, line: Line) -> bool:
+        """IRCv3 labeled-response: there is nothing else to say."""
         return True
 
     # ---- errors
@@ -104,7 +127,11 @@ class Replies:
 
     def show(self, line: Line) -> None:
         """Have the user read a reply that nothing else came of."""
-        if line.command in SILENT or len(line.params) < 2:
+        command = line.command
+        if command in SHOWN_WORDS and line.params:
+            self._core.notice(f"{command} from {line.nick}: {from_irc(line.params[-1]).plain}")
+            return
+        if command in SILENT or len(line.params) < 2 or not command.isdigit():
             return
         if line.command in TROUBLES:
             text = line.params[2] if len(line.params) > 2 else "Unspecified error"
@@ -113,3 +140,16 @@ class Replies:
             words = " ".join(line.params[1:])
         plain = from_irc(words).plain
         self._core.notice(f"{line.source}: {plain}" if line.source else plain)
+
+    REPLIES: ClassVar[Mapping[str, Callable[..., bool]]] = {
+        Numeric.RPL_ISUPPORT: _on_isupport,
+        Numeric.RPL_MOTDSTART: _on_motd_start,
+        Numeric.RPL_MOTD: _on_motd,
+        Numeric.RPL_ENDOFMOTD: _on_end_of_motd,
+        Numeric.RPL_VISIBLEHOST: _on_visible_host,
+        "FAIL": _on_standard,
+        "WARN": _on_standard,
+        "NOTE": _on_standard,
+        "ACK": _on_ack,
+        "ERROR": _on_error,
+    }

@@ -6,9 +6,10 @@ link broke is entered again, or ends in `Exited`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from enum import Enum
 from functools import partial
+from typing import ClassVar
 
 from bridge.errors import BridgeError, Trouble
 from bridge.events import (
@@ -27,10 +28,10 @@ from bridge.events import (
 )
 
 from .agenda import Appointment
-from .channel import Channel, Member, Members, NamesPart, Transition
+from .channel import MAX_MEMBERS, Channel, Member, Members, NamesPart, Transition
 from .core import Core
 from .shared import Heard
-from .tables import FORWARDS, JOIN_REFUSALS
+from .tables import FORWARDS, JOIN_REFUSALS, Numeric
 from .window import Place
 from .wire import Line
 
@@ -43,10 +44,11 @@ INVITED_FOR = 60.0
 JOIN_BYTES = 300
 """Bytes of channels and keys in one JOIN."""
 MAX_ROOMS = 500
-"""Channels that one user can be in, or be forced into."""
-MAX_LATE = 5000
+"""Channels that one user can be in."""
+MAX_FORCED = 10
+"""Channels that one user can be forced into at a time."""
+MAX_LATE = 1000
 """Lines kept of a channel whose NAMES reply is still coming in."""
-MAX_NAMES_PARTS = 20_000
 
 
 class Stage(Enum):
@@ -100,6 +102,8 @@ class Rooms:
     `replay` are lines that were kept back, and are to be read again; `settle` is called before a
     line is applied, to tell what must be told before.
     """
+
+    __slots__ = ("_all", "_core", "_naming", "_offered", "here", "replay", "settle")
 
     def __init__(self, core: Core) -> None:
         self._core = core
@@ -285,7 +289,7 @@ class Rooms:
         folded = core.fold[name]
         here = self._all.get(folded)
         if here is None:
-            if len(self._all) >= MAX_ROOMS:
+            if sum(each.stage is Stage.FORCED for each in self._all.values()) >= MAX_FORCED:
                 return
             here = self._new(core.shared.room_id(name), name)
             here.stage = Stage.FORCED
@@ -302,7 +306,7 @@ class Rooms:
         here.late = []
         self._naming[folded] = here
         here.gone = None
-        here.cursor = channel.marks.pop(core.folded_nick, channel.window.end)
+        here.cursor = channel.entry_point(core.folded_nick, core.clock())
         here.ahead = None
         if here.stage is not Stage.LEAVING and here.stage is not Stage.FORCED:
             here.stage = Stage.NAMING
@@ -315,7 +319,7 @@ class Rooms:
         here = self._all.get(self._core.fold[line.params[-2]])
         if here is None or here.names is None:
             return False
-        if len(here.names) < MAX_NAMES_PARTS:
+        if sum(len(part.members) for part in here.names) < MAX_MEMBERS:
             core = self._core
             here.names.append(core.shared.names_part(line.params[-1], core.isupport))
         return True
@@ -473,6 +477,19 @@ class Rooms:
             else:
                 self.refused(here, BridgeError(Trouble.NOT_CONNECTED, reason))
 
+    def refold(self) -> None:
+        """The server folds names in another way than was thought."""
+        fold = self._core.fold
+        if all(fold[here.channel.name] == folded for folded, here in self._all.items()):
+            return
+        for here in self:
+            here.channel.folded = fold[here.channel.name]
+        self._all, here_, naming = (
+            {each.channel.folded: each for each in old.values()}
+            for old in (self._all, self.here, self._naming)
+        )
+        self.here, self._naming = here_, naming
+
     def tell_new_nick(self, old: str) -> None:
         """After a reconnection the user may have another nick than before."""
         core = self._core
@@ -519,7 +536,7 @@ class Rooms:
         here = self._all.get(self._core.fold[line.params[1]]) if len(line.params) > 1 else None
         if here is None or here.names is None:
             return False
-        text = line.params[2] if line.command == "332" and len(line.params) > 2 else ""
+        text = line.params[2] if line.command == Numeric.RPL_TOPIC and len(line.params) > 2 else ""
         topic = here.channel.topic
         if topic is None or topic.text != text:
             here.channel.topic = Topic(room=here.channel.room, text=text) if text else None
@@ -537,3 +554,11 @@ class Rooms:
             if (topic.nick, topic.time) != (nick, float(time)):
                 here.channel.topic = Topic(room=topic.room, text=topic.text, nick=nick, time=float(time))
         return True
+
+    REPLIES: ClassVar[Mapping[str, Callable[..., bool]]] = {
+        Numeric.RPL_NAMREPLY: on_names,
+        Numeric.RPL_ENDOFNAMES: on_end_of_names,
+        Numeric.RPL_TOPIC: on_topic,
+        Numeric.RPL_NOTOPIC: on_topic,
+        Numeric.RPL_TOPICWHOTIME: on_topic_setter,
+    }

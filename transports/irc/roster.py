@@ -6,13 +6,15 @@ with its events by (members before, line); see `channel.Channel`.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
+from typing import ClassVar
 
 from bridge.events import Exit, Join, Kick, Leave, NickChange, OccupantChange
 
-from .channel import Channel, Events, Member, Members, Transition
+from .channel import MAX_MEMBERS, Channel, Events, Member, Members, Transition
 from .core import Core
+from .nicks import Nicks
 from .people import Person
 from .rooms import Rooms, Stage
 from .shared import Heard
@@ -21,24 +23,15 @@ from .wire import Line
 
 
 class Roster:
-    """See the module's docstring; `left` is called with each nick that is free again."""
+    """See the module's docstring."""
 
-    def __init__(self, core: Core, rooms: Rooms, splits: Splits, left: Callable[[str], None]) -> None:
+    __slots__ = ("_core", "_nicks", "_rooms", "_splits")
+
+    def __init__(self, core: Core, rooms: Rooms, splits: Splits, nicks: Nicks) -> None:
         self._core = core
         self._rooms = rooms
         self._splits = splits
-        self._left = left
-        self.on_line = {
-            "JOIN": self._on_join,
-            "PART": self._on_part,
-            "KICK": self._on_kick,
-            "QUIT": self._on_quit,
-            "KILL": self._on_quit,
-            "NICK": self._on_nick,
-            "AWAY": self._on_away,
-            "ACCOUNT": self._on_account,
-            "CHGHOST": self._on_chghost,
-        }
+        self._nicks = nicks
 
     # ---- one channel
 
@@ -70,8 +63,8 @@ class Roster:
 
     def _joined(self, channel: Channel, members: Members, line: Line, folded: str, cursor: int) -> Transition:
         person = self._seen(line, folded)
-        channel.mark(folded, cursor)
-        if folded in members:
+        channel.mark(folded, cursor, self._core.clock())
+        if folded in members or len(members) >= MAX_MEMBERS:
             return members, ()
         after = channel.with_member(members, person, "")
         return after, (Join(room=channel.room, occupant=channel.occupant((person, ""))),)
@@ -144,7 +137,7 @@ class Roster:
 
     def _on_quit(self, heard: Heard) -> None:
         line = heard.line
-        nick = line.params[0] if line.command == "KILL" and line.params else line.nick
+        nick = line.nick
         reason = line.params[-1] if line.params else ""
         if self._core.is_me(nick):
             return
@@ -160,7 +153,7 @@ class Roster:
                     here, heard, partial(self._gone, here.channel, here.members, folded, reason)
                 )
         self._postpone_everywhere(heard)
-        self._left(folded)
+        self._nicks.somebody_left(folded)
 
     def _on_nick(self, heard: Heard) -> None:
         line, core = heard.line, self._core
@@ -171,7 +164,7 @@ class Roster:
         people = core.shared.people
         person = people.find(old)
         if core.is_me(line.nick):
-            core.renamed(new)
+            self._nicks.changed(new)
         renamed = people.renamed(person, new, folded) if person is not None else people.get(new, folded)
         for here in tuple(self._rooms.here.values()):
             if old in here.members:
@@ -185,7 +178,7 @@ class Roster:
                 )
         self._postpone_everywhere(heard)
         if old != folded:
-            self._left(old)
+            self._nicks.somebody_left(old)
 
     def _renamed(
         self, channel: Channel, members: Members, nick: str, folded: str, person: Person
@@ -223,6 +216,9 @@ class Roster:
         self._core.shared.people.learn_host(person, user, host)
         self._changed(person)
 
+    def _on_setname(self, heard: Heard) -> None:
+        """IRCv3 setname: real names are asked for when they are wanted (WHOIS)."""
+
     def _person(self, line: Line) -> Person | None:
         return self._core.shared.people.find(self._core.fold[line.nick])
 
@@ -238,6 +234,18 @@ class Roster:
     def _postpone_everywhere(self, heard: Heard) -> None:
         for here in self._rooms.naming():
             self._rooms.postpone(here, heard)
+
+    LINES: ClassVar[Mapping[str, Callable[..., None]]] = {
+        "JOIN": _on_join,
+        "PART": _on_part,
+        "KICK": _on_kick,
+        "QUIT": _on_quit,
+        "NICK": _on_nick,
+        "AWAY": _on_away,
+        "ACCOUNT": _on_account,
+        "CHGHOST": _on_chghost,
+        "SETNAME": _on_setname,
+    }
 
 
 def _occupant_change(channel: Channel, member: Member) -> Events:

@@ -6,6 +6,7 @@ Copies of one message that several sessions receive are one `Message`; see `wind
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import ClassVar
 
 from msgspec.structs import replace
 
@@ -28,11 +29,12 @@ from .wire import Line
 class Speech:
     """See the module's docstring; `private` gets the lines that are for the user alone."""
 
+    __slots__ = ("_core", "_private", "_rooms")
+
     def __init__(self, core: Core, rooms: Rooms, private: Callable[[Line], None]) -> None:
         self._core = core
         self._rooms = rooms
         self._private = private
-        self.on_line = {"PRIVMSG": self._on_message, "NOTICE": self._on_message}
 
     # ---- in: channels
 
@@ -102,7 +104,7 @@ class Speech:
             kind=kind,
             reply=reply_of(channel.window, line.tags),
             time=old_time(line, core.wall()),
-            identity=core.shared.people.identity(core.fold[line.nick], line.tags.get(Tag.ACCOUNT, "")),
+            identity=core.shared.people.identity(core.fold[line.nick]),
         )
 
     def _on_echo(self, here: Membership, line: Line, status: str) -> None:
@@ -188,6 +190,8 @@ class Speech:
         if "echo-message" not in core.capabilities:
             self._archive(entry)
             core.tickets.report(ticket)
+
+    LINES: ClassVar[Mapping[str, Callable[..., None]]] = {"PRIVMSG": _on_message, "NOTICE": _on_message}
 
 
 def reply_of(window: Window, tags: Mapping[str, str]) -> Reply | None:

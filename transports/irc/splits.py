@@ -50,6 +50,8 @@ class _Gathering:
 class Splits:
     """The netsplits that one session sees."""
 
+    __slots__ = ("_batches", "_core", "_gatherings")
+
     def __init__(self, core: Core) -> None:
         self._core = core
         self._gatherings: dict[tuple[Membership, bool], _Gathering] = {}

@@ -38,7 +38,7 @@ def crowd(world: World, size: int = 3, caps: str = ""):
 
 def members(client):
     """The value that a session holds."""
-    return client.session._rooms.here["#chan"].members
+    return client.session._features.rooms.here["#chan"].members
 
 
 def test_sessions_that_agree_share_their_members():
