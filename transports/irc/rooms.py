@@ -60,6 +60,7 @@ class Stage(Enum):
     IN = "in"
     FORCED = "forced"
     LEAVING = "leaving"
+    OUT = "out"
 
 
 class Membership(Place):
@@ -442,6 +443,7 @@ class Rooms:
 
     def _forget(self, here: Membership) -> None:
         here.wait(None)
+        here.stage = Stage.OUT
         self._all.pop(here.channel.folded, None)
         self._step_out(here)
 
