@@ -12,7 +12,9 @@ from typing import Any
 
 import pytest
 
-from tests.live.stage import House, Stage
+from tests.live.cast.scripted import ScriptedIrcd
+from tests.live.peers.gateway import Gateway, IrcServer
+from tests.live.stage import House, Script, Stage
 
 TEST_TIMEOUT = 120.0
 PAIRS = (("prosody", "inspircd"), ("ejabberd", "ngircd"), ("ejabberd", "hybrid"))
@@ -20,8 +22,10 @@ PAIRS = (("prosody", "inspircd"), ("ejabberd", "ngircd"), ("ejabberd", "hybrid")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Declare our mark."""
+    """Declare our marks."""
     config.addinivalue_line("markers", "stage(*ircds): the IRC servers that the test needs")
+    config.addinivalue_line("markers", "first: begins what takes long, before all other tests")
+    config.addinivalue_line("markers", "last: looks at how it ended, after all other tests")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -33,10 +37,11 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark everything here as live."""
+    """Mark everything here as live, and put tests marked first and last there."""
     for item in items:
         if "tests/live" in str(item.path):
             item.add_marker(pytest.mark.live)
+    items.sort(key=lambda item: bool(item.get_closest_marker("last")) - bool(item.get_closest_marker("first")))
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -90,6 +95,27 @@ def stage(request: pytest.FixtureRequest, house: House, loop: asyncio.AbstractEv
     """One XMPP server, one IRC server, the gateway between them, and an unused channel."""
     xmpp, ircd = request.param
     made = house.stage(xmpp, ircd)
+    yield made
+    loop.run_until_complete(made.close())
+
+
+@pytest.fixture(scope="session")
+def script_gateway(house: House, loop: asyncio.AbstractEventLoop) -> Iterator[tuple[ScriptedIrcd, Gateway]]:
+    """A scripted IRC server, and a gateway (``spare.prosody.test``) that knows no other."""
+    ircd = ScriptedIrcd()
+    loop.run_until_complete(ircd.start())
+    yield ircd, house.start_gateway("prosody", "spare", servers=[IrcServer("scripted.test", ircd.port)])
+    loop.run_until_complete(ircd.close())
+
+
+@pytest.fixture
+def script(
+    script_gateway: tuple[ScriptedIrcd, Gateway], house: House, loop: asyncio.AbstractEventLoop
+) -> Iterator[Script]:
+    """A stage whose IRC server does what the test says."""
+    ircd, gateway = script_gateway
+    ircd.reset()
+    made = Script(house, house.xmpp("prosody"), ircd, gateway, "spare.prosody.test")
     yield made
     loop.run_until_complete(made.close())
 

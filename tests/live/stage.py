@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Protocol, TypeVar
 
 from tests.live.cast.irc import IrcPerson
+from tests.live.cast.scripted import Link, ScriptedIrcd
 from tests.live.cast.xmpp import Person
 from tests.live.peers.certificates import Authority
 from tests.live.peers.gateway import Biboumi, Domain, Gateway, IrcServer, XmppBridge
@@ -149,7 +150,9 @@ class House:
 class Stage:
     """A gateway between two servers, an unused channel, and whoever a test calls up."""
 
-    def __init__(self, house: House, xmpp: XmppServer, ircd: Ircd, gateway: Gateway, domain: str) -> None:
+    def __init__(
+        self, house: House, xmpp: XmppServer, ircd: Ircd | ScriptedIrcd, gateway: Gateway, domain: str
+    ) -> None:
         self.house, self.xmpp, self.ircd, self.gateway, self.domain = house, xmpp, ircd, gateway, domain
         self.number = house.number()
         self.channel = self.new_channel()
@@ -217,3 +220,17 @@ class Stage:
             *(person.quit() for person in self._irc),
             return_exceptions=True,
         )
+
+
+class Script(Stage):
+    """A stage whose IRC server is scripted."""
+
+    ircd: ScriptedIrcd
+
+    async def enter(self) -> tuple[Person, Link]:
+        """Let Romeo join the test's channel; Juliet is its operator."""
+        romeo = await self.on_xmpp("romeo")
+        romeo.enter(self.room, "romeo")
+        link = await self.ircd.link()
+        await romeo.joined(self.room)
+        return romeo, link

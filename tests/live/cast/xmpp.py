@@ -109,7 +109,7 @@ class Talker:
     def _is_notice(stanza: Stanza) -> bool:
         sender = stanza.get("from", "").partition("/")[0]
         local, at, _ = sender.rpartition("@")
-        return not at or ("%" not in local and local[:1] not in "#&")
+        return not at or ("%" not in local and "." in local and local[:1] not in "#&")
 
     def _answer(self, request: Stanza) -> None:
         """Answer the gateway's own questions as a client does; tests may read and override them."""
@@ -241,6 +241,19 @@ class Talker:
         return await self.notices.find_where(
             lambda stanza: text in (stanza.findtext("body") or ""), f"a notice with {text!r}"
         )
+
+    async def find_anywhere(self, pattern: Pattern) -> Stanza:
+        """Return the first match in either mailbox, dropping what is before it."""
+        boxes = (self.mailbox, self.notices)
+        waits = [asyncio.ensure_future(box.find(pattern)) for box in boxes]
+        done, left = await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        for wait in left:
+            wait.cancel()
+        return done.pop().result()
+
+    async def eventually(self, text: str) -> Stanza:
+        """Return the first message of anybody whose body contains `text`."""
+        return await self.find_anywhere(Pattern("message", has=f"body[contains(., {quoteattr(text)})]"))
 
     async def nothing_more(self, gateway: str) -> None:
         """Fail if anything waits, or comes before the gateway's answer to a ping."""

@@ -185,7 +185,7 @@ admin {{ name = "a"; description = "a"; email = "a@localhost"; }};
 class {{ name = "users"; ping_time = 2 minutes; max_number = 5000; max_global = 5000; max_local = 5000;
   sendq = 1 megabyte; recvq = 8000 bytes; }};
 listen {{ host = "127.0.0.1"; port = {port}; }};
-auth {{ user = "*@*"; class = "users"; flags = exceed_limit, kline_exempt, xline_exempt, no_tilde; }};
+auth {{ user = "*@*"; class = "users"; flags = exceed_limit, kline_exempt, xline_exempt, no_tilde, can_flood; }};
 operator {{ name = "{oper[0]}"; user = "*@*"; password = "{oper[1]}"; encrypted = no; class = "users";
   flags = admin, kill, remote; }};
 channel {{ disable_fake_channels = yes; max_channels = 200; default_join_flood_count = 0; }};

@@ -16,11 +16,11 @@ from tests.live.peers.daemon import HOST, Daemon, answers, find_program, free_po
 
 PASSWORD = "pw"
 SECRET = "secret"
-COMPONENTS = ("irc", "fixed", "spare", "sparefixed")
+COMPONENTS = ("irc", "fixed", "spare", "silent")
 
 
 class XmppServer(Protocol):
-    """A server with accounts, and components `irc.<domain>`, `fixed.<domain>`, `spare.<domain>`…"""
+    """A server with accounts, and a component line for each of `COMPONENTS` under its domain."""
 
     domain: str
     client_port: int
