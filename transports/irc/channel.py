@@ -70,7 +70,7 @@ class NamesPart:
 
     def __init__(self, members: Sequence[Member]) -> None:
         self.members = [(member[0].folded, member) for member in members]
-        self.digest = sum([hash((folded, member[1])) for folded, member in self.members])
+        self.digest = sum([hash(member) for _, member in self.members])
 
 
 class Channel:
@@ -143,18 +143,19 @@ class Channel:
         """Return `members` with this person, who has these modes now."""
         folded = person.folded
         old = members.map.get(folded)
-        digest = members.digest + hash((folded, modes))
+        member = (person, modes)
+        digest = members.digest + hash(member)
         if old is not None:
-            digest -= hash((folded, old[1]))
+            digest -= hash(old)
         digest &= _MASK
         known = self._states.get(digest)
         if known is None:
-            known = self._states[digest] = Members(members.map.set(folded, (person, modes)), digest)
+            known = self._states[digest] = Members(members.map.set(folded, member), digest)
         return known
 
     def without(self, members: Members, folded: str) -> Members:
         """Return `members` without this nick, which is there."""
-        digest = members.digest - hash((folded, members.map[folded][1])) & _MASK
+        digest = members.digest - hash(members.map[folded]) & _MASK
         known = self._states.get(digest)
         if known is None:
             known = self._states[digest] = Members(members.map.delete(folded), digest)
@@ -162,15 +163,16 @@ class Channel:
 
     def renamed(self, members: Members, folded: str, person: Person) -> Members:
         """Return `members` where this nick, which is there, is now `person`."""
-        modes = members.map[folded][1]
-        digest = members.digest - hash((folded, modes)) + hash((person.folded, modes))
+        old = members.map[folded]
+        member = (person, old[1])
+        digest = members.digest - hash(old) + hash(member)
         replaced = members.map.get(person.folded)
         if replaced is not None and person.folded != folded:
-            digest -= hash((person.folded, replaced[1]))
+            digest -= hash(replaced)
         digest &= _MASK
         known = self._states.get(digest)
         if known is None:
-            changed = members.map.delete(folded).set(person.folded, (person, modes))
+            changed = members.map.delete(folded).set(person.folded, member)
             known = self._states[digest] = Members(changed, digest)
         return known
 
@@ -186,7 +188,7 @@ class Channel:
                 building.update(part.members)
             members = building.finish()
         if len(members) != sum(len(part.members) for part in parts):
-            digest = sum(hash((folded, member[1])) for folded, member in members.items()) & _MASK
+            digest = sum(hash(member) for member in members.values()) & _MASK
         known = self._states[digest] = Members(members, digest)
         return known
 

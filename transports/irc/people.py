@@ -31,7 +31,7 @@ NOTHING = Facts()
 
 
 class Person(Struct, eq=False, weakref=True):
-    """Whoever has a nick now. `occupants` are made of `facts`, by prefix modes."""
+    """Whoever has a nick, spelt so. `occupants` are made of `facts`, by prefix modes."""
 
     nick: str
     folded: str
@@ -44,10 +44,11 @@ class People:
 
     `suffix` follows the nick in addresses: ``%irc.example.org``, or "" with a fixed server.
     `knowledge` grows with everything that is learnt, `revision` only when something known of a
-    person turns into something else, which makes events that tell the old out of date.
+    person turns into something else, which makes events that tell the old out of date; `generation`
+    when a nick is spelt anew, by which it belongs to another `Person`.
     """
 
-    __slots__ = ("_refs", "_suffix", "_sweep_at", "knowledge", "revision")
+    __slots__ = ("_refs", "_suffix", "_sweep_at", "generation", "knowledge", "revision")
 
     def __init__(self, suffix: str) -> None:
         self._suffix = suffix
@@ -55,6 +56,7 @@ class People:
         self._sweep_at = SWEEP_AT
         self.knowledge = 0
         self.revision = 0
+        self.generation = 0
 
     def find(self, folded: str) -> Person | None:
         """Return who has this nick, None if nobody that is seen."""
@@ -65,14 +67,16 @@ class People:
         """Return who has this nick, spelt so."""
         found = self._refs.get(folded)
         person = found() if found is not None else None
+        if person is not None and person.nick == nick:
+            return person
         if person is None:
             person = Person(nick, folded)
-            self._refs[folded] = ref(person)
-            if len(self._refs) > self._sweep_at:
-                self._sweep()
-        elif person.nick != nick:
-            person.nick = nick
-            self._learn(person, person.facts)
+        else:
+            person = Person(nick, folded, person.facts)
+            self.generation += 1
+        self._refs[folded] = ref(person)
+        if len(self._refs) > self._sweep_at:
+            self._sweep()
         return person
 
     def at(self, nick: str, folded: str, user: str, host: str) -> Person:

@@ -174,18 +174,20 @@ class Roster:
                 self._rooms.apply(
                     here,
                     heard,
-                    partial(self._renamed, here.channel, here.members, line.nick, old, renamed),
+                    partial(self._renamed, here.channel, here.members, old, renamed),
                 )
         self._postpone_everywhere(heard)
         if old != folded:
             self._nicks.somebody_left(old)
 
-    def _renamed(
-        self, channel: Channel, members: Members, nick: str, folded: str, person: Person
-    ) -> Transition:
+    def _renamed(self, channel: Channel, members: Members, folded: str, person: Person) -> Transition:
+        nick = members[folded][0].nick
         after = channel.renamed(members, folded, person)
-        occupant = channel.occupant(after[person.folded])
-        return after, (NickChange(room=channel.room, old=nick, occupant=occupant),)
+        change = NickChange(room=channel.room, old=nick, occupant=channel.occupant(after[person.folded]))
+        replaced = members.get(person.folded) if person.folded != folded else None
+        if replaced is not None:  # a server that lost track of somebody
+            return after, (Leave(room=channel.room, nick=replaced[0].nick), change)
+        return after, (change,)
 
     def _on_away(self, heard: Heard) -> None:
         """IRCv3 away-notify."""

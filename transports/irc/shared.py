@@ -88,7 +88,7 @@ class Shared:
         self._channels: WeakValueDictionary[RoomId, Channel] = WeakValueDictionary()
         self._foldings: dict[str, Folding] = {}
         self._ranks: dict[tuple[ISupport, str], Rank] = {}
-        self._names: dict[tuple[str, ISupport], NamesPart] = {}
+        self._names: dict[tuple[str, ISupport, int], NamesPart] = {}
         self._names_kept = 0
 
     # ---- addresses
@@ -157,14 +157,15 @@ class Shared:
 
     def names_part(self, text: str, isupport: ISupport) -> NamesPart:
         """Read the entries of one RPL_NAMREPLY."""
-        part = self._names.get((text, isupport))
+        key = (text, isupport, self.people.generation)
+        part = self._names.get(key)
         if part is None:
             part = NamesPart(self._members(text, isupport))
             self._names_kept += len(part.members)
             if self._names_kept > MAX_NAMES:
                 self._names.clear()
                 self._names_kept = len(part.members)
-            self._names[text, isupport] = part
+            self._names[key] = part
         return part
 
     def _members(self, text: str, isupport: ISupport) -> list[Member]:
