@@ -6,6 +6,7 @@ members refer to it, so that two sessions that learnt it in different ways still
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from weakref import ReferenceType, ref
 
 from msgspec import Struct
@@ -79,6 +80,21 @@ class People:
             self._sweep()
         return person
 
+    def get_all(self, names: Iterable[tuple[str, str]]) -> list[Person]:
+        """Return who have these nicks, each given as it is spelt and folded."""
+        refs, get = self._refs, self.get
+        persons = []
+        for nick, folded in names:
+            if folded in refs:
+                person = get(nick, folded)
+            else:
+                person = Person(nick, folded)
+                refs[folded] = ref(person)
+            persons.append(person)
+        if len(refs) > self._sweep_at:
+            self._sweep()
+        return persons
+
     def at(self, nick: str, folded: str, user: str, host: str) -> Person:
         """Return who has this nick, having been seen there; at a new host it is somebody new."""
         person = self.get(nick, folded)
@@ -127,23 +143,18 @@ class People:
             occupants = person.occupants = {}
         occupant = occupants.get(modes)
         if occupant is None:
-            account = person.facts.account
+            facts, address = person.facts, person.nick.lower() + self._suffix
+            account = facts.account
             occupant = occupants[modes] = Occupant(
                 nick=person.nick,
                 affiliation=rank[0],
                 role=rank[1],
-                address=self.address(person),
+                address=f"{address}/{facts.user}@{facts.host}" if facts.host else address,
                 account=account,
                 identity="a:" + account if account else "n:" + person.folded,
-                away=person.facts.away,
+                away=facts.away,
             )
         return occupant
-
-    def address(self, person: Person) -> str:
-        """Return the person's address as a JID's local part and resource."""
-        local = person.nick.lower() + self._suffix
-        facts = person.facts
-        return f"{local}/{facts.user}@{facts.host}" if facts.host else local
 
     def identity(self, folded: str) -> str:
         """Return what is stable of whoever has this nick; see `Occupant.identity`."""

@@ -170,20 +170,29 @@ class Shared:
 
     def _members(self, text: str, isupport: ISupport) -> list[Member]:
         """Read names with prefix symbols, and with addresses (IRCv3 userhost-in-names)."""
-        symbols, get = isupport.prefix_symbols, self.people.get
-        members: list[Member] = []
+        symbols = isupport.prefix_symbols
+        names: list[tuple[str, str]] = []
+        modes: list[str] = []
+        addresses: list[tuple[str, str, str]] = []
         for name, folded in zip(text.split(" "), isupport.fold(text).split(" "), strict=False):
             if not name:
                 continue
-            modes = ""
+            prefix = ""
             if name[0] in symbols:
-                modes, nick = isupport.split_prefix(name)
+                prefix, nick = isupport.split_prefix(name)
                 folded = folded[len(name) - len(nick) :]
                 name = nick
-            if "!" not in name:
-                members.append((get(name, folded), modes))
-                continue
-            nick, _, address = name.partition("!")
-            user, _, host = address.partition("@")
-            members.append((self.people.at(nick, isupport.fold(nick), user, host), modes))
+            if "!" in name:
+                name, _, address = name.partition("!")
+                user, _, host = address.partition("@")
+                folded = isupport.fold(name)
+                addresses.append((folded, user, host))
+            names.append((name, folded))
+            modes.append(prefix)
+        people = self.people
+        members = list(zip(people.get_all(names), modes, strict=True))
+        for folded, user, host in addresses:
+            person = people.find(folded)
+            if person is not None:
+                people.at(person.nick, folded, user, host)
         return members

@@ -18,6 +18,8 @@ from bridge.events import Failed, Incoming, Message, Ref, Sent
 
 from .window import Entry
 
+CROWD = 256
+"""Unconfirmed lines that ask for a fence soon."""
 MAX_TICKETS = 4096
 """Lines of a session that can be unconfirmed."""
 
@@ -70,6 +72,11 @@ class Tickets:
         while written and written[0].ended:
             written.popleft()
         return bool(written)
+
+    @property
+    def is_crowded(self) -> bool:
+        """True when so many lines are unconfirmed that a fence is due before its time."""
+        return len(self._written) >= CROWD
 
     def written(self, ticket: Ticket) -> None:
         """The ticket's line has left."""
@@ -143,9 +150,13 @@ class Tickets:
 
     def lost(self, error: BridgeError) -> None:
         """The link broke."""
-        while self._written:
-            self.fail(self._written.popleft(), error)
+        refs = dict.fromkeys(ticket.ref for ticket in self if ticket.ref)
+        for ticket in self._written:
+            ticket.ended = True
+        self._written.clear()
         self._labels.clear()
+        for ref in refs:
+            self._emit(Failed(ref=ref, error=error))
 
     def _end(self, ticket: Ticket) -> None:
         ticket.ended = True
