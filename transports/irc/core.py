@@ -19,6 +19,7 @@ from .profile import Profile
 from .shared import Folding, Shared
 from .tables import Tag
 from .tickets import Ticket, Tickets
+from .window import Entry
 
 
 class State(Enum):
@@ -101,7 +102,7 @@ class Core:
         self.answers: list[Answer] = []
         self.agenda = Agenda(clock)
         self.pace = Pace(profile.burst, profile.rate, clock)
-        self.tickets = Tickets(self.emit)
+        self.tickets = Tickets(self.emit, self.keep)
         self.isupport: ISupport = shared.isupport
         self.fold: Folding = shared.folding(shared.isupport)
         self.nick = profile.nick
@@ -148,6 +149,12 @@ class Core:
     def emit(self, event: Incoming) -> None:
         """Something happened to this user alone."""
         self.events.append((event,))
+
+    def keep(self, entry: Entry) -> None:
+        """Have a message archived, once."""
+        if not entry.archived:
+            entry.archived = True
+            self.archive(entry.message)
 
     def notice(self, text: str) -> None:
         """The server has words for the user."""

@@ -514,22 +514,23 @@ class Rooms:
                 self._wait_for_link(here, text)
 
     def _wait_for_link(self, here: Membership, text: str) -> None:
-        was_in = here.stage is Stage.IN
+        core = self._core
+        if here.stage is Stage.WAITING:
+            if not here.returning and here.appointment is None:
+                error = BridgeError(Trouble.UNREACHABLE, text)
+                here.wait(core.agenda.after(core.profile.patience, partial(self.refused, here, error)))
+            return
         here.wait(None)
         self._step_out(here)
         here.stage = Stage.WAITING
         here.names = here.late = None
         here.gone = None
-        if was_in:
+        here.reenter = here.asked_modes = False
+        if here.returning:
             notice = f"Connection to IRC server lost: {text or 'unknown reason'}. Reconnecting…"
-            self._core.emit(RoomNotice(room=here.channel.room, text=notice))
-        elif not here.returning:
-            here.wait(
-                self._core.agenda.after(
-                    self._core.profile.patience,
-                    lambda: self.refused(here, BridgeError(Trouble.UNREACHABLE, text)),
-                )
-            )
+            core.emit(RoomNotice(room=here.channel.room, text=notice))
+        else:
+            self._wait_for_link(here, text)
 
     # ---- topics
 

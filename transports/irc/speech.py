@@ -79,13 +79,8 @@ class Speech:
             window.take(here, entry)
             if msgid and not entry.msgid:
                 window.name(entry, msgid)
-        self._archive(entry)
+        self._core.keep(entry)
         return entry
-
-    def _archive(self, entry: Entry) -> None:
-        if not entry.archived:
-            entry.archived = True
-            self._core.archive(entry.message)
 
     def _message(self, channel: Channel, line: Line, status: str) -> Message | None:
         kind, text = ctcp.parse(line.params[1])
@@ -121,10 +116,11 @@ class Speech:
             here.channel.window.name(entry, line.tags[Tag.MSGID])
         if entry is None:
             return
-        self._archive(entry)
+        self._core.keep(entry)
         if ticket is None:
             core.events.append(entry.events)
             return
+        ticket.entry = entry
         origin = ticket.message.origin if ticket.message is not None else ""
         message = entry.message
         ticket.message = message if message.origin == origin else replace(message, origin=origin)
@@ -188,7 +184,7 @@ class Speech:
         key: Key = (ticket.command, folded, ticket.other)
         entry = ticket.entry = here.channel.window.add(here, key, "", message)
         if "echo-message" not in core.capabilities:
-            self._archive(entry)
+            core.keep(entry)
             core.tickets.report(ticket)
 
     LINES: ClassVar[Mapping[str, Callable[..., None]]] = {"PRIVMSG": _on_message, "NOTICE": _on_message}

@@ -46,16 +46,19 @@ class Ticket(Struct, eq=False):
 
 
 class Tickets:
-    """The unconfirmed lines of one session, oldest first; what ends is told to `emit`.
+    """The unconfirmed lines of one session, oldest first.
+
+    What ends is told to `emit`, and a message that was said to `keep`.
 
     `fence` is the number of the last fence sent, `unfenced` that lines have left since the next one
     was planned, `hurried` that somebody waits for it.
     """
 
-    __slots__ = ("_emit", "_labels", "_written", "fence", "hurried", "unfenced")
+    __slots__ = ("_emit", "_keep", "_labels", "_written", "fence", "hurried", "unfenced")
 
-    def __init__(self, emit: Callable[[Incoming], None]) -> None:
+    def __init__(self, emit: Callable[[Incoming], None], keep: Callable[[Entry], None]) -> None:
         self._emit = emit
+        self._keep = keep
         self._written: deque[Ticket] = deque()
         self._labels: dict[str, Ticket] = {}
         self.fence = 0
@@ -130,6 +133,8 @@ class Tickets:
         """The line went through."""
         if not ticket.ended:
             self._end(ticket)
+            if ticket.entry is not None:
+                self._keep(ticket.entry)
             self.report(ticket)
 
     def fail(self, ticket: Ticket, error: BridgeError) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bridge.errors import Trouble
+from bridge.errors import BridgeError, Trouble
 from bridge.events import Affiliation, Depart, Entered, Exit, Exited, NotEntered, RoomNotice, ServerNotice
 
 from .script import SERVER, World, room
@@ -129,3 +129,95 @@ def test_second_join_with_another_nick_keeps_the_nick():
     romeo = World().client("romeo").in_room()
     romeo.enter("#other", nick="montague").joined("#other")
     assert romeo.event(Entered).me.nick == "romeo"
+
+
+def test_names_fold_as_the_server_says():
+    """Channels wanted before 005 are found under the server's own folding afterwards."""
+    romeo = World().client("romeo").enter("#a[b]")
+    romeo.session.connection_made(secure=True)
+    romeo.feed(":s 001 romeo :Welcome", ":s 005 romeo CASEMAPPING=ascii CHANTYPES=# :are supported")
+    romeo.events()
+    assert romeo.joined("#a[b]").event(Entered).room == room("#a[b]")
+    romeo.feed(":juliet!j@h JOIN #A[B]", ":nurse!n@h JOIN #a{b}")
+    assert [type(event).__name__ for event in romeo.events()] == ["Join"]
+
+
+def test_registering_session_does_not_disturb_the_others():
+    """What a server says of itself is known to all of its sessions."""
+    world = World()
+    romeo = world.client("romeo").in_room(names="&paris")
+    world.client("juliet").session.connection_made(secure=True)
+    romeo.feed(":tybalt!t@h JOIN #chan", ":paris!p@h MODE #chan +q tybalt")
+    occupants = romeo.session.snapshot(room("#chan")).occupants
+    assert occupants["tybalt"].affiliation is Affiliation.OWNER
+    assert occupants["paris"].affiliation is Affiliation.OWNER
+
+
+def test_leave_and_enter_again_before_the_part_is_confirmed():
+    """The second wish waits for the end of the first."""
+    romeo = World().client("romeo").in_room()
+    romeo.submit(Depart(room=room("#chan"))).enter()
+    assert romeo.lines() == ["PART #chan"]
+    romeo.feed(":romeo!~u@host.example PART #chan")
+    assert romeo.event(Exited).exit is Exit.LEFT
+    assert romeo.lines() == ["JOIN #chan"]
+    assert romeo.joined().event(Entered).me.nick == "romeo"
+
+
+def test_further_resource_gets_the_room_as_it_is():
+    """An Enter while in is answered at once."""
+    romeo = World().client("romeo").in_room(names="juliet")
+    romeo.enter()
+    assert set(romeo.event(Entered).occupants) == {"romeo", "juliet"}
+    assert romeo.lines() == []
+
+
+def test_link_that_cannot_be_had_refuses_all():
+    """The shell gives up: whoever waits is told, whoever was in is out."""
+    romeo = World().client("romeo").in_room()
+    romeo.enter("#other")
+    romeo.session.connection_lost(None, "gone")
+    romeo.events()
+    romeo.session.give_up(BridgeError(Trouble.UNREACHABLE, "no route"))
+    events = romeo.events()
+    assert {(type(event).__name__, event.room) for event in events} == {
+        ("Exited", room("#chan")),
+        ("NotEntered", room("#other")),
+    }
+    assert not romeo.session.wants_link
+
+
+def test_forwarded_join_is_refused_with_the_way():
+    """470 names where the server would put us; the user decides."""
+    romeo = World().client("romeo").enter().connect()
+    romeo.events()
+    romeo.feed(f":{SERVER} 470 romeo #chan ##chan :Forwarding to another channel")
+    refused = romeo.event(NotEntered)
+    assert (refused.error.trouble, refused.error.text) == (
+        Trouble.REDIRECTED,
+        "Forwarding to another channel ##chan",
+    )
+
+
+def test_failed_attempts_are_not_told_again():
+    """One notice for a lost link, however often it cannot be made again."""
+    romeo = World().client("romeo").in_room()
+    romeo.session.connection_lost(None, "gone")
+    assert len(romeo.events(RoomNotice)) == 1
+    for _ in range(3):
+        romeo.session.connection_lost(BridgeError(Trouble.UNREACHABLE, "refused"), "refused")
+    assert romeo.events() == []
+
+
+def test_wish_outlives_a_lost_link_for_a_while():
+    """Who was not in yet is refused after the patience, not before."""
+    world = World()
+    romeo = world.client("romeo", patience=60.0).in_room()
+    romeo.enter("#other")
+    romeo.session.connection_lost(None, "gone")
+    romeo.events()
+    world.pass_time(40)
+    romeo.session.connection_lost(None, "refused")
+    assert romeo.events() == []
+    world.pass_time(21)
+    assert romeo.event(NotEntered).room == room("#other")

@@ -214,3 +214,18 @@ def test_unanswered_nick_is_refused_in_time():
     romeo.feed(":x PONG x :y")
     world.pass_time(11)
     assert romeo.event(NickRefused).error.trouble is Trouble.TIMED_OUT
+
+
+def test_nick_that_was_changed_is_settled_and_kept():
+    """No refusal comes later, and a new link begins with the new nick."""
+    world = World()
+    romeo = world.client("romeo").in_room()
+    romeo.submit(ChangeNick(room=room("#chan"), nick="montague"))
+    romeo.feed(":romeo!~u@host.example NICK montague")
+    world.pass_time(20)
+    romeo.feed(":x PONG x :y")
+    world.pass_time(20)
+    assert romeo.events(NickRefused) == []
+    romeo.session.connection_lost(None, "gone")
+    romeo.session.connection_made(secure=True)
+    assert "NICK montague" in romeo.lines()

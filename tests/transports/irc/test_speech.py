@@ -227,3 +227,37 @@ def test_old_message_carries_its_time():
     romeo = World().client("romeo").in_room(caps=CAPS)
     romeo.feed("@time=2020-01-01T00:00:00.000Z :nurse!n@h PRIVMSG #chan :past")
     assert romeo.event(Message).time == 1_577_836_800.0
+
+
+def test_message_whose_echo_never_comes_is_settled_by_the_fence():
+    """A server that swallows the echo has still dealt with the line."""
+    world = World()
+    romeo = world.client("romeo").in_room(caps="message-tags echo-message")
+    romeo.submit(said("hello"))
+    world.pass_time(2)
+    fence = romeo.lines()[-1].split()[1]
+    romeo.feed(f":{SERVER} PONG {SERVER} :{fence}")
+    sent = romeo.event(Sent)
+    assert world.archived == [sent.message]
+
+
+def test_message_to_those_with_rank_only_is_marked():
+    """STATUSMSG does not match what all were told."""
+    world = World()
+    romeo, juliet = pair(world)
+    romeo.feed(":nurse!n@h PRIVMSG @#chan :psst")
+    juliet.feed(":nurse!n@h PRIVMSG #chan :psst")
+    assert romeo.event(Message).body.plain == "[@] psst"
+    assert juliet.event(Message).body.plain == "psst"
+
+
+def test_message_said_while_another_enters_is_his_too():
+    """Whoever enters reads on from where the others saw him come."""
+    world = World()
+    romeo = world.client("romeo").in_room()
+    juliet = world.client("juliet").enter().connect()
+    romeo.feed(":juliet!~u@host.example JOIN #chan", ":nurse!n@h PRIVMSG #chan :welcome")
+    juliet.joined(names="romeo juliet")
+    juliet.feed(":nurse!n@h PRIVMSG #chan :welcome")
+    assert romeo.event(Message) is juliet.event(Message)
+    assert len(world.archived) == 1
