@@ -9,8 +9,9 @@ from bridge.events import ContactId, DirectMessage, Kind, RoomId, RoomNotice
 
 from . import ctcp
 from .core import Core
+from .membership import Stage
 from .phrasing import old_time, phrase, ticket_of
-from .rooms import Rooms, Stage
+from .rooms import Rooms
 from .tables import Tag
 from .tickets import Ticket
 from .translate import from_irc

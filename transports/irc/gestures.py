@@ -9,7 +9,8 @@ from bridge.errors import Trouble
 from bridge.events import NO_REF, MessageId, Reaction, Retraction, RoomId, Sent, Typing, TypingState
 
 from .core import Core
-from .rooms import Membership, Rooms
+from .membership import Membership
+from .rooms import Rooms
 from .shared import Heard
 from .tables import Tag
 from .tickets import Ticket

@@ -22,7 +22,8 @@ from bridge.events import (
 )
 
 from .core import Core
-from .rooms import Membership, Rooms
+from .membership import Membership
+from .rooms import Rooms
 from .tables import Numeric
 from .tickets import Ticket
 from .translate import mode_changes

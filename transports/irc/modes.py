@@ -10,7 +10,8 @@ from bridge.events import Incoming, OccupantChange, RoomConfig, RoomNotice, Topi
 from .channel import Channel, Members, Transition
 from .core import Core
 from .isupport import ModeChange
-from .rooms import Membership, Rooms
+from .membership import Membership
+from .rooms import Rooms
 from .shared import Heard
 from .tables import Numeric
 from .translate import from_irc
@@ -117,8 +118,37 @@ class Modes:
             if ticket is not None:
                 core.tickets.settle(ticket)
 
+    def on_topic(self, line: Line) -> bool:
+        """RPL_TOPIC and RPL_NOTOPIC; tell if it belongs to an entry."""
+        here = self._rooms.get(line.params[1]) if len(line.params) > 1 else None
+        if here is None or here.names is None:
+            return False
+        text = line.params[2] if line.command == Numeric.RPL_TOPIC and len(line.params) > 2 else ""
+        topic = here.channel.topic
+        if topic is None or topic.text != text:
+            here.channel.topic = Topic(room=here.channel.room, text=text) if text else None
+        return True
+
+    def on_topic_setter(self, line: Line) -> bool:
+        """RPL_TOPICWHOTIME: ``me #chan nick!user@host 1700000000``; tell if it belongs to an entry."""
+        here = self._rooms.get(line.params[1]) if len(line.params) > 3 else None
+        if here is None:
+            return False
+        topic = here.channel.topic
+        time = line.params[3]
+        if topic is not None and time.isascii() and time.isdigit() and len(time) < 12:
+            nick = line.params[2].partition("!")[0]
+            if (topic.nick, topic.time) != (nick, float(time)):
+                here.channel.topic = Topic(room=topic.room, text=topic.text, nick=nick, time=float(time))
+        return True
+
     LINES: ClassVar[Mapping[str, Callable[..., None]]] = {"MODE": _on_mode, "TOPIC": _on_topic}
-    REPLIES: ClassVar[Mapping[str, Callable[..., bool]]] = {Numeric.RPL_CHANNELMODEIS: on_channel_modes}
+    REPLIES: ClassVar[Mapping[str, Callable[..., bool]]] = {
+        Numeric.RPL_CHANNELMODEIS: on_channel_modes,
+        Numeric.RPL_TOPIC: on_topic,
+        Numeric.RPL_NOTOPIC: on_topic,
+        Numeric.RPL_TOPICWHOTIME: on_topic_setter,
+    }
 
 
 def _with_changes(flags: str, changes: Iterable[ModeChange], prefix_modes: str) -> str:

@@ -7,7 +7,6 @@ link broke is entered again, or ends in `Exited`.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from enum import Enum
 from functools import partial
 from typing import ClassVar
 
@@ -24,15 +23,13 @@ from bridge.events import (
     NotEntered,
     RoomId,
     RoomNotice,
-    Topic,
 )
 
-from .agenda import Appointment
-from .channel import MAX_MEMBERS, Channel, Member, Members, NamesPart, Transition
+from .channel import MAX_MEMBERS, Channel, Transition
 from .core import Core
+from .membership import Membership, Stage
 from .shared import Heard
 from .tables import FORWARDS, JOIN_REFUSALS, Numeric
-from .window import Place
 from .wire import Line
 
 JOIN_TIMEOUT = 30.0
@@ -49,52 +46,6 @@ MAX_FORCED = 10
 """Channels that one user can be forced into at a time."""
 MAX_LATE = 1000
 """Lines kept of a channel whose NAMES reply is still coming in."""
-
-
-class Stage(Enum):
-    """How far the user is in a channel."""
-
-    WAITING = "waiting"
-    ASKED = "asked"
-    NAMING = "naming"
-    IN = "in"
-    FORCED = "forced"
-    LEAVING = "leaving"
-    OUT = "out"
-
-
-class Membership(Place):
-    """One user's being in a channel, and his place in its window.
-
-    `returning` tells that the bridge takes the user to be in; `gone` are the members lost in a
-    netsplit, by folded nick, with the split's text.
-    """
-
-    __slots__ = (
-        "appointment", "asked_modes", "channel", "gone", "inside", "key", "late", "members", "names",
-        "reenter", "returning", "stage",
-    )  # fmt: skip
-
-    def __init__(self, channel: Channel) -> None:
-        super().__init__(0)
-        self.channel = channel
-        self.stage = Stage.WAITING
-        self.key = ""
-        self.members: Members = channel.nobody()
-        self.names: list[NamesPart] | None = None
-        self.late: list[Heard] | None = None
-        self.inside = False
-        self.asked_modes = False
-        self.returning = False
-        self.reenter = False
-        self.gone: dict[str, tuple[Member, str]] | None = None
-        self.appointment: Appointment | None = None
-
-    def wait(self, appointment: Appointment | None) -> None:
-        """Replace what is to happen if nothing else does."""
-        if self.appointment is not None:
-            self.appointment.cancel()
-        self.appointment = appointment
 
 
 class Rooms:
@@ -532,36 +483,7 @@ class Rooms:
         else:
             self._wait_for_link(here, text)
 
-    # ---- topics
-
-    def on_topic(self, line: Line) -> bool:
-        """RPL_TOPIC and RPL_NOTOPIC; tell if it belongs to an entry."""
-        here = self._all.get(self._core.fold[line.params[1]]) if len(line.params) > 1 else None
-        if here is None or here.names is None:
-            return False
-        text = line.params[2] if line.command == Numeric.RPL_TOPIC and len(line.params) > 2 else ""
-        topic = here.channel.topic
-        if topic is None or topic.text != text:
-            here.channel.topic = Topic(room=here.channel.room, text=text) if text else None
-        return True
-
-    def on_topic_setter(self, line: Line) -> bool:
-        """RPL_TOPICWHOTIME: ``me #chan nick!user@host 1700000000``; tell if it belongs to an entry."""
-        here = self._all.get(self._core.fold[line.params[1]]) if len(line.params) > 3 else None
-        if here is None:
-            return False
-        topic = here.channel.topic
-        time = line.params[3]
-        if topic is not None and time.isascii() and time.isdigit() and len(time) < 12:
-            nick = line.params[2].partition("!")[0]
-            if (topic.nick, topic.time) != (nick, float(time)):
-                here.channel.topic = Topic(room=topic.room, text=topic.text, nick=nick, time=float(time))
-        return True
-
     REPLIES: ClassVar[Mapping[str, Callable[..., bool]]] = {
         Numeric.RPL_NAMREPLY: on_names,
         Numeric.RPL_ENDOFNAMES: on_end_of_names,
-        Numeric.RPL_TOPIC: on_topic,
-        Numeric.RPL_NOTOPIC: on_topic,
-        Numeric.RPL_TOPICWHOTIME: on_topic_setter,
     }

@@ -14,9 +14,10 @@ from bridge.events import Exit, Join, Kick, Leave, NickChange, OccupantChange
 
 from .channel import MAX_MEMBERS, Channel, Events, Member, Members, Transition
 from .core import Core
+from .membership import Stage
 from .nicks import Nicks
 from .people import Person
-from .rooms import Rooms, Stage
+from .rooms import Rooms
 from .shared import Heard
 from .splits import Splits, is_split
 from .wire import Line

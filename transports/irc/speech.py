@@ -16,8 +16,9 @@ from bridge.events import Kind, Message, Reply
 from . import ctcp
 from .channel import Channel
 from .core import Core
+from .membership import Membership, Stage
 from .phrasing import old_time, phrase, ticket_of
-from .rooms import Membership, Rooms, Stage
+from .rooms import Rooms
 from .shared import Heard
 from .tables import Tag
 from .tickets import Ticket

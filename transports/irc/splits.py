@@ -14,8 +14,8 @@ from bridge.events import Leave, Rejoin, Split
 from .agenda import Appointment
 from .channel import Channel, Events
 from .core import Core
+from .membership import Membership, Stage
 from .people import Person
-from .rooms import Membership, Stage
 from .wire import Line
 
 QUIET = 1.0
