@@ -2,7 +2,8 @@
 
 A field's `msgspec.Meta` gives label (`title`), help (`description`) and bounds; its ``extra`` may hold
 ``type`` (an XEP-0004 field type, where the Python type does not tell it), ``options`` (pairs of
-label and value) and ``secret`` (never shown). A hidden field is neither shown nor read.
+label and value), ``secret`` (never shown) and ``lenient`` (what is no number means the default).
+A hidden field is neither shown nor read.
 """
 
 from __future__ import annotations
@@ -48,6 +49,7 @@ class Row(Struct, frozen=True, kw_only=True):
     help: str
     options: tuple[tuple[str, str], ...]
     secret: bool
+    lenient: bool
     metas: tuple[Meta, ...]
 
 
@@ -84,6 +86,7 @@ def _row(info: FieldInfo) -> Row:
         help=_first(meta.description for meta in metas),
         options=options,
         secret=bool(extra.get("secret")),
+        lenient=bool(extra.get("lenient")),
         metas=tuple(metas),
     )
 
@@ -188,6 +191,8 @@ def _convert(row: Row, text: str) -> Any:
             return text.lower() in _TRUE
     elif row.base is int and _INTEGER.fullmatch(text):
         return int(text)
+    if row.lenient:
+        return row.default
     raise _wrong(row)
 
 

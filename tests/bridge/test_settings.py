@@ -191,3 +191,14 @@ def test_redeclared_field_hides_its_base():
     narrowed = defstruct("Narrowed", [("address", hidden, "")], bases=(Sample,), frozen=True, kw_only=True)
     assert "address" not in values(narrowed())
     assert read_settings_form(narrowed(), {"address": ("evil",)}).address == ""
+
+
+def test_lenient_number_goes_back_to_its_default():
+    """A network may have words where a number belongs mean the default instead of an error."""
+    annotation = Annotated[int, Meta(extra={"lenient": True})]
+    forgiving = defstruct(
+        "Forgiving", [("lines", annotation, 20)], bases=(Sample,), frozen=True, kw_only=True
+    )
+    read = read_settings_form(forgiving(lines=5), {"lines": ("bleh",)})
+    assert isinstance(read, Sample)
+    assert read.lines == 20

@@ -253,7 +253,7 @@ class IrcNetwork:
             raise BridgeError(Trouble.OVERLOADED)
         settings = self._server_settings(user, server)
         self.plan.target(server, settings)
-        private = self.plan.is_private(settings)
+        private = self.plan.is_private(server, settings)
         session = IrcSession(
             profile=self.plan.profile(user, server, nick, settings),
             server=server,

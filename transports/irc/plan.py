@@ -14,6 +14,8 @@ from transports.irc.profile import Profile, WebIrc
 from transports.irc.settings import ServerSettings
 from transports.irc.tls import Trust
 
+NO_CHOICE = ServerSettings()
+"""The settings of a user who leaves everything to the gateway."""
 _LOCAL_ADDRESSES = 0xFD << 120
 """RFC 4193 §3: fd00::/8, addresses of nobody else."""
 
@@ -35,28 +37,35 @@ class Plan:
         """Return what the operator set for this server alone."""
         return self._servers.get(self.name(server).lower(), ServerConfig())
 
-    def is_private(self, settings: ServerSettings) -> bool:
+    def is_private(self, server: ServerId, settings: ServerSettings) -> bool:
         """Tell whether the user goes where others who name this server do not go.
 
         Then nothing may be shared with them: he could be talking to a server of his own making.
         """
-        addressed = bool(settings.address) and not self.config.fixed_server
-        return self.config.allow_addresses and (addressed or bool(settings.ports or settings.tls_ports))
+        preset = self.preset(server)
+        return self._host(server, preset, settings) != (preset.host or self.name(server)) or self._attempts(
+            preset, settings
+        ) != self._attempts(preset, NO_CHOICE)
 
     def target(self, server: ServerId, settings: ServerSettings) -> Target:
         """Say where to connect; BridgeError NOT_ALLOWED if the operator forbids it."""
         name = self.name(server)
         preset = self.preset(server)
-        host = preset.host or name
         self._check(name)
-        if settings.address and self.config.allow_addresses and not self.config.fixed_server:
-            host = settings.address
+        host = self._host(server, preset, settings)
+        if host != preset.host:
             self._check(host)
         attempts = self._attempts(preset, settings)
         if not attempts:
             raise BridgeError(Trouble.NOT_ALLOWED, f"There is no port to connect to {name} on.")
         bind = self.config.outgoing_bind if preset.outgoing_bind is None else preset.outgoing_bind
         return Target(host=host, attempts=attempts, trust=self._trust(preset, settings), bind=bind)
+
+    def _host(self, server: ServerId, preset: ServerConfig, settings: ServerSettings) -> str:
+        name = self.name(server)
+        if settings.address in ("", name) or self.config.fixed_server or not self.config.allow_addresses:
+            return preset.host or name
+        return settings.address
 
     def _check(self, name: str) -> None:
         folded = name.lower()
@@ -69,8 +78,9 @@ class Plan:
         config = self.config
         secure = config.tls_ports if preset.tls_ports is None else preset.tls_ports
         plain = config.ports if preset.ports is None else preset.ports
-        if config.allow_addresses and (settings.ports or settings.tls_ports):
-            secure, plain = settings.tls_ports, settings.ports
+        own = (settings.tls_ports, settings.ports)
+        if config.allow_addresses and own not in (((), ()), (config.tls_ports, config.ports)):
+            secure, plain = own
         return (
             *(Attempt(port=port, secure=True) for port in secure),
             *(Attempt(port=port, secure=False) for port in plain),
@@ -106,7 +116,9 @@ class Plan:
             require_sasl=bool(settings.sasl_password or settings.sasl_external),
             encoding_in=settings.encoding_in or preset.encoding or config.encoding,
             encoding_out=settings.encoding_out,
-            burst=burst if settings.throttle_limit is None else settings.throttle_limit,
+            burst=burst
+            if settings.throttle_limit in (None, config.throttle_burst)
+            else settings.throttle_limit,
             rate=preset.throttle_rate or config.throttle_rate,
             after_connect_commands=settings.after_connect_commands,
             webirc=self._webirc(user, preset),

@@ -20,6 +20,8 @@ from transports.irc.config import IrcConfig, Port
 LINE = 400
 """Longest of a user's texts that go into an IRC line, in characters."""
 
+NUMBER = {"lenient": True}
+"""Marks numbers that go back to the default when something else is submitted, as Biboumi has it."""
 Line = Annotated[str, Meta(max_length=LINE)]
 
 
@@ -39,6 +41,7 @@ class GatewaySettings(Settings, frozen=True, kw_only=True):
         Meta(
             ge=0,
             le=1000,
+            extra=NUMBER,
             title="Max history length",
             description="The maximum number of lines in the history that the server sends "
             "when joining a channel",
@@ -69,7 +72,8 @@ class ServerSettings(Settings, frozen=True, kw_only=True):
         Meta(
             max_length=16,
             title="Ports",
-            description="Ports to try without TLS. Without any ports here and below, the gateway chooses.",
+            description="List of ports to try, without TLS. Without any ports here and below, "
+            "the gateway chooses.",
         ),
     ] = ()
     tls_ports: Annotated[
@@ -77,7 +81,7 @@ class ServerSettings(Settings, frozen=True, kw_only=True):
         Meta(
             max_length=16,
             title="TLS ports",
-            description="Ports to try with TLS, before those without. Usual ones: 6697, 6670.",
+            description="List of ports to try, with TLS, before those without. Usual ones: 6697, 6670.",
         ),
     ] = ()
     verify_cert: Annotated[
@@ -141,16 +145,17 @@ class ServerSettings(Settings, frozen=True, kw_only=True):
     throttle_limit: Annotated[
         int | None,
         Meta(
+            extra=NUMBER,
             title="Throttle limit",
-            description="Lines sent at once before pacing begins; -1: no pacing; 0: every line waits; "
-            "empty: the gateway chooses.",
+            description="Lines sent at once before pacing begins; -1: no pacing; 0: every line waits.",
         ),
     ] = None
     max_history_length: Annotated[
         int | None,
         Meta(
+            extra=NUMBER,
             title="Max history length",
-            description="The maximum number of lines in the history on joining; empty: your default.",
+            description="The maximum number of lines in the history on joining.",
         ),
     ] = None
     encoding_out: Annotated[
@@ -217,6 +222,12 @@ def settings_types(config: IrcConfig) -> Mapping[Scope, type[Settings]]:
         "record_history": config.record_history,
         "persistent": config.persistent_by_default,
     }
+    server = {
+        "ports": config.ports,
+        "tls_ports": config.tls_ports,
+        "throttle_limit": config.throttle_burst,
+        "max_history_length": config.max_history,
+    }
     hidden = {
         *(() if config.allow_addresses else ("address", "ports", "tls_ports")),
         *(("address",) if config.fixed_server else ()),
@@ -224,13 +235,15 @@ def settings_types(config: IrcConfig) -> Mapping[Scope, type[Settings]]:
     }
     return {
         Scope.GATEWAY: _with_defaults(GatewaySettings, gateway),
-        Scope.SERVER: _hiding(ServerSettings, frozenset(hidden)),
+        Scope.SERVER: _hiding(_with_defaults(ServerSettings, server), frozenset(hidden)),
         Scope.ROOM: RoomSettings,
     }
 
 
 def _with_defaults(base: type[Settings], defaults: Mapping[str, object]) -> type[Settings]:
-    rows: list[Any] = [(row.name, row.type, defaults[row.name]) for row in fields(base)]
+    rows: list[Any] = [
+        (row.name, row.type, defaults[row.name]) for row in fields(base) if row.name in defaults
+    ]
     return _derived(base, rows)
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 
 from bridge.errors import BridgeError, Trouble
+from bridge.events import ServerId
 from bridge.secret import Secret
 from transports.irc.config import IrcConfig, ServerConfig
 from transports.irc.dialer import Attempt
@@ -131,10 +133,22 @@ def test_webirc_gives_each_user_an_address_of_his_own():
 def test_address_of_the_users_own_is_private():
     """A server of a user's own making shares nothing with others who use the name."""
     plan = Plan(IrcConfig())
-    assert plan.is_private(ServerSettings(address="evil.example"))
-    assert plan.is_private(ServerSettings(ports=(1,)))
-    assert not plan.is_private(ServerSettings(nick="x", verify_cert=False))
-    assert not Plan(IrcConfig(allow_addresses=False)).is_private(ServerSettings(address="evil.example"))
+    server = ServerId("irc.example")
+    assert plan.is_private(server, ServerSettings(address="evil.example"))
+    assert plan.is_private(server, ServerSettings(ports=(1,)))
+    assert not plan.is_private(server, ServerSettings(nick="x", verify_cert=False))
+    closed = Plan(IrcConfig(allow_addresses=False))
+    assert not closed.is_private(server, ServerSettings(address="evil.example"))
+
+
+def test_address_and_ports_spelt_out_as_the_gateways_own_are_not_private():
+    """A form sent back as it was shown leads nobody elsewhere: his archive and view stay shared."""
+    plan = Plan(IrcConfig(ports=(6667,), servers={"irc.example": ServerConfig(ports=(7000,))}))
+    server = ServerId("irc.example")
+    same = ServerSettings(address="irc.example", ports=(6667,), tls_ports=plan.config.tls_ports)
+    assert not plan.is_private(server, same)
+    assert not plan.is_private(ServerId("other.example"), replace(same, address=""))
+    assert plan.target(server, same) == plan.target(server, ServerSettings())
 
 
 def test_attempts_are_values():
