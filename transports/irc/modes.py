@@ -10,7 +10,7 @@ from bridge.events import Incoming, OccupantChange, RoomConfig, RoomNotice, Topi
 from .channel import Channel, Members, Transition
 from .core import Core
 from .isupport import ModeChange
-from .membership import Membership
+from .membership import Membership, Stage
 from .rooms import Rooms
 from .shared import Heard
 from .tables import Numeric
@@ -41,15 +41,28 @@ class Modes:
         if not core.isupport.is_channel(target):
             core.notice(f"User mode for {target} is [{' '.join(line.params[1:])}]")
             return
+        changes = core.isupport.parse_modes(line.params[1:])
+        if self._are_initial(target, line, changes):
+            return
         here = self._rooms.ready(target, heard)
         if here is None:
             return
-        changes = core.isupport.parse_modes(line.params[1:])
         channel = here.channel
         channel.learn_flags(_with_changes(channel.flags or "", changes, core.isupport.prefix_modes))
         self._rooms.apply(here, heard, lambda: self._changed(channel, here.members, line, changes))
         if core.is_me(line.nick):
             self._confirm(here, changes)
+
+    def _are_initial(self, name: str, line: Line, changes: list[ModeChange]) -> bool:
+        """Learn the modes that a server gives a channel which the user has just created."""
+        here = self._rooms.get(name)
+        if here is None or here.stage is not Stage.NAMING or line.host:
+            return False
+        prefix_modes = self._core.isupport.prefix_modes
+        if any(mode in prefix_modes for _, mode, _ in changes):
+            return False
+        here.channel.learn_flags(_with_changes("", changes, prefix_modes))
+        return True
 
     def _changed(
         self, channel: Channel, members: Members, line: Line, changes: list[ModeChange]

@@ -229,3 +229,13 @@ def test_nick_that_was_changed_is_settled_and_kept():
     romeo.session.connection_lost(None, "gone")
     romeo.session.connection_made(secure=True)
     assert "NICK montague" in romeo.lines()
+
+
+def test_modes_of_a_channel_just_created_are_not_told():
+    """They are how it is, no change that anybody made."""
+    romeo = World().client("romeo").enter().connect()
+    romeo.events()
+    romeo.feed(":romeo!~u@host.example JOIN #chan", f":{SERVER} MODE #chan +nt").lines()
+    romeo.feed(f":{SERVER} 353 romeo = #chan :@romeo", f":{SERVER} 366 romeo #chan :End")
+    assert [type(event) for event in romeo.events()] == [Entered]
+    assert "MODE #chan" not in romeo.lines()
