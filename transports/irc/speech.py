@@ -26,6 +26,9 @@ from .translate import from_irc
 from .window import Entry, Key, Window
 from .wire import Line
 
+MODE = "/mode "
+"""What begins a message that is a change of the channel's modes, as users of Biboumi know it."""
+
 
 class Speech:
     """See the module's docstring; `private` gets the lines that are for the user alone."""
@@ -137,6 +140,12 @@ class Speech:
             core.fail(message.ref, Trouble.NOT_IN_ROOM if core.online else Trouble.NOT_CONNECTED)
             return
         channel = here.channel
+        words = message.body.plain
+        if words.startswith(MODE):
+            arguments = words[len(MODE) :].split()
+            ticket = Ticket(message.ref, "MODE", channel.folded, core.fold["".join(arguments[1:2])])
+            core.request(ticket, channel.name, *arguments)
+            return
         pieces = phrase(core, message.body, channel.name)
         if not pieces:
             core.fail(message.ref, Trouble.NOT_ACCEPTABLE)

@@ -261,3 +261,14 @@ def test_message_said_while_another_enters_is_his_too():
     juliet.feed(":nurse!n@h PRIVMSG #chan :welcome")
     assert romeo.event(Message) is juliet.event(Message)
     assert len(world.archived) == 1
+
+
+def test_mode_line_is_a_command():
+    """Biboumi's one slash word; the others are text."""
+    romeo = World().client("romeo").in_room(names="juliet")
+    romeo.submit(said("/mode +v juliet"))
+    assert romeo.lines()[0] == "MODE #chan +v juliet"
+    romeo.feed(":romeo!~u@host.example MODE #chan +v juliet")
+    assert Sent(ref=Ref(7)) in romeo.events()
+    romeo.submit(said("/modesty is a virtue"))
+    assert "PRIVMSG #chan :/modesty is a virtue" in romeo.lines()
