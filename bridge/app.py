@@ -91,7 +91,7 @@ class Gateway:
         if gateway.name:
             network.identity = msgspec.structs.replace(network.identity, name=gateway.name)
         self.link = ComponentLink(
-            domain, gateway.component, reactor, self.receive, self.link_up, self.link_down
+            domain, gateway.component, reactor, self.receive, self.link_up, self.link_down, network.burst
         )
         self.router = router = Router(domain, network, self.link, policy, reactor)
         settings = UserSettings(store, domain, network)

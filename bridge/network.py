@@ -19,6 +19,7 @@ Rules that a network keeps:
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from enum import Enum
 from typing import Any, Protocol
 
@@ -115,6 +116,9 @@ class Uplink(Protocol):
     def archive(self, message: Message) -> None:
         """Keep a room message; call once for each, however many users see it."""
 
+    def clients(self, user: UserId, room: RoomId) -> Sequence[str]:
+        """Return the full JIDs of the user's clients that are in the room."""
+
     def settings(self, user: UserId, scope: Scope, key: str) -> Settings:
         """Return `user`'s settings for the server or room named `key` ("" for the gateway).
 
@@ -162,6 +166,12 @@ class Network(Protocol):
 
     def submit(self, user: UserId, event: Outgoing) -> None:
         """Do what the user wants; troubles come back as events."""
+
+    def burst(self) -> AbstractContextManager[None]:
+        """What is submitted inside may leave, and be answered, together at the end.
+
+        The bridge opens one around all the stanzas of one read.
+        """
 
     def ask(self, user: UserId, query: Query) -> Deferred[Any]:
         """Answer a question, or fail with BridgeError within 30 seconds."""

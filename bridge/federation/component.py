@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from random import random
 
 from twisted.application.service import Service
@@ -87,7 +88,7 @@ class ComponentLink(Service):
 
     What is written while the link is down waits, bounded by `DOWN_LIMIT`, and is sent after `on_up`
     has returned. `on_down` is called when the link is lost, not when the service is stopped.
-    `jitter` returns a number from 0 to 1.
+    `burst` is entered around the stanzas of one read; `jitter` returns a number from 0 to 1.
     """
 
     log = Logger()
@@ -100,6 +101,7 @@ class ComponentLink(Service):
         on_stanza: Callable[[Element], None],
         on_up: Callable[[], None],
         on_down: Callable[[], None],
+        burst: Callable[[], AbstractContextManager[None]] = nullcontext,
         jitter: Callable[[], float] = random,
     ) -> None:
         self.queued_bytes = 0
@@ -107,6 +109,7 @@ class ComponentLink(Service):
         self._config = config
         self._clock = reactor
         self._on_stanza, self._on_up, self._on_down = on_stanza, on_up, on_down
+        self._burst = burst
         self._jitter = jitter
         self._endpoint = HostnameEndpoint(reactor, config.host, config.port, CONNECT_TIMEOUT)
         self._queue: deque[bytes] = deque()
@@ -193,7 +196,8 @@ class ComponentLink(Service):
         self._heard = self._clock.seconds()
         self._stream.receive_data(data)
         scheduled, self._scheduled = self._scheduled, True
-        self._take_events()
+        with self._burst():
+            self._take_events()
         self._scheduled = scheduled
         self.flush()
 

@@ -38,6 +38,9 @@ class Owner(Protocol):
     def deliver(self) -> Callable[[UserId, Sequence[Incoming]], None]:
         """Takes what happened to a user."""
 
+    def moved(self, client: IrcClient) -> None:
+        """The client has something to carry on: now (`advance`), or when a burst ends."""
+
     def answered(self, answer: Answer) -> None:
         """A question ended."""
 
@@ -153,7 +156,7 @@ class IrcClient:
         if isinstance(event, Enter):
             self._retry_at = None
         self.session.submit(event)
-        self.advance()
+        self._owner.moved(self)
 
     def ask(self, query: object, token: int) -> None:
         """Ask the server; the owner gets an `Answer`."""

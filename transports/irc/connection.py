@@ -50,6 +50,7 @@ class Connection:
         self._dial: Callable[[Attempt], Deferred[Any]] | None = None
         self._dialling: Deferred[Any] | None = None
         self._transport: Any = None
+        self._socket: Any = None
         self._lost_text = ""
 
     @property
@@ -67,8 +68,22 @@ class Connection:
         self._ticket = turnstile.enter(self._next)
 
     def write(self, data: bytes) -> None:
-        """Send bytes; the caller looks at `choked` first."""
+        """Send bytes; the caller looks at `choked` first.
+
+        Where no TLS is between they go straight to the socket, which saves a turn of the reactor.
+        """
+        if self._socket is not None:
+            data = data[self._sent_at_once(data) :]
+            if not data:
+                return
+            self.choked = True
         self._transport.write(data)
+
+    def _sent_at_once(self, data: bytes) -> int:
+        try:
+            return int(self._socket.send(data))
+        except OSError:
+            return 0  # the transport will find out what is wrong
 
     def close(self) -> None:
         """End it: once up, after all that was written has left; else at once, without a report."""
@@ -136,10 +151,11 @@ class Connection:
 
     def _made(self, transport: Any) -> None:
         self._dialling = None
-        self._transport = transport
-        transport.registerProducer(self, True)
         assert self.attempt is not None
         secure = self.attempt.secure
+        transport.registerProducer(self, secure)
+        self._transport = transport
+        self._socket = None if secure else transport.getHandle()
         self._line.progress(f"Connected to IRC server{' (encrypted)' if secure else ''}.")
         self._line.connection_made(secure=secure)
 
@@ -155,9 +171,10 @@ class Connection:
         self.choked = True
 
     def resumeProducing(self) -> None:
-        """The transport's buffer is empty again (Twisted)."""
-        self.choked = False
-        self._line.advance()
+        """The transport's buffer is empty, now or again (Twisted)."""
+        if self.choked:
+            self.choked = False
+            self._line.advance()
 
     def stopProducing(self) -> None:
         """The transport is going away (Twisted)."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from itertools import count
 from typing import Any
 from weakref import WeakValueDictionary
@@ -119,6 +120,8 @@ class IrcNetwork:
         self._tokens = count(1)
         self._stopping: Deferred[None] | None = None
         self._held = False
+        self._moved: dict[IrcClient, None] | None = None
+        """The clients that something was submitted to in this burst; None outside of bursts."""
 
     # ---- life
 
@@ -211,6 +214,24 @@ class IrcNetwork:
             client.submit(event)
         else:
             self._refuse(user, event)
+
+    @contextmanager
+    def burst(self) -> Iterator[None]:
+        """Have each client carry all that is submitted inside at once: one write, not one a message."""
+        self._moved = {}
+        try:
+            yield
+        finally:
+            moved, self._moved = self._moved, None
+            for client in moved:
+                client.advance()
+
+    def moved(self, client: IrcClient) -> None:
+        """A client has something to carry on."""
+        if self._moved is None:
+            client.advance()
+        else:
+            self._moved[client] = None
 
     def _server_of(self, event: Outgoing) -> ServerId:
         if isinstance(event, ServerCommand):
@@ -389,6 +410,10 @@ class IrcNetwork:
     def clients_of(self, user: UserId) -> Mapping[ServerId, IrcClient]:
         """Return a user's clients by server."""
         return dict(self._clients.get(user, {}))
+
+    def clients_in(self, user: UserId, room: RoomId) -> Sequence[str]:
+        """Return the full JIDs of a user's XMPP clients that are in a room."""
+        return self._uplink.clients(user, room)
 
     def disconnect(self, user: UserId, reason: str) -> bool:
         """Take the user off all servers; tell whether he was on any."""

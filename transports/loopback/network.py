@@ -6,6 +6,7 @@ Addresses are ``#room%server`` and ``nick%server``. The first to enter a room is
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from msgspec import structs
@@ -170,6 +171,10 @@ class LoopbackNetwork:
             ref: Ref = getattr(event, "ref", NO_REF)
             if ref:
                 self._tell(user, Failed(ref=ref, error=error))
+
+    def burst(self) -> AbstractContextManager[None]:
+        """Nothing is worth waiting for."""
+        return nullcontext()
 
     def ask(self, user: UserId, query: Query) -> Deferred[Any]:
         """Answer from memory."""

@@ -15,6 +15,17 @@ from twisted.test.iosim import FakeTransport, IOPump
 from zope.interface import implementer
 
 
+class Wire(FakeTransport):
+    """A transport with a socket that takes everything at once."""
+
+    def getHandle(self) -> Wire:
+        return self
+
+    def send(self, data: bytes) -> int:
+        self.write(data)
+        return len(data)
+
+
 class Internet:
     """What `connect`s to a host and port that something serves."""
 
@@ -49,7 +60,7 @@ class Internet:
             server = TLSMemoryBIOFactory(tls, False, inner, self.clock).buildProtocol(None)
         client = factory.buildProtocol(None)
         server_io = FakeTransport(server, isServer=True)
-        client_io = FakeTransport(client, isServer=False)
+        client_io = Wire(client, isServer=False)
         server.makeConnection(server_io)
         client.makeConnection(client_io)
         self.pumps.append(IOPump(client, server, client_io, server_io, False, clock=self.clock))

@@ -136,6 +136,9 @@ class Scene:
         assert user == ROMEO
         self.heard.extend(events)
 
+    def moved(self, client):
+        client.advance()
+
     def answered(self, answer):
         self.heard.append(answer)
 

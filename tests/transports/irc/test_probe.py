@@ -19,6 +19,9 @@ from transports.irc.dialer import Attempt, Target
 class Transport:
     """A connection that is lost as soon as it is closed."""
 
+    def getHandle(self):
+        return self
+
     def __init__(self, line: Any) -> None:
         self._line = line
 
