@@ -18,7 +18,7 @@ from .isupport import DEFAULT, ISupport
 from .people import People, Rank
 from .translate import occupant_from
 
-MAX_LINES = 4096
+MAX_LINES = 1024
 """Lines and chunks of lines remembered for each charset."""
 MAX_CHARSETS = 16
 MAX_CHUNK = 65536
