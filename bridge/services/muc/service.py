@@ -54,6 +54,8 @@ from bridge.services.muc.speech import Speech
 
 BURSTS = 512
 """How many delivered tuples are remembered with their rendering."""
+BURST_BYTES = 2 * 1024 * 1024
+"""How much of rendering is remembered in all."""
 ROOMS = frozenset({Target.ROOM, Target.OCCUPANT})
 
 
@@ -92,6 +94,7 @@ class Muc:
             self._moderation,
         )
         self._bursts: dict[int, Burst] = {}
+        self._burst_bytes = 0
         self._on: dict[type[Incoming], Callable[[UserId, Any], None]] = {
             Entered: self._join.entered,
             NotEntered: self._join.not_entered,
@@ -195,8 +198,10 @@ class Muc:
             burst.room = shown[0].room
             burst.template = b"".join(map(self._context.render.event, shown))
             burst.subjects = frozenset(map(subject_of, shown))
-        if len(self._bursts) >= BURSTS:
+        self._burst_bytes += len(burst.template)
+        if len(self._bursts) >= BURSTS or self._burst_bytes > BURST_BYTES:
             self._bursts.clear()
+            self._burst_bytes = len(burst.template)
         self._bursts[id(events)] = burst
         return burst
 
@@ -240,6 +245,11 @@ class Muc:
         self._restore.link_up()
 
     # ---- for other services
+
+    def clients(self, user: UserId, room: RoomId) -> list[str]:
+        """Return the full JIDs of the user's clients that are in the room."""
+        occupancy = self._context.rooms.get(user, room)
+        return [] if occupancy is None else list(occupancy.resources)
 
     def resources(self, user: UserId) -> list[str]:
         """Return the full JIDs of the user's clients that are in any room."""
