@@ -1,6 +1,6 @@
 """A link whose other end is gone without a word is found within 90 seconds.
 
-The first test makes such a link, all others run meanwhile, the last one looks at what Romeo was told.
+The first tests make such links, all others run meanwhile, the last ones look at what Romeo was told.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from tests.live.cast.proxy import Proxy
 from tests.live.cast.stanzas import Pattern
 from tests.live.cast.xmpp import Person, condition
 from tests.live.peers.gateway import IrcServer
-from tests.live.stage import House, Stage
+from tests.live.stage import House, Script, Stage
 
 LIMIT = 90.0
 """Seconds until the user must have been told."""
@@ -81,3 +81,45 @@ async def test_silent_link_was_found_and_its_line_reported(silent_link: SilentLi
                 break
     juliet.say(stage.channel, "welcome back")
     await silent_link.romeo.mailbox.find(Pattern("message", body="welcome back"))
+
+
+class MuteServer:
+    """Accepts connections and never says a word; Romeo tries to join there."""
+
+    def __init__(self) -> None:
+        self.refused: asyncio.Task[str]
+
+    async def begin(self, script: Script) -> None:
+        """Try to join, and wait in the background for the refusal."""
+        for command in ("CAP", "NICK", "USER", "PING"):
+            script.ircd.answers[command] = lambda link, line: None
+        self.stage = Script(script.house, script.xmpp, script.ircd, script.gateway, script.domain)
+        romeo = await self.stage.on_xmpp("romeo")
+        romeo.enter(self.stage.room, "romeo")
+        await self.stage.ircd.link()
+        self.refused = asyncio.ensure_future(self._wait(romeo))
+
+    @staticmethod
+    async def _wait(romeo: Person) -> str:
+        return condition(await romeo.mailbox.next(Pattern("presence", type="error"), timeout=LIMIT))
+
+
+@pytest.fixture(scope="session")
+def mute_server(loop: asyncio.AbstractEventLoop) -> Iterator[MuteServer]:
+    """The attempt that both tests look at."""
+    made = MuteServer()
+    yield made
+    loop.run_until_complete(made.stage.close())
+
+
+@pytest.mark.first
+async def test_join_at_a_mute_server_begins(script: Script, mute_server: MuteServer):
+    """The connection is accepted, then nothing comes."""
+    await mute_server.begin(script)
+    assert not mute_server.refused.done()
+
+
+@pytest.mark.last
+async def test_join_at_a_mute_server_was_refused(mute_server: MuteServer):
+    """The join ended with an error within the limit."""
+    assert await mute_server.refused in ("remote-server-timeout", "item-not-found", "remote-server-not-found")

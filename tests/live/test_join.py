@@ -29,7 +29,6 @@ async def test_first_in_a_channel_is_its_operator(stage: Stage):
     assert seen.nicks == set()
     assert value(seen.self_presence, "mucuser:x/mucuser:item/@role") == "moderator"
     assert not seen.subject.findtext("subject")
-    await romeo.nothing_more(stage.domain)
 
 
 async def test_two_users_of_the_gateway_see_each_other(stage: Stage):
@@ -38,7 +37,8 @@ async def test_two_users_of_the_gateway_see_each_other(stage: Stage):
     await romeo.join(stage.room, stage.nick("romeo"))
     seen = await mercutio.join(stage.room, stage.nick("mercutio"))
     assert seen.nicks == {stage.nick("romeo")}
-    await romeo.presence(frm=f"{stage.room}/{stage.nick('mercutio')}", has=item(role="participant"))
+    there = f"{stage.room}/{stage.nick('mercutio')}"
+    await romeo.mailbox.find(Pattern("presence", frm=there, has=item(role="participant")))
     await romeo.nothing_more(stage.domain)
 
 
@@ -48,10 +48,12 @@ async def test_join_and_leave_of_another_are_seen(stage: Stage):
     await romeo.join(stage.room, stage.nick("romeo"))
     juliet = await stage.on_irc("juliet", stage.channel)
     there = f"{stage.room}/{juliet.nick}"
-    await romeo.presence(frm=there, type=None, has=item(role="participant", affiliation="none"))
+    seen = Pattern("presence", frm=there, type=None, has=item(role="participant", affiliation="none"))
+    await romeo.mailbox.find(seen)
     juliet.send(f"PART {stage.channel} :good night")
     gone = await romeo.presence(frm=there, type="unavailable")
-    assert "good night" in (gone.findtext("status") or "")
+    if stage.ircd.name != "hybrid.test":  # it hides what the newly connected say when they leave
+        assert "good night" in (gone.findtext("status") or "")
 
 
 async def test_quit_of_another_is_seen(stage: Stage):

@@ -171,24 +171,29 @@ class Talker:
         self.send(f"<presence to={to}><x xmlns='{MUC}'>{key}{history}</x>{extra}</presence>")
 
     async def joined(self, room: str, timeout: float = TIMEOUT) -> Joined:
-        """Wait for a join's stanzas; anything out of order fails the test."""
+        """Wait for a join's stanzas; anything of this room out of order fails the test."""
         occupants: list[Stanza] = []
         mine = _presence(has="mucuser:x/mucuser:status[@code='110']", lacks="@type")
         while True:
-            stanza = await self.mailbox.take(f"presences of {room}", timeout)
+            stanza = await self._of_room(room, timeout)
             assert stanza.tag == "presence", f"before the self-presence came {etree.tostring(stanza)!r}"
-            assert stanza.get("from", "").startswith(f"{room}/"), etree.tostring(stanza)
             assert stanza.get("type") is None, etree.tostring(stanza)
             if mine.matches(stanza):
                 break
             occupants.append(stanza)
         history = []
         while True:
-            message = await self.mailbox.take(f"history and subject of {room}", timeout)
+            message = await self._of_room(room, timeout)
             assert message.tag == "message", f"before the subject came {etree.tostring(message)!r}"
             if message.find("subject") is not None:
                 return Joined(occupants, stanza, history, message)
             history.append(message)
+
+    async def _of_room(self, room: str, timeout: float) -> Stanza:
+        def belongs(stanza: Stanza) -> bool:
+            return stanza.get("from", "").partition("/")[0] == room
+
+        return await self.mailbox.find_where(belongs, f"all of joining {room}", timeout)
 
     async def join(
         self, room: str, nick: str, *, password: str | None = None, history: str = "", timeout: float = TIMEOUT
@@ -303,7 +308,7 @@ class Person(Talker):
         client.connect(HOST, self._port)
         await asyncio.wait_for(ready, TIMEOUT)
         self.jid = str(client.boundjid)
-        client.send_raw("<presence/>")
+        client.send_raw("<iq type='get' id='roster'><query xmlns='jabber:iq:roster'/></iq><presence/>")
 
     def _keep(self, xml: bytes) -> bool:
         stanza = normalise(xml)
