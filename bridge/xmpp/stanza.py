@@ -10,6 +10,7 @@ NS_CLIENT = "jabber:client"
 NS_SERVER = "jabber:server"
 NS_STANZA_ERRORS = "urn:ietf:params:xml:ns:xmpp-stanzas"
 _NS_MUC = "http://jabber.org/protocol/muc"
+_NS_COMMANDS = "http://jabber.org/protocol/commands"
 
 STANZAS = frozenset({"iq", "message", "presence"})
 CONTENT_NAMESPACES = frozenset({NS_COMPONENT, NS_CLIENT, NS_SERVER})
@@ -48,7 +49,8 @@ _NEAREST = {
 def error_reply(element: Element, error: BridgeError) -> Element | None:
     """Build the error that answers a stanza; None where none may (RFC 6120 §8.3.1), or nobody could get it.
 
-    The payload is not repeated, save the sign of a MUC join, which clients look for (XEP-0045 §7.2).
+    The payload is not repeated, save the sign of a MUC join, which clients look for (XEP-0045 §7.2),
+    and which command of whose execution failed (XEP-0050 §4.4).
     """
     kind = element.attributes.get("type", "")
     if kind == "error" or (element.name, kind) in _NEVER_REFUSED or "from" not in element.attributes:
@@ -56,6 +58,9 @@ def error_reply(element: Element, error: BridgeError) -> Element | None:
     reply = _reply(element, "error")
     if element.name == "presence" and element.child("x", _NS_MUC) is not None:
         reply.add(Element("x", _NS_MUC))
+    command = element.child("command", _NS_COMMANDS) if element.name == "iq" else None
+    if command is not None:
+        reply.add(_failed_command(command, error))
     return reply.add(_error(error, element.attributes.get("to", "").partition("/")[0] or None))
 
 
@@ -90,6 +95,15 @@ def _reply(element: Element, kind: str) -> Element:
     given = element.attributes
     addressed = {"from": given.get("to"), "to": given.get("from"), "id": given.get("id"), "type": kind}
     return Element(element.name, element.namespace, addressed)
+
+
+def _failed_command(command: Element, error: BridgeError) -> Element:
+    """COMPAT: Biboumi has the error in the command, where its users' scripts look for it."""
+    about = {"node": command.get("node"), "sessionid": command.get("sessionid")}
+    condition = Element(error.trouble.value.condition, NS_STANZA_ERRORS)
+    return Element(
+        "command", _NS_COMMANDS, about, Element("error", _NS_COMMANDS, {"type": "cancel"}, condition)
+    )
 
 
 def _error(error: BridgeError, by: str | None) -> Element:

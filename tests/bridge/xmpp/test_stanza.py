@@ -18,6 +18,7 @@ from bridge.xmpp.stanza import (
 )
 
 ADDRESSED = {"from": "romeo@example.net/x", "to": "#c%irc@gw.test/nick", "id": "1"}
+NS_COMMANDS = "http://jabber.org/protocol/commands"
 NS_MUC = "http://jabber.org/protocol/muc"
 
 
@@ -46,6 +47,20 @@ def test_refused_join_keeps_its_sign_but_not_its_password():
     assert reply is not None
     assert reply.children[0] == Element("x", NS_MUC)
     assert [child.name for child in reply.elements()] == ["x", "error"]
+
+
+def test_refused_command_says_which_execution_failed():
+    """Biboumi's users look for the condition in the command."""
+    command = Element("command", NS_COMMANDS, {"node": "reload", "sessionid": "1", "action": "execute"})
+    reply = error_reply(Element("iq", NS_COMPONENT, ADDRESSED, command), BridgeError(Trouble.FORBIDDEN))
+    assert reply is not None
+    told = reply.child("command", NS_COMMANDS)
+    assert told is not None
+    assert told.attributes == {"node": "reload", "sessionid": "1"}
+    error = told.child("error", NS_COMMANDS)
+    assert error is not None
+    assert error.child("forbidden", NS_STANZA_ERRORS) is not None
+    assert error_from(reply).trouble is Trouble.FORBIDDEN
 
 
 @pytest.mark.parametrize(
