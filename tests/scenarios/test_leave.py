@@ -22,6 +22,7 @@ def test_one_of_two_clients_leaves_alone(verona: Stage) -> None:
     (farewell,) = verona.take()
     assert farewell.element.get("to") == ROMEO_TOO
     assert farewell.get("string(c:status)") == "Loopback note: 1 resources are still in this channel."
+    assert farewell.has("user:x/user:item[@role='participant' or @role='moderator']")
 
 
 def test_leave_and_join_at_once_ends_inside(verona: Stage) -> None:

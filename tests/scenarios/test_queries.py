@@ -113,5 +113,14 @@ def test_invitation_to_somebody_elsewhere_is_sent_by_the_room(verona: Stage) -> 
     (invite,) = verona.take()
     assert invite.element.get("to") == "mercutio@verona.example"
     assert invite.get("string(@from)") == ROOM
-    assert invite.has("user:x/user:invite[@from='romeo@montague.example']")
+    assert invite.has("user:x/user:invite[@from='romeo@montague.example/garden']")
     assert bodies([invite]) == []
+
+
+def test_invitation_by_a_bare_nick_goes_to_the_network(verona: Stage) -> None:
+    """What has neither @ nor dot is no JID of anybody elsewhere."""
+    verona.say(
+        f"<message from='{ROMEO}' to='{ROOM}'><x xmlns='http://jabber.org/protocol/muc#user'>"
+        "<invite to='Mercutio'/></x></message>"
+    )
+    assert all(one.element.get("to") != "mercutio" for one in verona.take())

@@ -17,6 +17,9 @@ from bridge.xmpp.payloads.conference import parse_direct_invite
 from bridge.xmpp.payloads.muc import NS_MUC_USER, MucInvite, build_invite, parse_invites
 from bridge.xmpp.stanza import NS_COMPONENT
 
+NOT_NICK = frozenset("@./")
+"""Characters of a JID that is more than a nick: Biboumi's users invite by a bare nick too."""
+
 
 class Invitations:
     """See the module's docstring."""
@@ -35,6 +38,8 @@ class Invitations:
         return gatherResults([self._invite(request, invite) for invite in invites]).addErrback(first_error)
 
     def _invite(self, request: Request, invite: MucInvite) -> Deferred[None]:
+        if NOT_NICK.isdisjoint(invite.jid):
+            return self._ask(request, invite.jid, request.room, invite.reason)
         try:
             jid = Jid.parse(invite.jid)
         except JidError:
@@ -80,7 +85,7 @@ class Invitations:
     def _pass_on(self, request: Request, jid: Jid, invite: MucInvite) -> None:
         """Somebody elsewhere on XMPP is invited: the room tells him itself (§7.8.2)."""
         told = build_invite(
-            MucInvite(jid=request.sender.bare, reason=invite.reason, password=invite.password)
+            MucInvite(jid=str(request.sender), reason=invite.reason, password=invite.password)
         )
         room = self._context.render.plain(request.room.room)
         self._context.router.send(Element("message", NS_COMPONENT, {"from": room, "to": str(jid)}, told))

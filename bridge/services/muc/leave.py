@@ -44,7 +44,15 @@ class Leave:
             self._context.store.put_occupancy(
                 self._context.domain, occupancy.room, occupancy.user, "", occupancy.nick, occupancy.password
             )
-        farewell = self._context.render.gone(occupancy.room, occupancy.nick, 110, status=status)
+        me = occupancy.me
+        farewell = self._context.render.gone(
+            occupancy.room,
+            occupancy.nick,
+            110,
+            status=status,
+            affiliation=me.affiliation.value if me is not None else "none",
+            role=me.role.value if me is not None else "none",
+        )
         self._context.router.write(farewell.replace(GAP, resource.to))
 
     def _stays(self, occupancy: Occupancy) -> bool:
