@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from bridge.events import Incoming, Message, MessageId, UserId
+from bridge.events import Incoming, Message, MessageId, RoomId, UserId
 from bridge.forms import Settings
 from bridge.network import Scope
 from bridge.services.muc.service import Muc
@@ -32,6 +32,10 @@ class BridgeUplink:
     def archive(self, message: Message) -> None:
         """See `Uplink`."""
         self._muc.archive(message)
+
+    def clients(self, user: UserId, room: RoomId) -> Sequence[str]:
+        """See `Uplink`."""
+        return self._muc.clients(user, room)
 
     def settings(self, user: UserId, scope: Scope, key: str) -> Settings:
         """See `Uplink`."""

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from bridge.errors import BridgeError, Trouble
-from bridge.events import ServerId, UserId
+from bridge.events import RoomId, ServerId, UserId
 from bridge.forms import Ask, Command, CommandContext, Done, Field, FieldType, Form, Note, Outcome
 from bridge.network import Address, GatewayAddress, ServerAddress
 
@@ -50,13 +50,21 @@ def _connection_info(network: IrcNetwork, context: CommandContext, server: Serve
     lines = [
         f"Connected to IRC server {name} on port {attempt.port}{tls} since {since} ({seconds} seconds ago)."
     ]
-    lines += [room.removesuffix(f"%{name}") for room in client.session.rooms]
+    lines += [_present(network, context.user, room) for room in sorted(client.session.rooms)]
     return Done(note=Note("\n".join(lines)))
+
+
+def _present(network: IrcNetwork, user: UserId, room: RoomId) -> str:
+    """Say which of the user's clients are in a channel, as Biboumi does."""
+    resources = [full_jid.partition("/")[2] for full_jid in network.clients_in(user, room)]
+    plural = "" if len(resources) == 1 else "s"
+    channel = room.rpartition("%")[0] or room
+    return f"{channel} from {len(resources)} resource{plural}: {' '.join(resources)} "
 
 
 def _begin_disconnect(network: IrcNetwork, context: CommandContext) -> Outcome:
     if not context.is_admin:
-        return _ask_servers(network, context.user)
+        return _ask_servers(network, context.user, context.full_jid)
     options = tuple((user, user) for user in sorted(network.users()))
     field = Field(
         var="jid",
@@ -68,15 +76,16 @@ def _begin_disconnect(network: IrcNetwork, context: CommandContext) -> Outcome:
     form = Form(title=TITLE, instructions="Choose a user JID", fields=(field,))
 
     def proceed(values: Values) -> Outcome:
-        return _ask_servers(network, UserId(_one(values, "jid") or context.user))
+        user = UserId(_one(values, "jid") or context.user)
+        return _ask_servers(network, user, user)
 
     return Ask(form=form, proceed=proceed, more=True)
 
 
-def _ask_servers(network: IrcNetwork, user: UserId) -> Outcome:
+def _ask_servers(network: IrcNetwork, user: UserId, called: str) -> Outcome:
     clients = network.clients_of(user)
     if not clients:
-        return Done(note=Note(f"User {user} is not connected to any IRC server."))
+        return Done(note=Note(f"User {called} is not connected to any IRC server."))
     options = tuple((network.plan.name(server), network.plan.name(server)) for server in sorted(clients))
     servers = Field(
         var="irc-servers",
@@ -93,10 +102,10 @@ def _ask_servers(network: IrcNetwork, user: UserId) -> Outcome:
         instructions="Choose one or more servers to disconnect this JID from",
         fields=(servers, message),
     )
-    return Ask(form=form, proceed=lambda values: _disconnect(network, user, values))
+    return Ask(form=form, proceed=lambda values: _disconnect(network, user, called, values))
 
 
-def _disconnect(network: IrcNetwork, user: UserId, values: Values) -> Outcome:
+def _disconnect(network: IrcNetwork, user: UserId, called: str, values: Values) -> Outcome:
     wanted = values.get("irc-servers")
     if wanted is None:
         raise BridgeError(Trouble.BAD_REQUEST)
@@ -105,7 +114,7 @@ def _disconnect(network: IrcNetwork, user: UserId, values: Values) -> Outcome:
     for client in leaving:
         client.quit(_one(values, "quit-message"))
     plural = "s" if len(leaving) > 1 else ""
-    return Done(note=Note(f"{user} was disconnected from {len(leaving)} IRC server{plural}."))
+    return Done(note=Note(f"{called} was disconnected from {len(leaving)} IRC server{plural}."))
 
 
 def _one(values: Values, var: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from bridge.errors import Trouble
-from bridge.events import ContactId, DirectMessage, Kind, RoomId, RoomNotice
+from bridge.events import ContactId, DirectMessage, Kind, Message, RoomId
 
 from . import ctcp
 from .core import Core
@@ -41,7 +41,11 @@ class Direct:
             self._on_private_echo(line)
         elif not isinstance(kind, Kind):
             self._ctcp(line, kind, text)
-        elif line.command == "NOTICE":
+        else:
+            self._words(line, kind, text)
+
+    def _words(self, line: Line, kind: Kind, text: str) -> None:
+        if line.command == "NOTICE":
             self._on_notice(line, text)
         else:
             self._tell(line, kind, text)
@@ -55,7 +59,7 @@ class Direct:
         elif target == core.folded_nick:
             kind, text = ctcp.parse(line.params[1])
             if isinstance(kind, Kind):
-                self._tell(line, kind, text)
+                self._words(line, kind, text)
 
     def _tell(self, line: Line, kind: Kind, text: str) -> None:
         core = self._core
@@ -87,18 +91,24 @@ class Direct:
         core = self._core
         folded = core.fold[line.nick]
         if text[:1] == "[":
-            name, bracket, rest = text[1:].partition("]")
+            name, bracket, _ = text[1:].partition("]")
             here = self._rooms.get(name) if bracket and core.isupport.is_channel(name) else None
             if here is not None and here.stage is Stage.IN:
-                notice = f"[notice] {line.nick}: {from_irc(rest.strip()).plain}"
-                core.emit(RoomNotice(room=here.channel.room, text=notice))
+                self._show_in(here.channel.room, line, text)
                 return
         if folded in self._contacts:
-            self._tell(line, Kind.NOTICE, text)
+            self._tell(line, Kind.TEXT, text)
         else:
             host = f" ({line.user}@{line.host})" if line.host else ""
             plain = from_irc(text).plain
             core.notice(f"{line.nick}{host}: {plain}" if line.nick else plain)
+
+    def _show_in(self, room: RoomId, line: Line, text: str) -> None:
+        """Show a notice in the room for the user alone; it is in no archive, and so has no stanza id."""
+        notice = Message(
+            room=room, nick=line.nick, body=from_irc(text), kind=Kind.NOTICE, origin=self._core.ids()
+        )
+        self._core.emit(notice)
 
     # ---- out
 

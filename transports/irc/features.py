@@ -90,14 +90,24 @@ class Features:
         if found is not None:
             name, read = found
             read(getattr(self, name), heard)
-        elif not self._reply(line) and not self._refusal(line, ticket):
-            self.replies.show(line)
+        elif not self._reply(line):
+            self._refuse_or_show(line, ticket)
         if ticket is not None:
             self.batches.answered(ticket, line)
 
     def _reply(self, line: wire.Line) -> bool:
         found = _REPLIES.get(line.command)
         return found is not None and found[1](getattr(self, found[0]), line)
+
+    def _refuse_or_show(self, line: wire.Line, ticket: Ticket | None) -> None:
+        """The user reads what the server said before he sees what comes of it."""
+        core = self._core
+        earlier, core.events = core.events, []
+        if not self._refusal(line, ticket):
+            outcome, core.events = core.events, []
+            self.replies.show(line)
+            core.events += outcome
+        core.events = [*earlier, *core.events]
 
     def _refusal(self, line: wire.Line, ticket: Ticket | None) -> bool:
         """An error reply: find out whose wish it refuses; tell if the user need not read it."""
@@ -140,7 +150,10 @@ class Raw:
             core.fail(event.ref, Trouble.NOT_ACCEPTABLE)
         elif line.command == "QUIT":
             core.emit(Sent(ref=event.ref))
-            core.leave(line.params[-1] if line.params else "")
+            reason = event.line.strip()[len("QUIT") :].strip().removeprefix(":")
+            core.leave(reason)
+            core.notice(f"ERROR: Quit: {reason}")
+            core.notice("ERROR: Connection closed.")
         else:
             core.request(Ticket(event.ref, line.command, "", "raw"), *line.params, first=True)
 

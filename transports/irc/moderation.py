@@ -97,7 +97,7 @@ class Moderation:
         here = self._rooms.here.get(core.fold[channel])
         if core.is_me(nick):
             core.emit(Invite(room=core.shared.room_id(channel), nick=line.nick))
-        elif here is not None:
+        elif here is not None and not core.is_me(line.nick):
             text = f"{nick} has been invited to {channel} by {line.nick}"
             core.emit(RoomNotice(room=here.channel.room, text=text))
         return True

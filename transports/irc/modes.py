@@ -54,7 +54,10 @@ class Modes:
             self._confirm(here, changes)
 
     def _are_initial(self, name: str, line: Line, changes: list[ModeChange]) -> bool:
-        """Learn the modes that a server gives a channel which the user has just created."""
+        """Learn the modes that a server gives a channel which the user has just created.
+
+        He is not in yet, so that the server says it to him, and not the room.
+        """
         here = self._rooms.get(name)
         if here is None or here.stage is not Stage.NAMING or line.host:
             return False
@@ -62,14 +65,14 @@ class Modes:
         if any(mode in prefix_modes for _, mode, _ in changes):
             return False
         here.channel.learn_flags(_with_changes("", changes, prefix_modes))
+        self._core.notice(_words(line))
         return True
 
     def _changed(
         self, channel: Channel, members: Members, line: Line, changes: list[ModeChange]
     ) -> Transition:
         core = self._core
-        text = f"Mode {channel.name} [{' '.join(line.params[1:])}] by {line.nick}"
-        events: list[Incoming] = [RoomNotice(room=channel.room, text=text)]
+        events: list[Incoming] = [RoomNotice(room=channel.room, text=_words(line))]
         affected: dict[str, None] = {}
         for sign, mode, argument in changes:
             member = members.get(core.fold[argument]) if argument is not None else None
@@ -184,3 +187,8 @@ def _without_modes(members: Members) -> dict[str, None]:
 def _occupant_changes(channel: Channel, members: Members, folded: Iterable[str]) -> list[OccupantChange]:
     room = channel.room
     return [OccupantChange(room=room, occupant=channel.occupant(members[each])) for each in folded]
+
+
+def _words(line: Line) -> str:
+    """Return a change of modes in Biboumi's words."""
+    return f"Mode {line.params[0]} [{' '.join(line.params[1:])}] by {line.nick}"

@@ -122,7 +122,6 @@ class Plan:
             rate=preset.throttle_rate or config.throttle_rate,
             after_connect_commands=settings.after_connect_commands,
             webirc=self._webirc(user, preset),
-            ctcp_version_text=f"(through the {config.brand} gateway)",
         )
 
     def _webirc(self, user: UserId, preset: ServerConfig) -> WebIrc | None:

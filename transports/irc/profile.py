@@ -39,5 +39,4 @@ class Profile(Struct, frozen=True, kw_only=True):
     rate: float = 1.0
     after_connect_commands: tuple[str, ...] = ()
     webirc: WebIrc | None = None
-    ctcp_version_text: str = ""
     patience: float = 120.0

@@ -55,21 +55,21 @@ class Questions:
             contact = core.shared.contact_id(line.nick)
             core.emit(ContactNotice(contact=contact, nick=line.nick, question=command, argument=argument))
         elif command in OURS and self._may_answer():
-            text = argument[:MAX_ARGUMENT]
-            if command == "TIME":
-                text = formatdate(core.wall(), usegmt=True)
-            elif command == "CLIENTINFO":
-                text = CLIENTINFO
-            core.send("NOTICE", line.nick, ctcp.build(command, text))
+            core.send("NOTICE", line.nick, ctcp.build(command, self._own_answer(command, argument)))
+
+    def _own_answer(self, command: str, argument: str) -> str:
+        if command == "TIME":
+            return formatdate(self._core.wall(), usegmt=True)
+        return CLIENTINFO if command == "CLIENTINFO" else argument[:MAX_ARGUMENT]
 
     def answer(self, event: ContactAnswer) -> None:
         """The user's client has answered."""
         core = self._core
-        text = event.text
-        if event.question == "VERSION" and core.profile.ctcp_version_text:
-            text = f"{text} {core.profile.ctcp_version_text}".strip()
-        if core.online:
-            core.send("NOTICE", core.shared.name_of(event.contact), ctcp.build(event.question, text))
+        nick = core.shared.name_of(event.contact)
+        if core.is_me(nick):
+            self._end((core.folded_nick, event.question), event.text)
+        elif core.online:
+            core.send("NOTICE", nick, ctcp.build(event.question, event.text))
 
     def _may_answer(self) -> bool:
         now = self._core.clock()
@@ -91,11 +91,22 @@ class Questions:
         waiting = self._asked.get(key)
         if waiting is not None:
             waiting[1].append(ended)
-        elif len(self._asked) >= MAX_ASKED or not core.send("PRIVMSG", nick, ctcp.build(command, argument)):
+        elif core.is_me(nick) and command not in TO_CLIENT:
+            ended(self._own_answer(command, argument))
+        elif len(self._asked) >= MAX_ASKED or not self._put(nick, command, argument):
             ended(BridgeError(Trouble.NOT_ACCEPTABLE))
         else:
             timeout = core.agenda.after(TIMEOUT, lambda: self._end(key, BridgeError(Trouble.TIMED_OUT)))
             self._asked[key] = (timeout, [ended])
+
+    def _put(self, nick: str, command: str, argument: str) -> bool:
+        """Have the question asked, of oneself without the server; tell if it can be."""
+        core = self._core
+        if not core.is_me(nick):
+            return core.send("PRIVMSG", nick, ctcp.build(command, argument))
+        contact = core.shared.contact_id(nick)
+        core.emit(ContactNotice(contact=contact, nick=core.nick, question=command, argument=argument))
+        return True
 
     def _on_answer(self, line: Line, command: str, text: str) -> None:
         if not self._end((self._core.fold[line.nick], command), text):

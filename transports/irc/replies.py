@@ -23,10 +23,12 @@ RETRY_AFTER_BAN = 300.0
 MAX_MOTD = 500
 """Lines of a message of the day that are shown."""
 SILENT = frozenset(
-    {Numeric.RPL_ENDOFMOTD, Numeric.RPL_MOTDSTART, Numeric.RPL_CREATIONTIME, Numeric.RPL_UNAWAY,
-     Numeric.RPL_NOWAWAY}
+    {Numeric.RPL_MYINFO, Numeric.RPL_ENDOFMOTD, Numeric.RPL_MOTDSTART, Numeric.RPL_CREATIONTIME,
+     Numeric.RPL_UNAWAY, Numeric.RPL_NOWAWAY}
 )  # fmt: skip
 """Numerics that would tell the user nothing."""
+SPACED = frozenset({Numeric.RPL_YOURHOST, Numeric.RPL_CREATED, Numeric.RPL_NAMREPLY, Numeric.RPL_ENDOFNAMES})
+"""Numerics that Biboumi ends with a space, which scripts may match."""
 SHOWN_WORDS = frozenset({"WALLOPS", "GLOBOPS"})
 """Commands other than numerics whose words are for the user."""
 
@@ -133,13 +135,9 @@ class Replies:
             return
         if command in SILENT or len(line.params) < 2 or not command.isdigit():
             return
-        if line.command in TROUBLES:
-            text = line.params[2] if len(line.params) > 2 else "Unspecified error"
-            words = f"{line.params[1]}: {text}"
-        else:
-            words = " ".join(line.params[1:])
-        plain = from_irc(words).plain
-        self._core.notice(f"{line.source}: {plain}" if line.source else plain)
+        plain = from_irc(_words(line)).plain
+        is_whole = command == Numeric.ERR_USERONCHANNEL or not line.source
+        self._core.notice(plain if is_whole else f"{line.source}: {plain}")
 
     REPLIES: ClassVar[Mapping[str, Callable[..., bool]]] = {
         Numeric.RPL_ISUPPORT: _on_isupport,
@@ -153,3 +151,17 @@ class Replies:
         "ACK": _on_ack,
         "ERROR": _on_error,
     }
+
+
+def _words(line: Line) -> str:
+    """Return what a numeric says, in the order that Biboumi gives it."""
+    command, params = line.command, line.params[1:]
+    if command == Numeric.ERR_USERONCHANNEL and len(params) > 2:
+        return f"{params[0]} {params[2]} {params[1]}"
+    if command == Numeric.RPL_LOGGEDIN:
+        return params[-1]
+    if command in TROUBLES or command[0] in "45":
+        return f"{params[0]}: {params[1] if len(params) > 1 else 'Unspecified error'}"
+    if command == Numeric.RPL_NAMREPLY:
+        params = (*params[:-1], *(name.partition("!")[0] for name in params[-1].split()))
+    return " ".join(params) + " " * (command in SPACED)

@@ -205,7 +205,8 @@ class Roster:
         person = self._person(line)
         if person is not None and line.params:
             self._core.shared.people.learn_account(person, line.params[0])
-            self._changed(person)
+            if not self._core.is_me(line.nick):
+                self._changed(person)
 
     def _on_chghost(self, heard: Heard) -> None:
         """IRCv3 chghost."""

@@ -9,6 +9,7 @@ from bridge.events import (
     Failed,
     Invite,
     Kind,
+    Message,
     Ref,
     RoomNotice,
     Sent,
@@ -66,14 +67,23 @@ def test_notices_go_where_they_belong():
     """The channel they name, the contact one wrote to, or the server."""
     romeo = World().client("romeo").in_room(names="op")
     romeo.feed(":ChanServ!s@services NOTICE romeo :[#chan] Welcome")
-    assert romeo.events() == [RoomNotice(room=room("#chan"), text="[notice] ChanServ: Welcome")]
+    said = romeo.event(Message)
+    assert (said.room, said.nick, said.kind) == (room("#chan"), "ChanServ", Kind.NOTICE)
+    assert (said.body.plain, said.id) == ("[#chan] Welcome", "")
     romeo.feed(":Juliet!j@h NOTICE romeo :hello")
     assert romeo.event(ServerNotice).text == "Juliet (j@h): hello"
     romeo.submit(DirectMessage(contact=JULIET, body=Text(plain="x")))
     romeo.feed(":Juliet!j@h NOTICE romeo :hello")
-    assert romeo.event(DirectMessage).kind is Kind.NOTICE
+    assert romeo.event(DirectMessage).kind is Kind.TEXT
     romeo.feed(f":{SERVER} NOTICE * :*** Looking up your hostname")
     assert romeo.event(ServerNotice).text == f"{SERVER}: *** Looking up your hostname"
+
+
+def test_notice_to_oneself_is_shown_in_the_channel_it_names():
+    """A raw NOTICE to one's own nick goes the way of others' notices."""
+    romeo = World().client("romeo").in_room()
+    romeo.feed(":romeo!~u@host.example NOTICE romeo :[#chan] Hello")
+    assert romeo.event(Message).nick == "romeo"
 
 
 def test_echo_of_a_private_message_confirms_it():

@@ -71,6 +71,9 @@ class Scene:
         self.tuples.append(events)
         self.heard.setdefault(user, []).extend(events)
 
+    def clients(self, user, room):
+        return [f"{user}/balcony", f"{user}/orchard"]
+
     def message_id(self):
         return f"{next(self.ids):x}"
 
@@ -411,7 +414,7 @@ def test_connection_info_says_where_and_since_when(scene):
     text = info.begin(context(ROMEO)).note.text
     first, *rooms = text.split("\n")
     assert first.startswith(f"Connected to IRC server {NAME} on port 6667 since 20")
-    assert first.endswith(" (5 seconds ago).") and rooms == ["#verona"]
+    assert first.endswith(" (5 seconds ago).") and rooms == ["#verona from 2 resources: balcony orchard "]
 
 
 def test_user_disconnects_himself_from_a_server(scene):
@@ -419,14 +422,14 @@ def test_user_disconnects_himself_from_a_server(scene):
     [disconnect] = scene.network.commands(GatewayAddress())
     outcome = disconnect.begin(context(ROMEO))
     assert outcome == Done(note=outcome.note)
-    assert outcome.note.text == f"User {ROMEO} is not connected to any IRC server."
+    assert outcome.note.text == f"User {ROMEO}/balcony is not connected to any IRC server."
     scene.enter(ROMEO, "Romeo")
     outcome = disconnect.begin(context(ROMEO))
     assert isinstance(outcome, Ask)
     assert [field.var for field in outcome.form.fields] == ["irc-servers", "quit-message"]
     done = outcome.proceed({"irc-servers": [NAME], "quit-message": ["bye"]})
     scene.internet.flush()
-    assert done.note.text == f"{ROMEO} was disconnected from 1 IRC server."
+    assert done.note.text == f"{ROMEO}/balcony was disconnected from 1 IRC server."
     assert [event.exit for event in scene.of(ROMEO, Exited)] == [Exit.DISCONNECTED]
     assert scene.network.users() == []
 

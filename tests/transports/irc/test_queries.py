@@ -19,6 +19,7 @@ from bridge.queries import (
 
 from .script import SERVER, World, room
 
+ROMEO = ContactId("romeo%irc.example.org")
 JULIET = ContactId("juliet%irc.example.org")
 
 
@@ -190,14 +191,25 @@ def test_ctcp_question_without_answer_or_contact():
 
 def test_questions_about_the_user():
     """VERSION goes to his client, PING and TIME are answered at once, a flood is not."""
-    romeo = World().client("romeo", ctcp_version_text="(through a gateway)").in_room()
+    romeo = World().client("romeo").in_room()
     romeo.feed(":Juliet!j@h PRIVMSG romeo :\x01VERSION\x01")
     assert romeo.event(ContactNotice) == ContactNotice(contact=JULIET, nick="Juliet", question="VERSION")
     romeo.submit(ContactAnswer(contact=JULIET, question="VERSION", text="Gajim 2"))
-    assert romeo.lines() == ["NOTICE juliet :\x01VERSION Gajim 2 (through a gateway)\x01"]
+    assert romeo.lines() == ["NOTICE juliet :\x01VERSION Gajim 2\x01"]
     for number in range(20):
         romeo.feed(f":Juliet!j@h PRIVMSG romeo :\x01PING {number}\x01")
     assert romeo.lines() == [f"NOTICE Juliet :\x01PING {number}\x01" for number in range(3)]
+
+
+def test_question_about_oneself_is_answered_by_ones_own_client():
+    """The server is not asked: with echo-message it would ask twice."""
+    romeo = ask(World().client("romeo").in_room(caps="message-tags echo-message"), ContactVersion(ROMEO))
+    assert romeo.event(ContactNotice) == ContactNotice(contact=ROMEO, nick="romeo", question="VERSION")
+    romeo.submit(ContactAnswer(contact=ROMEO, question="VERSION", text="Gajim 2"))
+    assert answer(romeo) == ClientVersion(name="Gajim 2")
+    assert answer(ask(romeo, ContactPing(ROMEO))) is None
+    assert "GMT" in answer(ask(romeo, ContactTime(ROMEO)))
+    assert romeo.lines() == []
 
 
 def test_every_question_ends_with_the_link():

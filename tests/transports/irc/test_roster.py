@@ -16,6 +16,7 @@ from bridge.events import (
     Role,
     RoomConfig,
     RoomNotice,
+    ServerNotice,
     Topic,
 )
 
@@ -231,11 +232,13 @@ def test_nick_that_was_changed_is_settled_and_kept():
     assert "NICK montague" in romeo.lines()
 
 
-def test_modes_of_a_channel_just_created_are_not_told():
-    """They are how it is, no change that anybody made."""
+def test_modes_of_a_channel_just_created_are_the_servers_words():
+    """They are how it is, no change that anybody made, and the user is not in the room yet."""
     romeo = World().client("romeo").enter().connect()
     romeo.events()
     romeo.feed(":romeo!~u@host.example JOIN #chan", f":{SERVER} MODE #chan +nt").lines()
     romeo.feed(f":{SERVER} 353 romeo = #chan :@romeo", f":{SERVER} 366 romeo #chan :End")
-    assert [type(event) for event in romeo.events()] == [Entered]
+    notice, entered = romeo.events()
+    assert notice == ServerNotice(server=notice.server, text=f"Mode #chan [+nt] by {SERVER}")
+    assert isinstance(entered, Entered)
     assert "MODE #chan" not in romeo.lines()
