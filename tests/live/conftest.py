@@ -41,7 +41,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if "tests/live" in str(item.path):
             item.add_marker(pytest.mark.live)
-    items.sort(key=lambda item: bool(item.get_closest_marker("last")) - bool(item.get_closest_marker("first")))
+    items.sort(
+        key=lambda item: bool(item.get_closest_marker("last")) - bool(item.get_closest_marker("first"))
+    )
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -81,9 +83,7 @@ def folder(request: pytest.FixtureRequest) -> Iterator[Path]:
 
 
 @pytest.fixture(scope="session")
-def house(
-    request: pytest.FixtureRequest, folder: Path, loop: asyncio.AbstractEventLoop
-) -> Iterator[House]:
+def house(request: pytest.FixtureRequest, folder: Path, loop: asyncio.AbstractEventLoop) -> Iterator[House]:
     """Every server of the session, started when first asked for."""
     made = House(folder, request.config.getoption("--gateway"))
     yield made

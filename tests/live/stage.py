@@ -120,9 +120,7 @@ class House:
             gateway = Biboumi(folder, domains, known, self.authority.root)
         else:
             admins = {"admins": [f"admin@{server.domain}"], **(head or {})}
-            gateway = XmppBridge(
-                folder, domains, known, self.authority.root, options=options, head=admins
-            )
+            gateway = XmppBridge(folder, domains, known, self.authority.root, options=options, head=admins)
         gateway.daemon.start()
         self.own(gateway.daemon)
         return gateway

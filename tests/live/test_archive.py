@@ -33,7 +33,9 @@ async def query(romeo: Person, room: str, rsm: str = "", form: str = "") -> tupl
         "<x xmlns='jabber:x:data' type='submit'><field var='FORM_TYPE' type='hidden'>"
         f"<value>urn:xmpp:mam:2</value></field>{form}</x>"
     )
-    fin = await romeo.result(room, f"<query xmlns='urn:xmpp:mam:2' queryid='{ident}'>{data}{paging}</query>", "set")
+    fin = await romeo.result(
+        room, f"<query xmlns='urn:xmpp:mam:2' queryid='{ident}'>{data}{paging}</query>", "set"
+    )
     waiting = list(romeo.mailbox.waiting)
     romeo.mailbox.clear()
     path = f"mam:result[@queryid='{ident}']"
@@ -56,7 +58,9 @@ async def test_history_keeps_to_what_the_client_asks(stage: Stage):
     romeo, _ = await fill(stage, 5)
     assert await rejoin(stage, romeo, "<history maxstanzas='2'/>") == ["line 3", "line 4"]
     assert await rejoin(stage, romeo, "<history maxchars='0'/>") == []
-    assert await rejoin(stage, romeo, "<history seconds='3600'/>") == [f"line {number}" for number in range(5)]
+    assert await rejoin(stage, romeo, "<history seconds='3600'/>") == [
+        f"line {number}" for number in range(5)
+    ]
 
 
 async def test_archive_gives_all_messages_of_both_sides(stage: Stage):

@@ -57,7 +57,9 @@ async def test_room_and_private_message_without_server_part(fixed: FixedStage):
 async def test_settings_of_gateway_and_server_are_at_the_gateway(fixed: FixedStage):
     """Both configuration commands are offered there."""
     romeo = await fixed.on_xmpp("romeo")
-    listing = "<query xmlns='http://jabber.org/protocol/disco#items' node='http://jabber.org/protocol/commands'/>"
+    listing = (
+        "<query xmlns='http://jabber.org/protocol/disco#items' node='http://jabber.org/protocol/commands'/>"
+    )
     answer = await romeo.result(fixed.domain, listing)
     nodes = {one.get("node") for one in answer[0]}
     assert {"global-configure", "server-configure"} <= nodes

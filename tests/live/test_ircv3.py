@@ -109,7 +109,11 @@ async def test_extended_join_account_and_chghost(script: Script):
     romeo, link = await script.enter()
     link.send(f":nurse!n@host JOIN {script.channel} nurseacc :The Nurse")
     await romeo.presence(frm=f"{script.room}/nurse", has=item(role="participant"))
-    link.send(":nurse!n@host CHGHOST n new.host", ":nurse!n@new.host SETNAME :Angelica", ":nurse!n@new.host ACCOUNT *")
+    link.send(
+        ":nurse!n@host CHGHOST n new.host",
+        ":nurse!n@new.host SETNAME :Angelica",
+        ":nurse!n@new.host ACCOUNT *",
+    )
     link.send(f":nurse!n@new.host PRIVMSG {script.channel} :still one")
     await romeo.mailbox.find(Pattern("message", frm=f"{script.room}/nurse", body="still one"))
 
@@ -168,7 +172,9 @@ async def test_scram_sha_256_logs_in(script: Script):
             signed = b",".join((bare, steps[1], without))
             client_key = hmac.digest(salted, b"Client Key", "sha256")
             stored = hashlib.sha256(client_key).digest()
-            proof = bytes(a ^ b for a, b in zip(client_key, hmac.digest(stored, signed, "sha256"), strict=True))
+            proof = bytes(
+                a ^ b for a, b in zip(client_key, hmac.digest(stored, signed, "sha256"), strict=True)
+            )
             assert base64.b64decode(message.rpartition(b",p=")[2]) == proof
             server_key = hmac.digest(salted, b"Server Key", "sha256")
             final = b"v=" + base64.b64encode(hmac.digest(server_key, signed, "sha256"))
@@ -201,7 +207,10 @@ async def test_names_may_come_in_any_number_of_lines(script: Script):
         link.send(f":{link.mask} JOIN {script.channel}")
         for start in range(0, len(people), 40):
             link.send(f":{NAME} 353 {link.nick} = {script.channel} :{' '.join(people[start : start + 40])}")
-        link.send(f":{NAME} 353 {link.nick} = {script.channel} :{link.nick}", f":{NAME} 366 {link.nick} {script.channel} :End")
+        link.send(
+            f":{NAME} 353 {link.nick} = {script.channel} :{link.nick}",
+            f":{NAME} 366 {link.nick} {script.channel} :End",
+        )
 
     script.ircd.answers["JOIN"] = names
     romeo = await script.on_xmpp("romeo")

@@ -8,13 +8,18 @@ from tests.live.cast.scripted import NAME
 from tests.live.cast.stanzas import Pattern
 from tests.live.stage import Script, Stage
 
+
 async def test_garbage_from_a_server_is_survived(script: Script):
     """Odd lines, binary, lone commands and numerics: the conversation goes on."""
     romeo, link = await script.enter()
     link.send_bytes(bytes(range(256)) * 20 + b"\r\n\r\n \r\n:\r\n@\r\n@a :b\r\n: : :\r\n:x\r\n")
-    commands = "PRIVMSG JOIN PART KICK MODE NICK TOPIC QUIT 353 366 324 CAP BATCH AUTHENTICATE INVITE TAGMSG 005 433"
+    commands = (
+        "PRIVMSG JOIN PART KICK MODE NICK TOPIC QUIT 353 366 324 CAP BATCH AUTHENTICATE INVITE TAGMSG 005 433"
+    )
     for command in f"{commands} AWAY CHGHOST FAIL 332 333 352 367 401 403 473 900 903 904".split():
-        link.send(command, f":{NAME} {command}", f":juliet!j@h {command} {script.channel}", f":x {command} : ")
+        link.send(
+            command, f":{NAME} {command}", f":juliet!j@h {command} {script.channel}", f":x {command} : "
+        )
     link.send_bytes(b":juliet!j@h PRIVMSG " + script.channel.encode() + b" :" + b"\xff" * 100_000 + b"\r\n")
     link.send(f":juliet!j@h PRIVMSG {script.channel} :still here")
     await romeo.mailbox.find(Pattern("message", body="still here"))

@@ -7,7 +7,6 @@ from tests.live.cast.xmpp import condition
 from tests.live.stage import Stage
 
 
-
 async def test_join_shows_occupants_self_and_subject_in_order(stage: Stage):
     """The others come first, then oneself with status 110, then the subject."""
     juliet = await stage.on_irc("juliet", stage.channel)

@@ -13,7 +13,9 @@ async def test_message_to_irc_is_reflected_with_its_id(stage: Stage):
     ident = romeo.say(stage.room, "But, soft!")
     await juliet.hears(stage.channel, "But, soft!", nick=stage.nick("romeo"))
     own = f"{stage.room}/{stage.nick('romeo')}"
-    await romeo.message(type="groupchat", frm=own, id=ident, body="But, soft!", has=f"sid:stanza-id[@by='{stage.room}']")
+    await romeo.message(
+        type="groupchat", frm=own, id=ident, body="But, soft!", has=f"sid:stanza-id[@by='{stage.room}']"
+    )
 
 
 async def test_message_from_irc_comes_from_its_occupant(stage: Stage):
@@ -21,7 +23,10 @@ async def test_message_from_irc_comes_from_its_occupant(stage: Stage):
     romeo, juliet = await stage.together()
     juliet.say(stage.channel, "Ay me!")
     await romeo.message(
-        type="groupchat", frm=f"{stage.room}/{juliet.nick}", body="Ay me!", has=f"sid:stanza-id[@by='{stage.room}']"
+        type="groupchat",
+        frm=f"{stage.room}/{juliet.nick}",
+        body="Ay me!",
+        has=f"sid:stanza-id[@by='{stage.room}']",
     )
 
 

@@ -83,9 +83,7 @@ async def test_roles_and_affiliations_set_modes(stage: Stage):
     there = f"{stage.room}/{juliet.nick}"
     for affiliation, role in (("member", "participant"), ("admin", "moderator"), ("none", "participant")):
         await romeo.result(stage.room, change(f"nick='{juliet.nick}' affiliation='{affiliation}'"), "set")
-        await romeo.mailbox.find(
-            Pattern("presence", frm=there, has=item(role=role, affiliation=affiliation))
-        )
+        await romeo.mailbox.find(Pattern("presence", frm=there, has=item(role=role, affiliation=affiliation)))
 
 
 async def test_ban_from_xmpp_puts_out_and_is_listed(stage: Stage):
@@ -108,9 +106,7 @@ async def test_ban_on_irc_is_listed(stage: Stage):
     romeo, juliet = await stage.together()
     await juliet.mode(stage.channel, "+o " + stage.nick("romeo"))
     await juliet.mode(stage.channel, "+b *!*@bad.example")
-    listed = await romeo.result(
-        stage.room, f"<query xmlns='{ADMIN}'><item affiliation='outcast'/></query>"
-    )
+    listed = await romeo.result(stage.room, f"<query xmlns='{ADMIN}'><item affiliation='outcast'/></query>")
     assert len(values(listed, "mucadmin:query/mucadmin:item/@jid")) == 1
 
 

@@ -51,6 +51,8 @@ async def test_presence_of_gateway_and_server_in_the_roster(stage: Stage):
     await romeo.notices.find_where(lambda one: one.get("type") == "subscribed", "subscribed")
     await romeo.join(stage.room, stage.nick("romeo"))
     await romeo.notices.find_where(
-        lambda one: one.tag == "presence" and one.get("type") is None and one.get("from", "").startswith(stage.server),
+        lambda one: (
+            one.tag == "presence" and one.get("type") is None and one.get("from", "").startswith(stage.server)
+        ),
         "the server's presence",
     )

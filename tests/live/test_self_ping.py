@@ -21,7 +21,7 @@ async def test_self_ping_after_leaving_tells_so(stage: Stage):
 
 async def test_self_ping_of_a_resource_not_in_the_room_tells_so(stage: Stage):
     """Each resource is asked about for itself."""
-    romeo, _ = await stage.together()
+    _romeo, _ = await stage.together()
     other = await stage.on_xmpp("romeo", "b")
     assert await other.error(f"{stage.room}/{stage.nick('romeo')}", PING) == "not-acceptable"
 
@@ -47,7 +47,9 @@ async def test_ping_of_somebody_on_irc_is_a_ctcp_ping(stage: Stage):
 async def test_version_of_somebody_on_irc_is_ctcp_version(stage: Stage):
     """iq version to an occupant asks his client."""
     romeo, juliet = await stage.together()
-    romeo.send(f"<iq type='get' id='v1' to='{stage.room}/{juliet.nick}'><query xmlns='jabber:iq:version'/></iq>")
+    romeo.send(
+        f"<iq type='get' id='v1' to='{stage.room}/{juliet.nick}'><query xmlns='jabber:iq:version'/></iq>"
+    )
     await juliet.hears(juliet.nick, "\x01VERSION\x01")
     waiting = romeo.expect_answer("v1")
     juliet.send(f"NOTICE {stage.nick('romeo')} :\x01VERSION irssi v1.4\x01")
@@ -66,6 +68,6 @@ async def test_ctcp_version_from_irc_is_asked_of_the_client(stage: Stage):
 
 async def test_ctcp_ping_from_irc_is_answered(stage: Stage):
     """CTCP PING of somebody on IRC comes back with its argument."""
-    romeo, juliet = await stage.together()
+    _romeo, juliet = await stage.together()
     juliet.say(stage.nick("romeo"), "\x01PING 12345\x01")
     await juliet.find("NOTICE", nick=stage.nick("romeo"), last="\x01PING 12345\x01")

@@ -63,7 +63,11 @@ async def test_address_and_ports_are_the_users_to_set(stage: Stage):
     assert isinstance(stage.ircd, InspIrcd)
     romeo = await stage.on_xmpp("romeo")
     juliet = await stage.on_irc("juliet", stage.channel)
-    form: dict[str, str | list[str]] = {"address": "localhost", "tls_ports": [str(stage.ircd.tls_port)], "ports": []}
+    form: dict[str, str | list[str]] = {
+        "address": "localhost",
+        "tls_ports": [str(stage.ircd.tls_port)],
+        "ports": [],
+    }
     await romeo.command(f"my.own@{stage.domain}", "configure", form)
     seen = await romeo.join(stage.room_of(stage.channel, "my.own"), stage.nick("romeo"))
     assert seen.nicks == {juliet.nick}

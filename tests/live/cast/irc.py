@@ -122,6 +122,18 @@ class LineReader:
         history = "\n  ".join(self._history)
         return f"{self.owner} on IRC {what}\nreceived so far:\n  {history or 'nothing'}"
 
+    def take_all(self) -> list[Line]:
+        """Return what waits, and take it."""
+        taken = list(self._waiting)
+        self._waiting.clear()
+        self._arrived.clear()
+        return taken
+
+    async def more(self) -> None:
+        """Wait until something waits, however long, or the connection is gone."""
+        if not self._waiting and not self.closed:
+            await self._arrived.wait()
+
     def seen(self, command: str) -> list[Line]:
         """Return the waiting lines of `command` without taking them."""
         return [line for line in self._waiting if line.command == command]

@@ -81,7 +81,9 @@ class Pattern:
         tests += [has] if isinstance(has, str) else has
         tests += [f"not({path})" for path in ([lacks] if isinstance(lacks, str) else lacks)]
         self.path = f"self::{kind}" + "".join(f"[{test}]" for test in tests)
-        self._texts = {name: text for name, text in (("body", body), ("subject", subject)) if text is not None}
+        self._texts = {
+            name: text for name, text in (("body", body), ("subject", subject)) if text is not None
+        }
         self._found = etree.XPath(self.path, namespaces=NAMESPACES)
 
     def matches(self, stanza: Stanza) -> bool:
@@ -102,7 +104,9 @@ def status(code: int) -> str:
 
 def item(**attributes: str) -> str:
     """Return the path of a muc#user item with these attributes."""
-    return "mucuser:x/mucuser:item" + "".join(f"[@{name}={quoteattr(text)}]" for name, text in attributes.items())
+    return "mucuser:x/mucuser:item" + "".join(
+        f"[@{name}={quoteattr(text)}]" for name, text in attributes.items()
+    )
 
 
 def error(condition: str) -> str:

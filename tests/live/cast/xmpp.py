@@ -63,7 +63,7 @@ class Joined:
         return self.self_presence.get("from", "").partition("/")[2]
 
 
-def _presence(**wanted: str | None | list[str] | tuple[str, ...]) -> Pattern:
+def _presence(**wanted: str | list[str] | tuple[str, ...] | None) -> Pattern:
     return Pattern("presence", **wanted)  # type: ignore[arg-type]
 
 
@@ -120,9 +120,7 @@ class Talker:
         if namespace in self.answers or namespace in ("urn:xmpp:ping",):
             self.send(f"<iq type='result' {back}>{payload}</iq>")
         else:
-            error = (
-                "<error type='cancel'><service-unavailable xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error>"
-            )
+            error = "<error type='cancel'><service-unavailable xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error>"
             self.send(f"<iq type='error' {back}>{error}</iq>")
 
     async def iq(self, to: str, payload: str, type: str = "get", timeout: float = TIMEOUT) -> Stanza:
@@ -196,7 +194,13 @@ class Talker:
         return await self.mailbox.find_where(belongs, f"all of joining {room}", timeout)
 
     async def join(
-        self, room: str, nick: str, *, password: str | None = None, history: str = "", timeout: float = TIMEOUT
+        self,
+        room: str,
+        nick: str,
+        *,
+        password: str | None = None,
+        history: str = "",
+        timeout: float = TIMEOUT,
     ) -> Joined:
         """Join a room and wait until all of it was seen."""
         self.enter(room, nick, password=password, history=history)
@@ -219,7 +223,9 @@ class Talker:
             _presence(frm=f"{room}/{nick}", type="unavailable", has="mucuser:x/mucuser:status[@code='110']")
         )
 
-    def say(self, to: str, body: str, *, type: str = "groupchat", ident: str | None = None, extra: str = "") -> str:
+    def say(
+        self, to: str, body: str, *, type: str = "groupchat", ident: str | None = None, extra: str = ""
+    ) -> str:
         """Send a message and return its id."""
         ident = ident or self.fresh_id()
         self.send(
@@ -233,11 +239,11 @@ class Talker:
             f"<message type='groupchat' to={quoteattr(room)}><subject>{escape(subject)}</subject></message>"
         )
 
-    async def presence(self, **wanted: str | None | list[str]) -> Stanza:
+    async def presence(self, **wanted: str | list[str] | None) -> Stanza:
         """Return the next stanza, which must be such a presence."""
         return await self.mailbox.next(Pattern("presence", **wanted))  # type: ignore[arg-type]
 
-    async def message(self, **wanted: str | None | list[str]) -> Stanza:
+    async def message(self, **wanted: str | list[str] | None) -> Stanza:
         """Return the next stanza, which must be such a message."""
         return await self.mailbox.next(Pattern("message", **wanted))  # type: ignore[arg-type]
 

@@ -32,7 +32,9 @@ class HostedUser(Talker):
 
     def send(self, xml: str) -> None:
         """Send a stanza; the host adds who it is from, as a server does."""
-        head, space, rest = xml.partition(" ") if " " in xml.partition(">")[0] else (*xml.partition(">")[:1], "", "")
+        head, space, rest = (
+            xml.partition(" ") if " " in xml.partition(">")[0] else (*xml.partition(">")[:1], "", "")
+        )
         assert space, xml
         self._host.write(f"{head} from={quoteattr(self.jid)} {rest}")
 

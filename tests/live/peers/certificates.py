@@ -23,7 +23,9 @@ class Certificate:
 
     def fingerprint(self) -> str:
         """SHA-256 of the certificate, hexadecimal."""
-        return x509.load_pem_x509_certificate(self.certificate.read_bytes()).fingerprint(hashes.SHA256()).hex()
+        return (
+            x509.load_pem_x509_certificate(self.certificate.read_bytes()).fingerprint(hashes.SHA256()).hex()
+        )
 
     def pem_lines(self) -> list[str]:
         """Certificate and key, line by line."""
@@ -63,7 +65,9 @@ class Authority:
         usage = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH])
         builder = (
             self._builder(subject, key)
-            .add_extension(x509.SubjectAlternativeName([x509.DNSName(name) for name in names]), critical=False)
+            .add_extension(
+                x509.SubjectAlternativeName([x509.DNSName(name) for name in names]), critical=False
+            )
             .add_extension(usage, critical=False)
         )
         made = Certificate(self._folder / f"{stem}.crt", self._folder / f"{stem}.key")

@@ -95,7 +95,9 @@ class Daemon:
             except subprocess.TimeoutExpired:
                 if time.monotonic() > deadline:
                     self.kill()
-                    raise TimeoutError(f"{self.name} is not ready after {START_TIMEOUT} s\n{self.tail()}") from None
+                    raise TimeoutError(
+                        f"{self.name} is not ready after {START_TIMEOUT} s\n{self.tail()}"
+                    ) from None
             else:
                 raise ChildProcessError(f"{self.name} ended with {code}\n{self.tail()}")
 

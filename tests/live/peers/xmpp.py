@@ -12,6 +12,7 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Protocol
 
+from tests.live.peers.certificates import Certificate
 from tests.live.peers.daemon import HOST, Daemon, answers, find_program, free_port
 
 PASSWORD = "pw"
@@ -45,8 +46,9 @@ http_ports = {{}}
 https_ports = {{}}
 component_ports = {{ {component_port} }}
 component_interfaces = {{ "127.0.0.1" }}
-modules_enabled = {{ "roster"; "saslauth"; "disco"; "carbons"; "ping"; "offline"; "presence"; "message"; "iq"; "smacks" }}
-modules_disabled = {{ "s2s"; "tls" }}
+modules_enabled = {{ "roster"; "saslauth"; "disco"; "carbons"; "ping"; "offline"; "presence"; "message"; "iq"; "smacks"; {tls_module} }}
+modules_disabled = {{ "s2s" }}
+{tls}
 c2s_require_encryption = false
 s2s_require_encryption = false
 allow_unencrypted_plain_auth = true
@@ -61,7 +63,9 @@ VirtualHost "{domain}"
 class Prosody:
     """Prosody as Debian packages it; accounts are files that it reads when asked."""
 
-    def __init__(self, folder: Path, domain: str = "prosody.test") -> None:
+    def __init__(
+        self, folder: Path, domain: str = "prosody.test", certificate: Certificate | None = None
+    ) -> None:
         self.domain = domain
         self.client_port, self.component_port = free_port(), free_port()
         self._accounts = folder / domain.replace(".", "%2e") / "accounts"
@@ -78,6 +82,12 @@ class Prosody:
                 client_port=self.client_port,
                 component_port=self.component_port,
                 components=components,
+                tls_module='"tls"' if certificate else "",
+                tls=(
+                    certificate
+                    and f'ssl = {{ certificate = "{certificate.certificate}"; key = "{certificate.key}" }}'
+                )
+                or "",
             )
         )
         self.daemon = Daemon(

@@ -1,0 +1,1 @@
+"""The demonstration behind `make demo`: an IRC server, Prosody and the gateway on loopback."""
