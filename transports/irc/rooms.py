@@ -25,6 +25,7 @@ from bridge.events import (
     RoomNotice,
 )
 
+from .agenda import Appointment
 from .channel import MAX_MEMBERS, Channel, Transition
 from .core import Core
 from .membership import Membership, Stage
@@ -34,6 +35,8 @@ from .wire import Line
 
 JOIN_TIMEOUT = 30.0
 """Seconds that a JOIN may remain without an answer."""
+LINGER = 30.0
+"""Seconds that the link is kept after the only JOIN was refused: the user may know the key now."""
 PART_TIMEOUT = 10.0
 """Seconds after which the user is out of a channel even if the server does not say so."""
 INVITED_FOR = 60.0
@@ -55,11 +58,12 @@ class Rooms:
     line is applied, to tell what must be told before.
     """
 
-    __slots__ = ("_all", "_core", "_naming", "_offered", "here", "replay", "settle")
+    __slots__ = ("_all", "_core", "_linger", "_naming", "_offered", "here", "replay", "settle")
 
     def __init__(self, core: Core) -> None:
         self._core = core
         self._all: dict[str, Membership] = {}
+        self._linger: Appointment | None = None
         self._offered: dict[str, Channel] = {}
         self.here: dict[str, Membership] = {}
         self._naming: dict[str, Membership] = {}
@@ -71,13 +75,14 @@ class Rooms:
 
     @property
     def wanted(self) -> bool:
-        """True while the user is in a channel, or wants to be."""
-        return any(each.stage not in (Stage.LEAVING, Stage.FORCED) for each in self._all.values())
+        """True while the user is in a channel, wants to be, or may want to at once."""
+        out = (Stage.LEAVING, Stage.FORCED)
+        return self._linger is not None or any(each.stage not in out for each in self._all.values())
 
     @property
     def is_empty(self) -> bool:
-        """True when the user is in no channel at all, nor on the way in or out."""
-        return not self._all
+        """True when the user is in no channel at all, nor on the way in or out, nor lately refused."""
+        return not self._all and self._linger is None
 
     @property
     def any_returning(self) -> bool:
@@ -342,12 +347,22 @@ class Rooms:
         here = self._all.get(self._core.fold[line.params[1]]) if len(line.params) > 1 else None
         if here is None or here.stage is not Stage.ASKED:
             return False
+        self._begin_linger()
         if line.command in FORWARDS:
             where = line.params[2] if len(line.params) > 3 else ""
             self.refused(here, BridgeError(Trouble.REDIRECTED, f"{line.params[-1]} {where}".strip()))
         else:
             self.refused(here, BridgeError(JOIN_REFUSALS[line.command], line.params[-1]))
         return True
+
+    def _begin_linger(self) -> None:
+        self._end_linger()
+        self._linger = self._core.agenda.after(LINGER, self._end_linger)
+
+    def _end_linger(self) -> None:
+        if self._linger is not None:
+            self._linger.cancel()
+            self._linger = None
 
     def refused(self, here: Membership, error: BridgeError) -> None:
         """The user does not get in, or not again."""
@@ -360,6 +375,7 @@ class Rooms:
 
     def refuse_all(self, error: BridgeError) -> None:
         """The link is not to be had: nobody gets in anywhere."""
+        self._end_linger()
         for here in self:
             if here.stage is Stage.FORCED:
                 self._forget(here)
@@ -382,6 +398,7 @@ class Rooms:
 
     def exit(self, here: Membership, exit_: Exit, *, actor: str = "", reason: str = "") -> None:
         """The user is out."""
+        self._end_linger()
         reenter = here.reenter and exit_ is Exit.LEFT
         self._forget(here)
         self._core.emit(
@@ -422,6 +439,7 @@ class Rooms:
 
     def leave_all(self, exit_: Exit, reason: str) -> None:
         """The user leaves the server."""
+        self._end_linger()
         for here in self:
             if here.stage is Stage.FORCED:
                 self._forget(here)
@@ -456,6 +474,7 @@ class Rooms:
 
     def link_lost(self, text: str) -> None:
         """Wait for the next link; the user is told once in every room."""
+        self._end_linger()
         for here in self:
             if here.stage is Stage.FORCED:
                 self._forget(here)

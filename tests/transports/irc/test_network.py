@@ -178,11 +178,25 @@ def test_server_that_closes_the_door_is_quoted(scene):
 
 
 def test_refused_join_disconnects_from_a_server_without_other_rooms(scene):
-    """Nobody stays connected for nothing."""
+    """Nobody stays connected for nothing, save for a moment in which he may try again."""
     scene.server.refusals["#verona"] = "474"
     scene.enter(ROMEO, "Romeo")
     assert [event.error.trouble for event in scene.of(ROMEO, NotEntered)] == [Trouble.BANNED]
+    assert scene.server.online() == ["Romeo"]
+    scene.wait(31)
     assert scene.network.users() == [] and scene.server.online() == []
+
+
+def test_second_try_after_a_refused_join_needs_no_new_connection(scene):
+    """As with Biboumi: the user knows the key now."""
+    scene.server.refusals["#verona"] = "475"
+    scene.enter(ROMEO, "Romeo")
+    scene.server.refusals.clear()
+    scene.enter(ROMEO, "Romeo")
+    assert [event.link for event in scene.of(ROMEO, NetworkState)] == [Link.CONNECTING, Link.CONNECTED]
+    assert scene.of(ROMEO, Entered)
+    scene.wait(60)
+    assert scene.server.online() == ["Romeo"]
 
 
 @pytest.mark.parametrize(
