@@ -21,6 +21,8 @@ from bridge.store import Store
 
 TICKETS_PER_USER = 1_000
 """How many outgoing events of one user may be unanswered by the network."""
+RECENT_TICKETS = 2_000
+"""How many messages that went through are remembered, at least, in case they fail after all."""
 
 
 class Ticket(Protocol):
@@ -44,6 +46,8 @@ class Ticket(Protocol):
 class Tickets:
     """Outgoing events that the network has not answered yet, by `Ref`; bounded per user.
 
+    A message that was answered by `Sent` may still fail (its line was refused, or the link turned
+    out to be dead), so the latest ones are remembered: in two halves, the older thrown away whole.
     `first` must be greater than any `Ref` of an earlier run.
     """
 
@@ -52,6 +56,8 @@ class Tickets:
         self._open: dict[Ref, Ticket] = {}
         self._count: dict[UserId, int] = {}
         self._last = first
+        self._recent: dict[Ref, Ticket] = {}
+        self._older: dict[Ref, Ticket] = {}
 
     def __len__(self) -> int:
         return len(self._open)
@@ -76,14 +82,25 @@ class Tickets:
             return
         if event.last:
             self._close(event.ref, ticket)
+            if ticket.envelope is not None:
+                self._remember(event.ref, ticket)
         ticket.sent(event)
 
     def failed(self, event: Failed) -> None:
-        """Settle a ticket with an error; one that was settled already is not told again."""
-        ticket = self._open.get(event.ref)
+        """Settle a ticket with an error; a message that seemed to have gone through is told too, once."""
+        ref = event.ref
+        ticket = self._open.get(ref)
         if ticket is not None:
-            self._close(event.ref, ticket)
+            self._close(ref, ticket)
+        else:
+            ticket = self._recent.pop(ref, None) or self._older.pop(ref, None)
+        if ticket is not None:
             ticket.failed(event.error)
+
+    def _remember(self, ref: Ref, ticket: Ticket) -> None:
+        if len(self._recent) >= RECENT_TICKETS:
+            self._recent, self._older = {}, self._recent
+        self._recent[ref] = ticket
 
     def _close(self, ref: Ref, ticket: Ticket) -> None:
         del self._open[ref]

@@ -5,8 +5,8 @@ from twisted.internet.task import Clock
 
 from bridge.errors import BridgeError, Trouble
 from bridge.events import Failed, Ref, Sent, UserId
-from bridge.services.muc.context import TICKETS_PER_USER, Awaited, Tickets
-from bridge.services.muc.journal import Journal
+from bridge.services.muc.context import RECENT_TICKETS, TICKETS_PER_USER, Awaited, Tickets
+from bridge.services.muc.journal import Envelope, Journal
 
 ROMEO = UserId("romeo@montague.example")
 NOTHING = Journal("gw.example", None, Clock())  # type: ignore[arg-type]
@@ -61,3 +61,50 @@ def test_user_with_too_much_under_way_is_refused() -> None:
         tickets.issue(Awaited(ROMEO))
     assert caught.value.trouble is Trouble.OVERLOADED
     tickets.issue(Awaited(UserId("juliet@capulet.example")))
+
+
+class Spoken:
+    """A ticket of a message."""
+
+    def __init__(self) -> None:
+        self.user = ROMEO
+        self.envelope = Envelope("romeo@montague.example/garden", "#verona@gw.example", "m1", "groupchat")
+        self.seen: list[object] = []
+
+    def sent(self, event: Sent) -> None:
+        self.seen.append("sent")
+
+    def failed(self, error: BridgeError) -> None:
+        self.seen.append(error.trouble)
+
+
+def spoken() -> Tickets:
+    return Tickets(Journal("gw.example", Settled(), Clock()), 0)  # type: ignore[arg-type]
+
+
+class Settled:
+    """A store that takes note of nothing."""
+
+    def settled(self, domain: str, user: str, ref: int) -> None:
+        return None
+
+
+def test_message_refused_after_it_was_sent_is_reported_once() -> None:
+    """A network without echo says only later that a line was not taken."""
+    tickets, ticket = spoken(), Spoken()
+    ref = tickets.issue(ticket)
+    tickets.sent(Sent(ref=ref))
+    for _ in range(2):
+        tickets.failed(Failed(ref=ref, error=BridgeError(Trouble.CANNOT_SPEAK)))
+    assert ticket.seen == ["sent", Trouble.CANNOT_SPEAK]
+
+
+def test_messages_that_went_through_are_not_remembered_for_ever() -> None:
+    """What is kept for late failures is bounded."""
+    tickets, first = spoken(), Spoken()
+    early = tickets.issue(first)
+    tickets.sent(Sent(ref=early))
+    for _ in range(2 * RECENT_TICKETS):
+        tickets.sent(Sent(ref=tickets.issue(Spoken())))
+    tickets.failed(Failed(ref=early, error=BridgeError(Trouble.LOST)))
+    assert first.seen == ["sent"]
