@@ -12,7 +12,6 @@ from typing import ClassVar
 
 from bridge.errors import BridgeError, Trouble
 from bridge.events import (
-    ContactId,
     Depart,
     Enter,
     Entered,
@@ -26,7 +25,7 @@ from bridge.events import (
 )
 
 from .agenda import Appointment
-from .channel import MAX_MEMBERS, Channel, Transition
+from .channel import MAX_MEMBERS, Transition
 from .core import Core
 from .membership import Membership, Stage
 from .shared import Heard
@@ -58,13 +57,12 @@ class Rooms:
     line is applied, to tell what must be told before.
     """
 
-    __slots__ = ("_all", "_core", "_linger", "_naming", "_offered", "here", "replay", "settle")
+    __slots__ = ("_all", "_core", "_linger", "_naming", "here", "replay", "settle")
 
     def __init__(self, core: Core) -> None:
         self._core = core
         self._all: dict[str, Membership] = {}
         self._linger: Appointment | None = None
-        self._offered: dict[str, Channel] = {}
         self.here: dict[str, Membership] = {}
         self._naming: dict[str, Membership] = {}
         self.replay: list[Heard] = []
@@ -140,10 +138,6 @@ class Rooms:
         here.members = known[2]
         if known[3]:
             self._core.events.append(known[3])
-
-    def contact(self, nick: str) -> ContactId:
-        """Return the contact of a nick."""
-        return self._core.shared.contact_id(nick)
 
     # ---- the user's wishes
 

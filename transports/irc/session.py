@@ -115,7 +115,7 @@ class IrcSession:
     # ---- the link
 
     def connection_made(self, *, secure: bool) -> None:
-        """A transport is up (TLS included when `secure`): begin to register."""
+        """A transport is up (nobody can listen when `secure`): begin to register."""
         self._core.state = State.REGISTERING
         self._core.reason = ""
         self._features.replies.begin()
