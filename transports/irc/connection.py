@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from ipaddress import ip_address
 from typing import Any, Protocol
 
 from twisted.internet.defer import Deferred
@@ -157,7 +158,7 @@ class Connection:
         self._transport = transport
         self._socket = None if secure else transport.getHandle()
         self._line.progress(f"Connected to IRC server{' (encrypted)' if secure else ''}.")
-        self._line.connection_made(secure=secure)
+        self._line.connection_made(secure=secure or _is_local(transport))
 
     # ---- up
 
@@ -179,3 +180,12 @@ class Connection:
     def stopProducing(self) -> None:
         """The transport is going away (Twisted)."""
         self.choked = True
+
+
+def _is_local(transport: Any) -> bool:
+    """Tell whether nobody is on the way: the server runs on this machine."""
+    host = getattr(transport.getPeer(), "host", "")
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
