@@ -7,6 +7,7 @@ from ipaddress import ip_address
 from typing import Any, Protocol
 
 from twisted.internet.defer import Deferred
+from twisted.internet.error import DNSLookupError
 from twisted.internet.interfaces import IPushProducer
 from twisted.python.failure import Failure
 from zope.interface import implementer
@@ -117,8 +118,8 @@ class Connection:
     # ---- the way up
 
     def _next(self, error: BaseException | None = None) -> None:
-        """Try the next port; after distrust none without TLS."""
-        for attempt in self._attempts:
+        """Try the next port; after distrust none without TLS, of a host that is unknown none at all."""
+        for attempt in () if isinstance(error, DNSLookupError) else self._attempts:
             if attempt.secure or not is_distrust(error):
                 return self._try(attempt)
         self._dial = None

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 from twisted.internet.address import IPv4Address, IPv6Address
-from twisted.internet.defer import succeed
+from twisted.internet.defer import fail, succeed
+from twisted.internet.error import DNSLookupError
 from twisted.internet.testing import StringTransport
 
 from transports.irc.connection import Connection
@@ -17,15 +18,29 @@ class Session:
 
     def __init__(self):
         self.secure = None
+        self.read = []
 
     def progress(self, text):
-        """Nothing to read here."""
+        self.read.append(text)
+
+    def connection_lost(self, text, *, made):
+        self.read.append(text)
 
     def connection_made(self, *, secure):
         self.secure = secure
 
     def data_received(self, data):
         """Nothing comes."""
+
+
+class Nowhere:
+    """A dialer and a turnstile to a host that nobody knows."""
+
+    def dial(self, target, attempt, line):
+        return fail(DNSLookupError("no such host"))
+
+    def enter(self, go):
+        go()
 
 
 class Ways:
@@ -65,3 +80,16 @@ def test_link_that_stays_on_this_machine_is_as_good_as_encrypted(peer, secure):
         ways, ways
     )
     assert session.secure is secure
+
+
+def test_host_that_is_unknown_is_looked_for_once():
+    """It has no ports to try."""
+    session, nowhere = Session(), Nowhere()
+    attempts = (Attempt(port=6697, secure=True), Attempt(port=6667, secure=False))
+    target = Target(host="irc.nowhere", attempts=attempts, trust=Trust(), bind="")
+    Connection(target, session).open(nowhere, nowhere)
+    assert session.read == [
+        "Connecting to irc.nowhere:6697 (encrypted)",
+        "Connection failed: Domain name not found",
+        "Domain name not found",
+    ]
