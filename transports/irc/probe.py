@@ -48,7 +48,7 @@ class _Trial:
         """Reached: hang up; the answer comes when that is done."""
         attempt = self.connection.attempt
         assert attempt is not None
-        how = "TLS, its certificate is accepted" if secure else "not encrypted"
+        how = "TLS, its certificate is accepted" if attempt.secure else "not encrypted"
         self._found = f"port {attempt.port}: {how}"
         self.connection.close()
 

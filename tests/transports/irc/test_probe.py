@@ -19,11 +19,16 @@ from transports.irc.dialer import Attempt, Target
 class Transport:
     """A connection that is lost as soon as it is closed."""
 
-    def getHandle(self):
-        return self
+    host = "127.0.0.1"
 
     def __init__(self, line: Any) -> None:
         self._line = line
+
+    def getHandle(self) -> Transport:
+        return self
+
+    def getPeer(self) -> Transport:
+        return self
 
     def registerProducer(self, producer: object, streaming: bool) -> None:
         """Nothing is paced."""
