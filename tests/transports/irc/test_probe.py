@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from twisted.internet.address import IPv4Address
 from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.error import ConnectionRefusedError
 from twisted.internet.task import Clock
@@ -21,9 +20,6 @@ class Transport:
     """A connection that is lost as soon as it is closed."""
 
     host = "127.0.0.1"
-
-    def getPeer(self):
-        return IPv4Address("TCP", "192.0.2.1", 6697)
 
     def __init__(self, line: Any) -> None:
         self._line = line
