@@ -9,8 +9,8 @@ STAMP := $(VENV)/.installed
 HYBRID := .peers/ircd-hybrid/usr/sbin/ircd-hybrid
 
 # Debian packages of the servers that the tests and the demo talk to, and the programs by which they are known.
-APT := python3-venv prosody ejabberd inspircd atheme-services ngircd libltdl7
-PROGRAMS := prosody ejabberdctl erl inspircd atheme-services ngircd
+APT := python3-venv git prosody ejabberd inspircd atheme-services ngircd libltdl7 postgresql biboumi
+PROGRAMS := git prosody ejabberdctl erl inspircd atheme-services ngircd biboumi
 APT_GET := DEBIAN_FRONTEND=noninteractive apt-get -q -y --no-install-recommends
 export PATH := $(PATH):/usr/sbin:/sbin
 
@@ -24,6 +24,7 @@ install: servers $(STAMP)
 servers: $(HYBRID)
 	@missing=; for program in $(PROGRAMS); do command -v $$program >/dev/null || missing="$$missing $$program"; done; \
 	$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || missing="$$missing python3-venv"; \
+	ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || missing="$$missing postgresql"; \
 	[ -z "$$missing" ] && exit 0; \
 	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 	  $(APT_GET) update && $(APT_GET) install $(APT); \
