@@ -17,6 +17,8 @@ from tests.live.peers.irc import Hybrid, InspIrcd, Ircd, NgIrcd
 from tests.live.peers.xmpp import PASSWORD, Ejabberd, Prosody, XmppServer
 
 T = TypeVar("T")
+SPARE = 2
+"""Strangers kept connected to each IRC server."""
 UNREACHABLE = IrcServer("nowhere.test", 1)
 
 
@@ -34,6 +36,7 @@ class House:
         self._built: dict[str, object] = {}
         self._running: list[_Closable] = []
         self._numbers = itertools.count(1)
+        self._spare: dict[int, list[asyncio.Task[IrcPerson]]] = {}
         self.certificate = self.authority.issue("server", "localhost")
 
     def make_folder(self, name: str) -> Path:
@@ -84,6 +87,21 @@ class House:
             server.services.start()
             self.own(server.services)
         return server
+
+    async def irc_person(self, port: int, nick: str) -> IrcPerson:
+        """Return somebody connected to the IRC server at `port`.
+
+        InspIRCd takes a second to let anybody in, so strangers are connected ahead and renamed.
+        """
+        spare = self._spare.setdefault(port, [])
+        while len(spare) <= SPARE:
+            spare.append(asyncio.ensure_future(IrcPerson.connect(port, f"spare{self.number()}")))
+        person = await spare.pop(0)
+        if person.closed:
+            spare.clear()
+            return await IrcPerson.connect(port, nick)
+        await person.rename(nick)
+        return person
 
     def servers(self) -> list[IrcServer]:
         """Return how to reach every shared IRC server."""
@@ -197,7 +215,11 @@ class Stage:
 
     async def on_irc(self, name: str, *channels: str, caps: str = "") -> IrcPerson:
         """Connect somebody to the IRC server, who joins `channels`."""
-        person = await IrcPerson.connect(self.ircd.port, self.nick(name), caps=caps)
+        nick = self.nick(name)
+        if caps:
+            person = await IrcPerson.connect(self.ircd.port, nick, caps=caps)
+        else:
+            person = await self.house.irc_person(self.ircd.port, nick)
         self._irc.append(person)
         for channel in channels:
             await person.join(channel)

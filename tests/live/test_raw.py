@@ -1,5 +1,6 @@
 """The server's own JID: raw commands, answers and notices."""
 
+from tests.live.cast.irc import REAL_NAME
 from tests.live.stage import Stage
 
 
@@ -14,7 +15,7 @@ async def test_raw_command_is_sent_and_answered(stage: Stage):
     """A chat to the server's JID is a line; what it answers comes back."""
     romeo, juliet = await stage.together()
     romeo.say(stage.server, f"WHOIS {juliet.nick}", type="chat")
-    await romeo.notice(f"{juliet.nick} of the tests")
+    await romeo.notice(REAL_NAME)
     romeo.say(stage.server, f"PRIVMSG {juliet.nick} :raw indeed", type="chat")
     await juliet.hears(juliet.nick, "raw indeed")
 

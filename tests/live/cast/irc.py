@@ -14,6 +14,7 @@ from tests.live.peers.daemon import HOST
 LINE = re.compile(r"(?:@(?P<tags>\S+) +)?(?::(?P<source>\S+) +)?(?P<command>\S+)(?P<rest>.*)", re.DOTALL)
 
 SYNC = "sync-point"
+REAL_NAME = "somebody of the tests"
 
 
 @dataclass(frozen=True)
@@ -162,7 +163,7 @@ class IrcPerson(LineReader):
             person.send("CAP LS 302", f"CAP REQ :{caps}")
             await person.find("CAP", "*", "ACK")
             person.send("CAP END")
-        person.send(f"NICK {nick}", f"USER {nick} 0 * :{nick} of the tests")
+        person.send(f"NICK {nick}", f"USER {nick} 0 * :{REAL_NAME}")
         await person.find("001")
         await person.sync()
         return person
@@ -172,6 +173,12 @@ class IrcPerson(LineReader):
         self._synced = asyncio.get_running_loop().create_future()
         self.send(f"PING :{SYNC}")
         await asyncio.wait_for(self._synced, TIMEOUT)
+
+    async def rename(self, nick: str) -> None:
+        """Take another nick."""
+        self.send(f"NICK {nick}")
+        await self.find("NICK", nick=self.nick, last=nick)
+        self.nick = self.owner = nick
 
     async def join(self, channel: str, key: str = "") -> None:
         """Join a channel and wait for the end of its names."""
