@@ -112,3 +112,23 @@ def test_message_that_arrived_is_not_reported_after_a_crash(tmp_path: Path) -> N
     after.muc.link_up()
     assert not [one for one in after.take() if one.has("self::c:message")]
     after.close()
+
+
+def test_persistent_room_is_entered_again_after_an_orderly_restart(tmp_path: Path) -> None:
+    """Who wants to stay in a room without any client is in it again when the gateway is back."""
+    url = f"sqlite:///{tmp_path}/store.sqlite"
+    before = Stage(url).open()
+    before.join(ROMEO, "Romeo")
+    before.join(JULIET, "Juliet")
+    before.say(
+        f"<iq from='{ROMEO}' to='{ROOM}' type='set' id='s'><query xmlns='http://jabber.org/protocol/muc#owner'>"
+        "<x xmlns='jabber:x:data' type='submit'><field var='persistent'><value>true</value></field></x></query></iq>"
+    )
+    before.network.stop("restart")
+    before.take()
+    before.close()
+    after = Stage(url).open()
+    after.muc.link_up()
+    after.join(JULIET, "Juliet")
+    assert after.take_for(JULIET)[0].get("string(@from)") == f"{ROOM}/Romeo"
+    after.close()

@@ -21,6 +21,8 @@ from bridge.store import Store
 
 TICKETS_PER_USER = 1_000
 """How many outgoing events of one user may be unanswered by the network."""
+NOBODY = ""
+"""In the store, the client of a user who stays in a persistent room without any."""
 RECENT_TICKETS = 2_000
 """How many messages that went through are remembered, at least, in case they fail after all."""
 
@@ -166,6 +168,16 @@ class Context:
     def domain(self) -> str:
         """The gateway domain."""
         return self.router.domain
+
+    def remember(self, occupancy: Occupancy, full_jid: str) -> None:
+        """Note in the store that this client is in; `NOBODY`: the user stays without any."""
+        self.store.put_occupancy(
+            self.domain, occupancy.room, occupancy.user, full_jid, occupancy.nick, occupancy.password
+        )
+
+    def forget(self, occupancy: Occupancy, full_jid: str) -> None:
+        """Note in the store that this client is out."""
+        self.store.drop_occupancy(self.domain, occupancy.room, occupancy.user, full_jid)
 
     def submit(self, user: UserId, event: Outgoing) -> None:
         """Ask the network."""

@@ -116,7 +116,7 @@ class Join:
         """Add a client to an occupancy that stands; it is welcomed now if the user is inside."""
         occupancy.resources[resource.full_jid] = resource
         occupancy.refresh()
-        self.remember(occupancy, resource)
+        self._context.remember(occupancy, resource.full_jid)
         if occupancy.state is State.INSIDE:
             seen = self._context.network.snapshot(occupancy.user, occupancy.room)
             if seen is not None:
@@ -135,20 +135,9 @@ class Join:
         self._context.rooms.add(occupancy)
         for resource in resources:
             occupancy.resources[resource.full_jid] = resource
-            self.remember(occupancy, resource)
+            self._context.remember(occupancy, resource.full_jid)
         self._context.submit(user, Enter(room=room, nick=nick, password=password))
         return occupancy
-
-    def remember(self, occupancy: Occupancy, resource: Resource) -> None:
-        """Note in the store that this client is in, so that a crash does not lose it."""
-        self._context.store.put_occupancy(
-            self._context.domain,
-            occupancy.room,
-            occupancy.user,
-            resource.full_jid,
-            occupancy.nick,
-            occupancy.password,
-        )
 
     # ---- from the network
 
@@ -195,7 +184,7 @@ class Join:
         self._context.rooms.remove(occupancy)
         self._history.end(occupancy)
         for resource in occupancy.resources.values():
-            self._context.store.drop_occupancy(self._context.domain, event.room, user, resource.full_jid)
+            self._context.forget(occupancy, resource.full_jid)
             self._tell_refused(event, resource)
 
     def _tell_refused(self, event: NotEntered, resource: Resource) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bridge.events import Depart, Exit, Exited, UserId
 from bridge.router import Request
-from bridge.services.muc.context import Context, room_of, user_of
+from bridge.services.muc.context import NOBODY, Context, room_of, user_of
 from bridge.services.muc.history import History
 from bridge.services.muc.occupancy import EXIT_CODES, Occupancy, State
 from bridge.services.muc.render import GAP
@@ -36,14 +36,12 @@ class Leave:
             return
         del occupancy.resources[full_jid]
         occupancy.refresh()
-        self._context.store.drop_occupancy(self._context.domain, occupancy.room, occupancy.user, full_jid)
+        self._context.forget(occupancy, full_jid)
         if left:
             status = f"{self._context.brand} note: {left} resources are still in this channel."
         else:
             status = f"{self._context.brand} note: you stay in this channel; it is persistent."
-            self._context.store.put_occupancy(
-                self._context.domain, occupancy.room, occupancy.user, "", occupancy.nick, occupancy.password
-            )
+            self._context.remember(occupancy, NOBODY)
         me = occupancy.me
         farewell = self._context.render.gone(
             occupancy.room,
@@ -68,6 +66,8 @@ class Leave:
         else:
             targets = tuple(one.to for one in occupancy.resources.values())
             self.forget(occupancy)
+            if event.exit is Exit.SHUTDOWN and self._history.is_persistent(user, event.room):
+                self._context.remember(occupancy, NOBODY)
         template = self._context.render.gone(
             event.room,
             event.nick or occupancy.nick,
@@ -84,8 +84,8 @@ class Leave:
         """Strike an occupancy, here and in the store."""
         self._context.rooms.remove(occupancy)
         self._history.end(occupancy)
-        for full_jid in list(occupancy.resources) or [""]:
-            self._context.store.drop_occupancy(self._context.domain, occupancy.room, occupancy.user, full_jid)
+        for full_jid in (*occupancy.resources, NOBODY):
+            self._context.forget(occupancy, full_jid)
 
     def client_gone(self, user: UserId, full_jid: str, reason: str = "") -> None:
         """A client turned out to be no more: take it out of every room."""

@@ -135,19 +135,9 @@ class Moderation:
         occupancy.me = event.occupant
         if occupancy.nick != event.occupant.nick:
             occupancy.nick = event.occupant.nick
-            self._remember_nick(occupancy)
-
-    def _remember_nick(self, occupancy: Occupancy) -> None:
-        for resource in occupancy.resources.values():
-            resource.nick = occupancy.nick
-            self._context.store.put_occupancy(
-                self._context.domain,
-                occupancy.room,
-                occupancy.user,
-                resource.full_jid,
-                occupancy.nick,
-                occupancy.password,
-            )
+            for resource in occupancy.resources.values():
+                resource.nick = occupancy.nick
+                self._context.remember(occupancy, resource.full_jid)
 
     def nick_refused(self, user: UserId, event: NickRefused) -> None:
         """§7.6: the new nick is taken or not allowed."""
