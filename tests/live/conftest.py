@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import shutil
+import signal
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -84,7 +85,8 @@ def folder(request: pytest.FixtureRequest) -> Iterator[Path]:
 
 @pytest.fixture(scope="session")
 def house(request: pytest.FixtureRequest, folder: Path, loop: asyncio.AbstractEventLoop) -> Iterator[House]:
-    """Every server of the session, started when first asked for."""
+    """Every server of the session, started when first asked for; ended on SIGTERM too."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     made = House(folder, request.config.getoption("--gateway"))
     yield made
     made.close()
