@@ -33,11 +33,15 @@ RENEWAL = 262_144
 """Bytes after which expat is replaced: its tables of names only grow, and strangers choose the names."""
 SHORT_TAG = 4_096
 """Bytes of an unfinished tag that expat may read again with every chunk; a longer one is completed first."""
+LONGEST_REFERENCE = 16
+"""Bytes of the longest reference that can be meant, like ``&#x10FFFF;``."""
 ENCODING_MARK = 4
 """Bytes at the beginning in which UTF-16 and UTF-32 show themselves (XML 1.0 Appendix F)."""
 END_TAG = 1_024
 """Bytes that a stanza may be over its limit while its end tag, which is not counted, is awaited."""
 
+_OTHER = re.compile(rb"<[^>]+>")
+_TAG = re.compile(rb"""<[^<>'"]*(?:'[^'<]*'[^<>'"]*|"[^"<]*"[^<>'"]*)*>""")
 _DELIMITER = re.compile(rb"[\"'>]")
 _SEPARATOR = "\x01"
 """Stands between namespace, name and prefix, as expat joins them; no document can hold it."""
@@ -159,19 +163,32 @@ class StreamParser:
             raise XmlError("unsupported-encoding")
         self._held.append(data)
         self._held_bytes += len(data)
-        if self._long_tag is not None and not self._long_tag.ends_in(data):
+        if self._long_tag is not None and b"<" not in data and not self._long_tag.ends_in(data):
             self._watch()
             return
         collected = data if len(self._held) == 1 else b"".join(self._held)
-        self._held.clear()
-        self._held_bytes = 0
+        if not self._fed and collected.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] not in (b"", b"<"):
+            raise XmlError("not-well-formed")
+        whole = _whole(collected)
+        self._held = [collected[whole:]] if whole < len(collected) else []
+        self._held_bytes = len(collected) - whole
         position = 0
-        while position < len(collected) and not self._ended:
-            size = (
-                max(SLICE, len(self._tail)) if self._header else max(1, self._limits.header_bytes - self._fed)
-            )
-            self._parse(collected[position : position + size])
-            position += size
+        while position < whole and not self._ended:
+            end = self._slice(collected, position, whole)
+            self._parse(collected[position:end])
+            position = end
+        if self._held and not self._ended:
+            held = self._held[0]
+            self._long_tag = _LongTag(held) if _is_tag(held) or len(held) > SHORT_TAG else None
+            self._watch()
+
+    def _slice(self, data: bytes, position: int, end: int) -> int:
+        """Tell how far to go at once: expat is never left with half a tag, see `_whole`."""
+        size = max(SLICE, len(self._tail)) if self._header else max(1, self._limits.header_bytes - self._fed)
+        if position + size >= end:
+            return end
+        border = data.rfind(b"<", position + 1, position + size)
+        return border if border > 0 else position + size
 
     def _parse(self, data: bytes) -> None:
         if len(data) > SLICE:
@@ -336,6 +353,32 @@ class StreamParser:
             self._fragmented = False
             self._events.append(_outermost(self._top))
             self._listen()
+
+
+def _whole(data: bytes) -> int:
+    """Tell how much of `data` can be given to expat: all but a tag or reference that is begun at the end.
+
+    COMPAT: expat since 2.6, and what distributions patched into older ones, puts off reading such a
+    beginning again until twice as much has come, so that a stanza cut by the network would wait for
+    the next one.
+    """
+    start = data.rfind(b"<")
+    end = 0
+    if data.startswith(b"<![", start):
+        return len(data)
+    if start >= 0:
+        tag = (_TAG if _is_tag(data[start : start + 2]) else _OTHER).match(data, start)
+        if tag is None:
+            return start
+        end = tag.end()
+    reference = data.rfind(b"&", end)
+    if reference >= 0 and len(data) - reference <= LONGEST_REFERENCE and data.find(b";", reference) < 0:
+        return reference
+    return len(data)
+
+
+def _is_tag(beginning: bytes) -> bool:
+    return beginning[:1] == b"<" and beginning[1:2] not in (b"", b"!", b"?")
 
 
 class _LongTag:
