@@ -30,6 +30,8 @@ MAX_NICK_TRIES = 8
 REGAIN_EVERY = 60.0
 """Seconds between attempts to get our own nick back."""
 ALWAYS_WANTED = WANTED | {"draft/message-redaction"}
+NO_WAY = "The server offers no way to log in that fits your settings."
+NOT_IN_CLEAR = "A password is not sent over a connection without TLS."
 
 
 class Login(Enum):
@@ -239,6 +241,7 @@ class Registration:
         self._challenge = sasl.Challenge()
         if self._mechanism is None:
             self._login = Login.FAILED
+            self._login_error = self._login_error or (NO_WAY if self._secure else NOT_IN_CLEAR)
             return
         self._login = Login.ASKING
         self._core.send_now("AUTHENTICATE", self._mechanism.name)

@@ -102,7 +102,8 @@ def test_password_is_not_sent_over_plain_text():
     """Without TLS there is no PLAIN, and a required login fails."""
     romeo = begin(World(), secure=False, sasl_account="acc", sasl_password="pw", require_sasl=True)
     romeo.feed(":s CAP * LS :sasl=PLAIN")
-    assert romeo.event(NotEntered).error.trouble is Trouble.LOGIN_FAILED
+    error = romeo.event(NotEntered).error
+    assert (error.trouble, "without TLS" in error.text) == (Trouble.LOGIN_FAILED, True)
     assert not any("AUTHENTICATE" in line for line in romeo.lines())
 
 
