@@ -241,7 +241,6 @@ class Registration:
         self._challenge = sasl.Challenge()
         if self._mechanism is None:
             self._login = Login.FAILED
-            self._login_error = self._login_error or (NO_WAY if self._secure else NOT_IN_CLEAR)
             return
         self._login = Login.ASKING
         self._core.send_now("AUTHENTICATE", self._mechanism.name)
@@ -300,7 +299,8 @@ class Registration:
     def _refuse_login(self) -> None:
         self._core.state = State.CLOSING
         self._core.send_now("QUIT")
-        self._outcome.not_registered(BridgeError(Trouble.LOGIN_FAILED, self._login_error))
+        text = self._login_error or (NO_WAY if self._secure else NOT_IN_CLEAR)
+        self._outcome.not_registered(BridgeError(Trouble.LOGIN_FAILED, text))
 
     # ---- trouble before 001
 
