@@ -7,7 +7,6 @@ users who see the same event cost one rendering and N splices.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable
 from typing import assert_never
 
@@ -31,10 +30,11 @@ from bridge.xmpp.element import Element, escape, quote
 from bridge.xmpp.jid import escape as escape_local
 from bridge.xmpp.payloads.delay import format_time
 from bridge.xmpp.payloads.markup import to_xhtml
+from bridge.xmpp.payloads.occupant_id import NS_OCCUPANT_ID as NS_ID
+from bridge.xmpp.payloads.occupant_id import derive_occupant_id
 
 GAP = b"\0"
 NS_USER = "http://jabber.org/protocol/muc#user"
-NS_ID = "urn:xmpp:occupant-id:0"
 NAME_CACHE = 20_000
 """How many room addresses are kept quoted, and how many occupants' ids rendered."""
 
@@ -119,7 +119,7 @@ class Renderer:
 
     def occupant_id(self, room: RoomId, identity: str) -> str:
         """XEP-0421 §3.1: opaque, stable in this room, different in every other."""
-        return hashlib.blake2b(f"{room}\0{identity}".encode(), key=self._secret, digest_size=16).hexdigest()
+        return derive_occupant_id(self._secret, room, identity)
 
     # ---- presence
 
