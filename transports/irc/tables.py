@@ -455,7 +455,6 @@ CAPABILITIES = (
     Capability("chghost", "chghost.md"),
     Capability("echo-message", "echo-message.md"),
     Capability("extended-join", "extended-join.md"),
-    Capability("extended-monitor", "extended-monitor.md"),
     Capability("invite-notify", "invite-notify.md"),
     Capability("labeled-response", "labeled-response.md"),
     Capability("message-tags", "message-tags.md"),
@@ -467,7 +466,7 @@ CAPABILITIES = (
     Capability("inspircd.org/standard-replies", "standard-replies.md"),
     Capability("userhost-in-names", "userhost-in-names.md"),
 )
-"""What is requested where it is offered; ``sts`` is read and never requested (IRCv3 sts)."""
+"""What is requested where it is offered."""
 
 WANTED = frozenset(capability.name for capability in CAPABILITIES)
 
