@@ -18,16 +18,6 @@ def build_hint(name: str) -> Element:
     return Element(name, NS_HINTS)
 
 
-def has_hint(message: Element, name: str) -> bool:
-    """Tell whether the message carries the hint."""
-    return message.child(name, NS_HINTS) is not None
-
-
 def build_private() -> Element:
     """Write the mark of a message that carbons leave alone (XEP-0280 §8)."""
     return Element("private", NS_CARBONS)
-
-
-def one_resource_only(message: Element) -> Element:
-    """Mark a message to a full JID as of no interest to the user's other resources; return it."""
-    return message.add(build_hint(NO_COPY)).add(build_private())

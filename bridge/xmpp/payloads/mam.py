@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from bridge.errors import BridgeError, Trouble
 from bridge.xmpp.element import Element
-from bridge.xmpp.payloads.delay import build_delay, format_time, parse_time
+from bridge.xmpp.payloads.delay import format_time, parse_time
 from bridge.xmpp.payloads.forms import (
     Field,
     FieldType,
@@ -78,12 +78,6 @@ def build_form() -> Element:
     fields = tuple(Field(var=var, type=type) for var, type in _FIELDS.items())
     form = build_data_form(Form(fields=fields), form_type=NS_MAM)
     return Element("query", NS_MAM, None, form)
-
-
-def build_archived(query_id: str | None, id: str, seconds: float, message: Element) -> Element:
-    """Write the ``<result/>`` around an archived message."""
-    forwarded = Element("forwarded", NS_FORWARD, None, build_delay(seconds), message)
-    return Element("result", NS_MAM, {"queryid": query_id, "id": id}, forwarded)
 
 
 def build_fin(

@@ -176,11 +176,6 @@ def build_invite(invite: MucInvite) -> Element:
     return x
 
 
-def is_muc_user(stanza: Element) -> bool:
-    """Tell whether a message says that it belongs to a room (XEP-0045 §7.5)."""
-    return stanza.child("x", NS_MUC_USER) is not None
-
-
 def build_unique(name: str) -> Element:
     """Write a fresh room name (XEP-0045 §10.1.4)."""
     return Element("unique", "http://jabber.org/protocol/muc#unique", None, name)

@@ -30,13 +30,3 @@ def parse_occupant_id(stanza: Element) -> str | None:
     """Return the occupant's id that the stanza carries."""
     element = stanza.child("occupant-id", NS_OCCUPANT_ID)
     return None if element is None else element.get("id")
-
-
-def without_occupant_ids(stanza: Element) -> Element:
-    """Remove forged ids from a stanza that came from outside; return it (XEP-0421 §3.1)."""
-    stanza.children = [
-        child
-        for child in stanza.children
-        if isinstance(child, str) or not (child.name == "occupant-id" and child.namespace == NS_OCCUPANT_ID)
-    ]
-    return stanza

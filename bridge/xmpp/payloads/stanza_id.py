@@ -20,17 +20,6 @@ def parse_stanza_id(message: Element, by: str) -> str | None:
     return None
 
 
-def without_stanza_ids(message: Element, by: str) -> Element:
-    """Remove forged ids of `by` from a message that came from outside; return it (XEP-0359 §4)."""
-    message.children = [
-        child
-        for child in message.children
-        if isinstance(child, str)
-        or not (child.name == "stanza-id" and child.namespace == NS_STANZA_ID and child.get("by") == by)
-    ]
-    return message
-
-
 def build_origin_id(id: str) -> Element:
     """Write the id that the author gave a message."""
     return Element("origin-id", NS_STANZA_ID, {"id": id})

@@ -17,8 +17,8 @@ def message(*children: Element, **attributes: str) -> Element:
 
 def test_hints_and_nickname():
     """XEP-0334, XEP-0280 §8, XEP-0172."""
-    marked = hints.one_resource_only(message(nick.build_nick(" Romeo ")))
-    assert hints.has_hint(marked, hints.NO_COPY)
+    marked = message(nick.build_nick(" Romeo "), hints.build_hint(hints.NO_COPY), hints.build_private())
+    assert marked.child(hints.NO_COPY, hints.NS_HINTS) is not None
     assert marked.child("private", hints.NS_CARBONS) is not None
     assert nick.parse_nick(marked) == "Romeo"
     assert nick.parse_nick(message()) == ""

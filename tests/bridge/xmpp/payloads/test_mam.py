@@ -10,7 +10,6 @@ from bridge.xmpp.payloads.forms import build_submit, find_form, parse_form, pars
 from bridge.xmpp.payloads.mam import (
     NS_MAM,
     MamQuery,
-    build_archived,
     build_fin,
     build_form,
     build_metadata,
@@ -90,16 +89,6 @@ def test_end_of_an_answer_names_its_page():
     empty = build_fin([], complete=False, total=0)
     assert "complete" not in empty.attributes
     assert empty.child("set", NS_RSM).child("first") is None
-
-
-def test_result_wraps_the_message_and_its_time():
-    """XEP-0313 §4.2."""
-    inner = Element("message", "jabber:client", None)
-    result = build_archived("q", "id1", 10, inner)
-    forwarded = result.child("forwarded", "urn:xmpp:forward:0")
-    assert result.attributes == {"queryid": "q", "id": "id1"}
-    assert forwarded.child("delay", "urn:xmpp:delay").get("stamp") == "1970-01-01T00:00:10Z"
-    assert forwarded.child("message", "jabber:client") is inner
 
 
 def test_metadata_of_an_empty_archive_is_empty():

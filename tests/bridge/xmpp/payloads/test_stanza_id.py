@@ -14,15 +14,6 @@ def message(*children: Element, **attributes: str) -> Element:
     return Element("message", NS, attributes, *children)
 
 
-def test_only_forged_stanza_ids_are_removed():
-    """XEP-0359 §4: the room's own ids from outside go, others and origin ids stay."""
-    kept = [stanza_id.build_stanza_id("2", "user@a"), stanza_id.build_origin_id("3")]
-    dirty = message(stanza_id.build_stanza_id("1", "room@gw"), *kept)
-    assert stanza_id.without_stanza_ids(dirty, "room@gw").children == kept
-    assert stanza_id.parse_stanza_id(dirty, "room@gw") is None
-    assert stanza_id.parse_stanza_id(dirty, "user@a") == "2"
-
-
 def test_author_s_id_is_the_origin_id_or_the_stanza_s():
     """XEP-0359 §3."""
     assert stanza_id.parse_origin_id(message(stanza_id.build_origin_id("o"), id="s")) == "o"
