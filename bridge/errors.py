@@ -57,6 +57,15 @@ class Trouble(Enum):
     NOT_JOINED = Row(Blame.PEER, "modify", "not-acceptable", 406, "You are not joined to this MUC.")
     NO_NICK = Row(Blame.PEER, "modify", "jid-malformed", 400, "A room is joined with a nickname as resource.")
     REDIRECTED = Row(Blame.PEER, "modify", "redirect", 302, "Use the other address.")
+    NOT_CONNECTED_HERE = Row(
+        Blame.PEER, "wait", "service-unavailable", 503, "This service is not connected at the moment."
+    )
+    REMOTE_NOT_FOUND = Row(
+        Blame.PEER, "cancel", "remote-server-not-found", 404, "There is no XMPP server for that domain."
+    )
+    REMOTE_TIMEOUT = Row(
+        Blame.PEER, "wait", "remote-server-timeout", 504, "The XMPP server of that domain cannot be reached."
+    )
     # the foreign network's fault or refusal
     UNREACHABLE = Row(Blame.NETWORK, "cancel", "item-not-found", 404, "The server cannot be reached.")
     NOT_CONNECTED = Row(

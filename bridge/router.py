@@ -20,8 +20,8 @@ from twisted.python.failure import Failure
 from bridge.errors import Blame, BridgeError, Trouble
 from bridge.network import Address, ContactAddress, GatewayAddress, Network, RoomAddress, ServerAddress
 from bridge.xmpp.element import Element
-from bridge.xmpp.jid import Jid, JidError, unescape
-from bridge.xmpp.stanza import error_from, error_reply, result_reply
+from bridge.xmpp.jid import Jid, JidError, spelt_domain, unescape
+from bridge.xmpp.stanza import NS_COMPONENT, error_from, error_reply, result_reply
 
 IQ_TIMEOUT = 30.0
 """Seconds a request of ours waits for its answer."""
@@ -128,8 +128,11 @@ class Service(Protocol):
 class Outlet(Protocol):
     """The way out to XMPP for one domain."""
 
-    def write(self, stanzas: bytes) -> None:
-        """Send serialised stanzas (UTF-8, no default namespace declared); bounded by the edge."""
+    def write(self, stanzas: bytes, domain: str) -> None:
+        """Send serialised stanzas (UTF-8, no default namespace declared); bounded by the edge.
+
+        All are for addresses of `domain`, as it is spelt in them.
+        """
 
 
 class Gate(Protocol):
@@ -176,11 +179,12 @@ class Router:
 
     def send(self, element: Element) -> None:
         """Write one stanza."""
-        self._outlet.write(element.to_xml("jabber:component:accept").encode())
+        domain = spelt_domain(element.attributes.get("to", ""))
+        self._outlet.write(element.to_xml(NS_COMPONENT).encode(), domain)
 
-    def write(self, stanzas: bytes) -> None:
-        """Write stanzas that are serialised already."""
-        self._outlet.write(stanzas)
+    def write(self, stanzas: bytes, domain: str) -> None:
+        """Write stanzas that are serialised already, all for addresses of one domain."""
+        self._outlet.write(stanzas, domain)
 
     def request(self, iq: Element) -> Deferred[Element]:
         """Send an iq of ours, giving it an id; fires with the result iq, or fails with BridgeError."""

@@ -10,5 +10,5 @@ from bridge.config.sample import sample
 HERE = Path(__file__).parent
 
 (HERE / "xmppbridge.sample.toml").write_text(sample(), "utf-8")
-for name, lines in SNIPPETS.values():
-    (HERE / name).write_text(lines(EXAMPLE), "utf-8")
+for snippet in SNIPPETS.values():
+    (HERE / snippet.file).write_text(snippet.lines(EXAMPLE), "utf-8")

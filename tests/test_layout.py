@@ -19,6 +19,7 @@ HARNESS = "tests/bench/"
 ELSEWHERE = {
     "bridge/cli/__main__.py": "tests/bridge/cli/test_run.py",
     "bridge/biboumi/": "tests/bridge/biboumi/test_database.py",
+    "bridge/federation/wire.py": "tests/bridge/federation/test_component.py",
     "bridge/queries.py": "tests/bridge/services/test_disco.py",
     "bridge/services/contacts.py": "tests/bridge/services/test_disco.py",
     "bridge/services/muc/": "tests/scenarios/",

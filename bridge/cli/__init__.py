@@ -8,6 +8,7 @@ from bridge import __version__
 from bridge.cli.check import check
 from bridge.cli.import_biboumi import import_biboumi
 from bridge.cli.init import init
+from bridge.cli.probe import probe
 from bridge.cli.run import run
 
 
@@ -25,5 +26,5 @@ def version() -> None:
     click.echo(f"xmppbridge {__version__}")
 
 
-for command in (run, check, init, import_biboumi):
+for command in (run, check, init, probe, import_biboumi):
     main.add_command(command)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import pyexpat
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from enum import Enum
 from pathlib import Path
 from stat import S_IROTH
@@ -22,6 +22,9 @@ EXPAT_NEEDED = (2, 6, 0)
 """Older expat can be kept busy by one long token (CVE-2023-52425)."""
 EXPAT_WANTED = (2, 8, 0)
 """Older expat can be kept busy by chosen names (CVE-2026-41080)."""
+
+SHOWN = 1000
+"""Characters of one line that are shown."""
 
 
 class Verdict(Enum):
@@ -57,7 +60,7 @@ def error(subject: str, text: str) -> Finding:
 
 @click.command()
 @click.option("--config", "-c", metavar="FILE", help=CONFIG_HELP)
-@click.option("--live", is_flag=True, help="Also connect: store, component, its secret, network.")
+@click.option("--live", is_flag=True, help="Also connect: store, component, network; and ask the DNS.")
 def check(config: str | None, live: bool) -> None:
     """Check the configuration; the exit code is 1 if it, or anything it names, is not in order."""
     path = config_path(config, os.environ)
@@ -87,15 +90,32 @@ def static_findings(config: Config, path: Path) -> Iterator[Finding]:
     """Check what can be checked without connecting."""
     secrets = list(_secrets(config))
     if any(secret.origin == "inline" for secret in secrets):
-        yield from _readable(path)
+        yield from readable(path)
     for file in sorted({secret.file for secret in secrets if secret.file is not None}):
-        yield from _readable(file)
+        yield from readable(file)
+    if config.federation is not None:
+        from bridge.cli.certificates import certificate_findings  # Twisted and OpenSSL, slow to load
+
+        yield from certificate_findings(federated_domains(config), config.federation)
     yield expat_finding(pyexpat.version_info)
+
+
+def federated_domains(config: Config) -> list[str]:
+    """Return the domains that other servers reach directly."""
+    if config.federation is None:
+        return []
+    federated = [domain for domain, gateway in config.gateways.items() if gateway.federated]
+    return [*federated, *(config.components.domains if config.components else ())]
 
 
 def _show(finding: Finding) -> None:
     name = click.style(f"{finding.verdict.name.lower():<7}", fg=finding.verdict.value)
-    click.echo(f"{name} {finding.subject}{': ' if finding.text else ''}{finding.text}")
+    click.echo(f"{name} {printable(finding.subject)}{': ' if finding.text else ''}{printable(finding.text)}")
+
+
+def printable(text: str) -> str:
+    """Make safe for a terminal, and not too long, what may have come from elsewhere."""
+    return "".join(character if character.isprintable() else "?" for character in text[:SHOWN])
 
 
 def _count(number: int, noun: str) -> str:
@@ -116,7 +136,8 @@ def _secrets(value: object) -> Iterator[Secret]:
             yield from _secrets(each)
 
 
-def _readable(path: Path) -> Iterable[Finding]:
+def readable(path: Path) -> Iterator[Finding]:
+    """Warn of a file with a secret in it that is not kept."""
     if path.stat().st_mode & S_IROTH:
         yield warning(str(path), f"holds a secret and is readable by everyone: chmod o-r {path}")
 

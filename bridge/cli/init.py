@@ -1,4 +1,4 @@
-"""`xmppbridge init`: a few questions, then the configuration and the XMPP server's part of it."""
+"""`xmppbridge init`: a few questions, then the configuration, and the XMPP server's or the DNS's part."""
 
 from __future__ import annotations
 
@@ -12,13 +12,16 @@ from typing import Any
 import click
 import msgspec
 
-from bridge.cli.snippets import SNIPPETS, Setup, configuration
+from bridge.cli.snippets import SNIPPETS, STANDALONE, Setup, configuration
 from bridge.config import ConfigError, network_module, network_names, parse
-from bridge.config.declarations import BareJid, Domain
 from bridge.config.loader import DATABASE, metas
 from bridge.config.locate import FILE_NAME
+from bridge.config.values import BareJid, Domain
 
 DEFAULT_PORT = 5347
+"""Prosody's port for components."""
+CERTIFICATES = "/etc/letsencrypt/live"
+"""Where certbot keeps the certificates."""
 
 
 class _Parsed(click.ParamType[str]):
@@ -42,9 +45,11 @@ DOMAIN = _Parsed("DOMAIN", Domain.parse)
 @click.command()
 @click.option("--domain", type=DOMAIN, help="The gateway's domain, e.g. irc.example.org.")
 @click.option("--network", type=click.Choice(network_names()), help="The kind of network.")
-@click.option("--server", type=click.Choice(list(SNIPPETS)), help="Your XMPP server.")
+@click.option("--server", type=click.Choice(list(SNIPPETS)), help="Your XMPP server, or none: standalone.")
 @click.option("--host", help="Where it listens for components; 127.0.0.1 by default.")
 @click.option("--port", type=click.IntRange(1, 65535), help=f"Its component port; {DEFAULT_PORT} by default.")
+@click.option("--machine", type=DOMAIN, help="Standalone: this machine's name in the DNS.")
+@click.option("--certificates", metavar="FOLDER", help="Standalone: where certificates are kept.")
 @click.option("--secret", help="The shared secret; a fresh one by default.")
 @click.option("--credential", metavar="NAME", help="Write the secret to a file NAME, for systemd to pass on.")
 @click.option("--admin", type=JID, help="The administrator's JID.")
@@ -53,18 +58,19 @@ DOMAIN = _Parsed("DOMAIN", Domain.parse)
 @click.option("--output", "-o", type=click.Path(path_type=Path), default=FILE_NAME, show_default=True)
 @click.option("--yes", "-y", is_flag=True, help="Ask nothing: the defaults, and what the options say.")
 def init(output: Path, yes: bool, options: tuple[str, ...], **given: Any) -> None:
-    """Write a configuration, and the lines that your XMPP server needs."""
+    """Write a configuration, and the lines that your XMPP server needs, or the DNS if there is none."""
     if output.exists():
         raise click.ClickException(f"{output} exists already; it is not overwritten")
     answers = _Answers(given, yes)
     names, credential = network_names(), given["credential"]
-    server = answers.ask("server", "Your XMPP server", "prosody", click.Choice(list(SNIPPETS)))
+    question = f"Your XMPP server ({STANDALONE}: none, the gateway is one itself)"
+    server = answers.ask("server", question, "prosody", click.Choice(list(SNIPPETS)))
     network = names[0] if len(names) == 1 else answers.ask("network", "Network", "irc", click.Choice(names))
+    domain = answers.ask("domain", "The gateway's domain, like irc.example.org", None, DOMAIN)
     setup = Setup(
         network=network,
-        domain=answers.ask("domain", "The gateway's domain, like irc.example.org", None, DOMAIN),
-        host=answers.ask("host", f"Host on which {server} listens for components", "127.0.0.1", str),
-        port=answers.ask("port", "Port", DEFAULT_PORT, click.IntRange(1, 65535)),
+        domain=domain,
+        **(_standalone(domain, answers) if server == STANDALONE else _attached(server, answers)),
         options=_options(network, options, answers),
         admin=answers.ask("admin", "Your own JID, to be administrator (or nothing)", "", JID),
         secret=given["secret"] or secrets.token_urlsafe(32),
@@ -91,6 +97,22 @@ class _Answers:
                 raise click.UsageError(f"--yes needs --{name}")
             return default
         return click.prompt(question, default=default, type=kind, show_default=bool(default))
+
+
+def _attached(server: str, answers: _Answers) -> dict[str, Any]:
+    """Ask where the XMPP server is."""
+    return {
+        "host": answers.ask("host", f"Host on which {server} listens for components", "127.0.0.1", str),
+        "port": answers.ask("port", "Port", DEFAULT_PORT, click.IntRange(1, 65535)),
+    }
+
+
+def _standalone(domain: str, answers: _Answers) -> dict[str, Any]:
+    """Ask what a gateway needs that is an XMPP server itself."""
+    return {
+        "machine": answers.ask("machine", "This machine's name in the DNS", domain, DOMAIN),
+        "certificates": answers.ask("certificates", "Folder with its certificate", CERTIFICATES, str),
+    }
 
 
 def _options(network: str, written: tuple[str, ...], answers: _Answers) -> dict[str, object]:
@@ -123,9 +145,10 @@ def _write(setup: Setup, server: str, output: Path) -> None:
         parse(configuration(msgspec.structs.replace(setup, secret_place=None)), output, os.environ)
     except ConfigError as error:
         raise click.ClickException(f"these answers make no configuration:\n{error}") from None
-    name, lines = SNIPPETS[server]
-    files = {output: configuration(setup), output.with_name(f"{output.stem}.{name}"): lines(setup)}
-    if setup.secret_place:
+    snippet = SNIPPETS[server]
+    lines = snippet.lines(setup)
+    files = {output: configuration(setup), output.with_name(f"{output.stem}.{snippet.file}"): lines}
+    if setup.secret_place and not setup.certificates:
         files[output.with_name(setup.secret_place["credential"])] = setup.secret + "\n"
     for path in files:
         if path.exists():
@@ -133,7 +156,7 @@ def _write(setup: Setup, server: str, output: Path) -> None:
     for path, text in files.items():
         _write_private(path, text)
         click.echo(f"wrote {path}", err=True)
-    click.echo(f"\nYour XMPP server needs:\n\n{lines(setup)}")
+    click.echo(f"\n{snippet.reader} needs:\n\n{lines}")
     click.echo(f"Then: xmppbridge check --live --config {output}", err=True)
 
 

@@ -13,15 +13,18 @@ from typing import Any
 from twisted.internet.defer import Deferred, DeferredList
 from twisted.internet.task import react
 
-from bridge.cli.check import Finding, error, ok, warning
-from bridge.config import ComponentConfig, Config, network_module
+from bridge.cli.certificates import shown
+from bridge.cli.check import Finding, error, federated_domains, ok, warning
+from bridge.cli.records import Seen, record_findings
+from bridge.config import ComponentConfig, Config, FederationConfig, network_module
 from bridge.errors import BridgeError, Trouble
+from bridge.federation.dns import Dns
 from bridge.network import Probe
 from bridge.store import StoreError
 from bridge.store.connection import open_connection
+from bridge.xmpp.component import Authenticated, ComponentStream, StreamFailed
 from bridge.xmpp.element import Element
 from bridge.xmpp.stanza import NS_COMPONENT, error_reply
-from bridge.xmpp.stream import Authenticated, ComponentStream, StreamFailed
 
 TIMEOUT = 10.0
 """Seconds that the XMPP server has for each of its answers."""
@@ -34,8 +37,9 @@ def live_findings(config: Config) -> Iterator[Finding]:
     assert config.store.url is not None
     yield check_store(config.store.url.reveal())
     for domain, gateway in config.gateways.items():
-        yield check_component(domain, gateway.component)
-    yield from check_networks(config)
+        if gateway.component is not None:
+            yield check_component(domain, gateway.component)
+    yield from check_world(config)
 
 
 # ---- the store
@@ -136,11 +140,11 @@ def _give_back(stream: ComponentStream, stanzas: Sequence[Element]) -> None:
     stream.close()
 
 
-# ---- the networks
+# ---- the networks and the DNS
 
 
-def check_networks(config: Config) -> list[Finding]:
-    """Have each network try its servers; this runs the reactor, which is possible once in a process."""
+def check_world(config: Config) -> list[Finding]:
+    """Have each network try its servers, and look ourselves up; this runs the reactor, once in a process."""
     findings: list[Finding] = []
 
     def run(reactor: Any) -> Deferred[Any]:
@@ -148,12 +152,26 @@ def check_networks(config: Config) -> list[Finding]:
         for domain, gateway in config.gateways.items():
             for probe in network_module(gateway.network).probes(gateway.options, reactor):
                 trials.append(_outcome(domain, probe, reactor).addCallback(findings.append))
+        if config.federation is not None:
+            looked_up = Deferred.fromCoroutine(_records(config, config.federation, reactor))
+            trials.append(looked_up.addCallback(findings.extend))
         return DeferredList(trials)
 
     try:
         react(run, [])
     except SystemExit:
         return findings
+    return findings
+
+
+async def _records(config: Config, federation: FederationConfig, reactor: Any) -> list[Finding]:
+    nameservers = [(endpoint.host, endpoint.port) for endpoint in federation.nameservers]
+    ask = Dns(reactor, nameservers, federation.dnssec).ask
+    ports = frozenset(endpoint.port for endpoint in federation.listen)
+    findings = []
+    for domain in federated_domains(config):
+        seen = Seen(domain=domain, ports=ports, certificate=shown(domain, federation))
+        findings += await record_findings(seen, ask)
     return findings
 
 

@@ -1,28 +1,34 @@
-"""What belongs into the XMPP server's own configuration, and the smallest one of ours."""
+"""What belongs into the XMPP server's configuration or the DNS, and the smallest configuration of ours."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 
 from msgspec import Struct
 
+from bridge.config.values import SERVER_PORT
 from bridge.config.write import toml_value
 
 
 class Setup(Struct, frozen=True, kw_only=True):
     """One gateway as `xmppbridge init` is told of it; `options` are the network's, by key.
 
-    `secret` is the words, or the table that names their place.
+    `host` and `port` are the XMPP server's; `secret` is the words, `secret_place` the table that names
+    their place. `certificates` is the folder of a federated gateway's, empty: it is a component;
+    `machine` is this machine's name in the DNS.
     """
 
     domain: str
     network: str
-    host: str
-    port: int
+    host: str = ""
+    port: int = 0
     secret: str
     secret_place: dict[str, str] | None = None
     admin: str = ""
     store: str = ""
+    machine: str = ""
+    certificates: str = ""
     options: dict[str, object] = {}
 
 
@@ -56,6 +62,23 @@ listen:
 """
 
 
+def zone(setup: Setup) -> str:
+    """Return the lines for a DNS zone file: where other servers find a federated gateway.
+
+    One port takes both STARTTLS (RFC 6120 §3.2.1) and direct TLS (XEP-0368 §3).
+    """
+    from bridge.federation.resolver import a_labels  # Twisted, which the other snippets do without
+
+    domain, machine = a_labels(setup.domain), a_labels(setup.machine)
+    return f"""\
+; DNS: add these records to the zone that {domain} is in.
+; {machine} needs its addresses there as well, if it has none yet (A, AAAA).
+
+_xmpps-server._tcp.{domain}. 86400 IN SRV 5 1 {SERVER_PORT} {machine}.
+_xmpp-server._tcp.{domain}.  86400 IN SRV 5 1 {SERVER_PORT} {machine}.
+"""
+
+
 def configuration(setup: Setup) -> str:
     """Return a configuration with what differs from the defaults."""
     gateway = f"gateways.{_quoted(setup.domain)}"
@@ -64,15 +87,19 @@ def configuration(setup: Setup) -> str:
         lines += [f"admins = {toml_value([setup.admin])}", ""]
     if setup.store:
         lines += ["[store]", f"url = {toml_value(setup.store)}", ""]
-    lines += [
-        f"[{gateway}]",
-        f"network = {toml_value(setup.network)}",
-        "",
-        f"[{gateway}.component]",
-        f"host = {toml_value(setup.host)}",
-        f"port = {setup.port}",
-        f"secret = {toml_value(setup.secret_place or setup.secret)}",
-    ]
+    if setup.certificates:
+        lines += ["[federation]", f"certificate_directory = {toml_value(setup.certificates)}", ""]
+    lines += [f"[{gateway}]", f"network = {toml_value(setup.network)}"]
+    if setup.certificates:
+        lines += ["federated = true"]
+    else:
+        lines += [
+            "",
+            f"[{gateway}.component]",
+            f"host = {toml_value(setup.host)}",
+            f"port = {setup.port}",
+            f"secret = {toml_value(setup.secret_place or setup.secret)}",
+        ]
     if setup.options:
         lines += ["", f"[{gateway}.{setup.network}]"]
         lines += [f"{key} = {toml_value(value)}" for key, value in setup.options.items()]
@@ -84,13 +111,28 @@ def _quoted(text: str) -> str:
     return json.dumps(text, ensure_ascii=False)
 
 
-SNIPPETS = {"prosody": ("prosody.cfg.lua", prosody), "ejabberd": ("ejabberd.yml", ejabberd)}
-"""XMPP servers: the kind of file that the lines are for, and their writer."""
+class Snippet(Struct, frozen=True):
+    """The kind of file that the lines are for, their writer, and who needs them."""
+
+    file: str
+    lines: Callable[[Setup], str]
+    reader: str = "Your XMPP server"
+
+
+STANDALONE = "standalone"
+"""The choice of no XMPP server: the gateway is one itself."""
+SNIPPETS = {
+    "prosody": Snippet("prosody.cfg.lua", prosody),
+    "ejabberd": Snippet("ejabberd.yml", ejabberd),
+    STANDALONE: Snippet("dns.zone", zone, "The DNS"),
+}
+"""By the XMPP server that the gateway is attached to."""
 EXAMPLE = Setup(
     domain="irc.example.org",
     network="irc",
     host="127.0.0.1",
     port=5347,
     secret="the secret of xmppbridge.toml",
+    machine="xmpp.example.org",
 )
 """What the snippets under conf/ are written for."""

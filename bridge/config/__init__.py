@@ -10,21 +10,55 @@ from bridge.config.declarations import (
     StoreConfig,
 )
 from bridge.config.errors import ConfigError, Problem
+from bridge.config.federation import (
+    Authentication,
+    CertificateConfig,
+    Encryption,
+    FederationConfig,
+    FederationLimits,
+    HostedComponentConfig,
+    HostingConfig,
+    PeerConfig,
+)
 from bridge.config.loader import load, parse
 from bridge.config.networks import NetworkModule, network_module, network_names
+from bridge.config.values import (
+    BareJid,
+    Domain,
+    DomainPattern,
+    Endpoint,
+    FilePath,
+    JidPattern,
+    ServerAddress,
+)
 from bridge.secret import Secret
 
 __all__ = [
+    "Authentication",
+    "BareJid",
+    "CertificateConfig",
     "ComponentConfig",
     "Config",
     "ConfigError",
     "ContactsConfig",
+    "Domain",
+    "DomainPattern",
+    "Encryption",
+    "Endpoint",
+    "FederationConfig",
+    "FederationLimits",
+    "FilePath",
     "GatewayConfig",
+    "HostedComponentConfig",
+    "HostingConfig",
+    "JidPattern",
     "LimitsConfig",
     "LogConfig",
     "NetworkModule",
+    "PeerConfig",
     "Problem",
     "Secret",
+    "ServerAddress",
     "StoreConfig",
     "load",
     "network_module",

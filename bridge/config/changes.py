@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, TypeVar
+from typing import Any, TypeGuard, TypeVar
 
 import msgspec
 from msgspec import Struct
@@ -29,17 +29,21 @@ def _changed(before: object, after: object, path: KeyPath) -> Iterator[KeyPath]:
         for field in msgspec.structs.fields(type(before)):
             name = getattr(before, "network", "") if field.name == "options" else field.encode_name
             yield from _changed(getattr(before, field.name), getattr(after, field.name), (*path, name))
-    elif path == ("gateways",) and isinstance(before, Mapping) and isinstance(after, Mapping):
-        for domain in dict.fromkeys([*before, *after]):
-            yield from _changed(before.get(domain), after.get(domain), (*path, domain))
+    elif _is_tables(before) and _is_tables(after):
+        for name in dict.fromkeys([*before, *after]):
+            yield from _changed(before.get(name), after.get(name), (*path, name))
     else:
         yield path
+
+
+def _is_tables(value: object) -> TypeGuard[Mapping[str, Struct]]:
+    return isinstance(value, Mapping) and all(isinstance(each, Struct) for each in value.values())
 
 
 def without_restart(old: Config, new: Config) -> Config:
     """Return what can be in force now: `new`, but for what only a restart changes.
 
-    That is what is declared so, and which gateways there are.
+    That is what is declared so, which gateways there are, and whether an optional table is there.
     """
     merged = _merged(old, new)
     gateways = {domain: _merged(one, new.gateways.get(domain, one)) for domain, one in old.gateways.items()}
@@ -52,7 +56,7 @@ def _merged(old: S, new: S) -> S:
         before, after = getattr(old, field.name), getattr(new, field.name)
         if _needs_restart(field):
             values[field.name] = before
-        elif isinstance(after, Struct):
+        elif isinstance(before, Struct) or isinstance(after, Struct):
             values[field.name] = _merged(before, after) if type(before) is type(after) else before
     return msgspec.structs.replace(new, **values)
 

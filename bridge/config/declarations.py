@@ -1,78 +1,20 @@
 """Every option of the configuration file, once: type, default, bounds, unit, words.
 
 The loader, the sample file and the list of what SIGHUP cannot change are derived from here. In
-`Meta.extra`, "unit" is the unit of a number, and "restart" marks what only a restart changes.
+`Meta.extra`, "unit" is the unit of a number, "restart" marks what only a restart changes, and
+"usual" an optional table that the sample shows in use.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct
 
+from bridge.config.federation import FederationConfig, HostingConfig
+from bridge.config.values import RESTART, BareJid, Domain, DomainPattern, JidPattern
 from bridge.secret import Secret
-from bridge.xmpp.jid import Jid, JidError
-
-RESTART = {"restart": True}
-
-_WILDCARD = re.compile(r"\*\.(.+)")
-
-
-class Domain(str):
-    """A domain name as it stands in a JID."""
-
-    __slots__ = ()
-
-    @classmethod
-    def parse(cls, written: object) -> Domain:
-        """Prepare (RFC 7622 §3.2); raises ValueError."""
-        jid = _jid(written)
-        if jid.local or jid.resource:
-            raise ValueError("expected a domain, without @ and /")
-        return cls(jid.domain)
-
-
-class BareJid(str):
-    """A user's address, without a resource."""
-
-    __slots__ = ()
-
-    @classmethod
-    def parse(cls, written: object) -> BareJid:
-        """Prepare (RFC 7622 §3); raises ValueError."""
-        jid = _jid(written)
-        if not jid.local or jid.resource:
-            raise ValueError("expected a bare JID, like user@example.org")
-        return cls(jid.bare)
-
-
-class JidPattern(str):
-    """Whom a rule means: ``user@example.org``, ``example.org``, ``*.example.org`` or ``*``."""
-
-    __slots__ = ()
-
-    @classmethod
-    def parse(cls, written: object) -> JidPattern:
-        """Prepare; raises ValueError."""
-        if written == "*":
-            return cls("*")
-        if isinstance(written, str) and (match := _WILDCARD.fullmatch(written)):
-            return cls(f"*.{Domain.parse(match[1])}")
-        jid = _jid(written)
-        if jid.resource or "*" in str(jid):
-            raise ValueError("expected user@example.org, example.org, *.example.org or *")
-        return cls(jid.bare)
-
-
-def _jid(written: object) -> Jid:
-    if not isinstance(written, str):
-        raise ValueError("expected a string")
-    try:
-        return Jid.parse(written)
-    except JidError:
-        raise ValueError(f"{written!r} is no valid address") from None
 
 
 class StoreConfig(Struct, frozen=True, kw_only=True):
@@ -211,10 +153,19 @@ class ComponentConfig(Struct, frozen=True, kw_only=True):
             extra=RESTART,
         ),
     ]
+    serves: Annotated[
+        tuple[DomainPattern, ...],
+        Meta(
+            description="Domains reached through this server though the gateway is federated; empty: the "
+            "one that the gateway's domain is below, and all below that.",
+            examples=[["example.org", "*.example.org"]],
+            extra=RESTART,
+        ),
+    ] = ()
 
 
 class GatewayConfig(Struct, frozen=True, kw_only=True):
-    """One gateway: a domain of the XMPP server behind which a network lies.
+    """One gateway: a domain behind which a network lies.
 
     `options` is the network's own struct, in TOML the table named like the network.
     """
@@ -224,7 +175,18 @@ class GatewayConfig(Struct, frozen=True, kw_only=True):
         str,
         Meta(description="Its name in service discovery; empty: the network's own.", extra=RESTART),
     ] = ""
-    component: ComponentConfig
+    federated: Annotated[
+        bool,
+        Meta(
+            description="Whether other servers reach it directly, by the table federation, and not only "
+            "through the server that it is a component of.",
+            extra=RESTART,
+        ),
+    ] = False
+    component: Annotated[
+        ComponentConfig | None,
+        Meta(description="Without this table a gateway must be federated.", extra={"usual": True}),
+    ] = None
     options: Any
 
 
@@ -258,11 +220,18 @@ class Config(Struct, frozen=True, kw_only=True):
     log: LogConfig = LogConfig()
     limits: LimitsConfig = LimitsConfig()
     contacts: ContactsConfig = ContactsConfig()
+    federation: Annotated[
+        FederationConfig | None,
+        Meta(description="Without this table, the XMPP servers of components are the only way out and in."),
+    ] = None
+    components: Annotated[
+        HostingConfig | None, Meta(description="Without this table, no components are accepted.")
+    ] = None
     gateways: Annotated[
         Mapping[Domain, GatewayConfig],
         Meta(
             min_length=1,
-            description="The gateways, by domain: those that the XMPP server has as components.",
+            description="The gateways, by domain.",
             examples=["irc.example.org"],
         ),
     ]

@@ -16,10 +16,19 @@ import msgspec
 from msgspec import NODEFAULT, Meta, Struct
 from msgspec.structs import replace
 
-from bridge.config.declarations import BareJid, Config, Domain, GatewayConfig, JidPattern
+from bridge.config.declarations import Config, GatewayConfig
 from bridge.config.errors import ConfigError, Problem
 from bridge.config.lines import KeyPath, key_lines
 from bridge.config.networks import network_module, network_names
+from bridge.config.values import (
+    BareJid,
+    Domain,
+    DomainPattern,
+    Endpoint,
+    FilePath,
+    JidPattern,
+    ServerAddress,
+)
 from bridge.config.write import key_text
 from bridge.secret import Secret
 
@@ -29,7 +38,7 @@ DATABASE = "xmppbridge.sqlite"
 _WRONG = object()
 """Stands for a value that could not be read; its problem is noted."""
 
-_PARSED = (BareJid, Domain, JidPattern)
+_PARSED = (BareJid, Domain, DomainPattern, Endpoint, JidPattern, ServerAddress)
 _WORDS = {
     "str": "a string",
     "int": "an integer",
@@ -151,7 +160,17 @@ class _Reading:
         except ValueError as error:
             self._wrong(("store", "url"), str(error))
             return None
+        self._check_domains(config)
         return None if self.problems else replace(config, store=replace(config.store, url=url))
+
+    def _check_domains(self, config: Config) -> None:
+        """Each domain is served by one, and only a server among servers has federated ones."""
+        for domain, gateway in config.gateways.items():
+            if gateway.federated and config.federation is None:
+                self._wrong(("gateways", domain, "federated"), "needs the table [federation]")
+        for domain in config.components.domains if config.components else ():
+            if domain in config.gateways:
+                self._wrong(("components", "domains", domain), "is a gateway's domain as well")
 
     def table(self, declaration: type[Struct], written: object, path: KeyPath) -> Any:
         """Read a table as the struct `declaration`; `_WRONG` if something in it is wrong."""
@@ -175,7 +194,9 @@ class _Reading:
     def _gateway_fields(
         self, fields: dict[str, _Field], written: Mapping[str, Any], path: KeyPath
     ) -> dict[str, _Field]:
-        """Put the table named like the network in the place of `options`."""
+        """Put the table named like the network in the place of `options`; see that it can be reached."""
+        if "component" not in written and not written.get("federated"):
+            self._wrong(path, f"needs [{key_text((*path, 'component'))}] or federated = true")
         del fields["options"]
         name = written.get("network")
         if not isinstance(name, str):
@@ -211,7 +232,7 @@ class _Reading:
             return self._mapping(declared, written, path)
         if origin is tuple:
             return self._list(declared, written, path)
-        if bare is Secret or bare in _PARSED:
+        if bare in (Secret, FilePath) or bare in _PARSED:
             return self._parsed(bare, written, path)
         return self._converted(declared, written, path)
 
@@ -245,10 +266,11 @@ class _Reading:
         return _WRONG if has_wrong else values
 
     def _parsed(self, kind: Any, written: object, path: KeyPath) -> Any:
+        base = self._path.absolute().parent
         try:
             if kind is Secret:
-                return Secret.resolve(written, self._path.absolute().parent, self._environ)
-            return kind.parse(written)
+                return Secret.resolve(written, base, self._environ)
+            return FilePath.parse(written, base) if kind is FilePath else kind.parse(written)
         except ValueError as error:
             return self._wrong(path, str(error))
 

@@ -52,11 +52,8 @@ def _table(declaration: type[Struct], path: tuple[str, ...], network: str) -> It
         if get_origin(bare_type(field.type)) in (dict, Mapping):
             inner_path = (*inner_path, (_examples(field) or ["name"])[0])
         yield from _comment((inner.__doc__ or "").split("\n\n")[0].replace("``", ""))
-        optional = get_origin(bare_type(field.type)) is dict
-        head = f"[{key_text(inner_path)}]"
-        body = list(_table(inner, inner_path, network))
-        yield f"#{head}" if optional else head
-        yield from body
+        table = [f"[{key_text(inner_path)}]", *_table(inner, inner_path, network)]
+        yield from map(_commented, table) if _is_optional(field) else table
 
 
 def _struct_below(field: FieldInfo) -> type[Struct] | None:
@@ -64,6 +61,17 @@ def _struct_below(field: FieldInfo) -> type[Struct] | None:
     if get_origin(bare) in (dict, Mapping):
         bare = bare_type(get_args(bare)[1])
     return bare if is_struct(bare) else None
+
+
+def _is_optional(field: FieldInfo) -> bool:
+    meta = _meta(field)
+    if field.default is None:
+        return meta is None or not (meta.extra or {}).get("usual")
+    return get_origin(bare_type(field.type)) is dict
+
+
+def _commented(line: str) -> str:
+    return f"#{line}" if line and not line.startswith("#") else line
 
 
 def _option(field: FieldInfo) -> Iterator[str]:

@@ -10,16 +10,15 @@ from random import random
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.endpoints import HostnameEndpoint
-from twisted.internet.interfaces import IDelayedCall, IProtocol, IPullProducer, IReactorTime
-from twisted.internet.protocol import Factory, Protocol, connectionDone
-from twisted.internet.tcp import Connection
+from twisted.internet.interfaces import IDelayedCall, IProtocol, IReactorTime
+from twisted.internet.protocol import Factory
 from twisted.logger import Logger
 from twisted.python.failure import Failure
-from zope.interface import implementer
 
 from bridge.config import ComponentConfig
+from bridge.federation.wire import Wire
+from bridge.xmpp.component import Authenticated, ComponentStream, StreamFailed
 from bridge.xmpp.element import Element
-from bridge.xmpp.stream import Authenticated, ComponentStream, StreamFailed
 
 CONNECT_TIMEOUT = 10.0
 """Seconds for the connection, and again for the handshake."""
@@ -35,52 +34,6 @@ DOWN_LIMIT = 8 * 1024 * 1024
 """Bytes kept for the server while the link is down; beyond, the oldest stanzas are dropped."""
 UP_LIMIT = 64 * 1024 * 1024
 """Bytes waiting for a server that does not read; beyond, the link is cut, for it is of no use."""
-
-
-@implementer(IPullProducer)
-class _Connection(Protocol):
-    """Moves bytes; they go straight to the socket while it takes them, else `blocked` is True."""
-
-    transport: Connection
-
-    def __init__(self, link: ComponentLink) -> None:
-        self.blocked = False
-        self._link = link
-
-    def connectionMade(self) -> None:
-        self.transport.setTcpNoDelay(True)
-        self.transport.setTcpKeepAlive(True)
-        self.transport.registerProducer(self, False)
-
-    def send(self, data: bytes) -> None:
-        """Write to the socket, what it does not take through the transport, which tells when that is gone."""
-        sent = 0
-        if not self.blocked:
-            try:
-                sent = self.transport.getHandle().send(data)
-            except OSError:
-                sent = 0
-        if sent < len(data):
-            self.blocked = True
-            self.transport.write(data[sent:])
-
-    def close(self) -> None:
-        """End the connection when all is written."""
-        self.transport.unregisterProducer()
-        self.transport.loseConnection()
-
-    def resumeProducing(self) -> None:
-        self.blocked = False
-        self._link.flush()
-
-    def stopProducing(self) -> None:
-        self.blocked = True
-
-    def dataReceived(self, data: bytes) -> None:
-        self._link.receive(data)
-
-    def connectionLost(self, reason: Failure = connectionDone) -> None:
-        self._link.lose(reason)
 
 
 class ComponentLink(Service):
@@ -117,7 +70,7 @@ class ComponentLink(Service):
         self._dropped = 0
         self._scheduled = False
         self._paused = False
-        self._connection: _Connection | None = None
+        self._connection: Wire | None = None
         self._stream = ComponentStream(domain, "")
         self._attempt: Deferred[IProtocol] | None = None
         self._timer: IDelayedCall | None = None
@@ -135,8 +88,8 @@ class ComponentLink(Service):
 
     # writing
 
-    def write(self, stanzas: bytes) -> None:
-        """Send whole stanzas, joined with all others of this reactor turn."""
+    def write(self, stanzas: bytes, domain: str = "") -> None:
+        """Send whole stanzas, joined with all others of this reactor turn; the server knows every `domain`."""
         self._queue.append(stanzas)
         self.queued_bytes += len(stanzas)
         if self.queued_bytes > self._limit:
@@ -154,7 +107,7 @@ class ComponentLink(Service):
         if self._connection is not None and not self._connection.blocked:
             self._hand_over(self._connection)
 
-    def _hand_over(self, connection: _Connection) -> None:
+    def _hand_over(self, connection: Wire) -> None:
         if self.is_up and self._queue:
             self._stream.send(b"".join(self._queue))
             self._queue.clear()
@@ -250,13 +203,13 @@ class ComponentLink(Service):
 
     def _connect(self) -> None:
         self._refused = False
-        factory = Factory.forProtocol(lambda: _Connection(self))
+        factory = Factory.forProtocol(lambda: Wire(self))
         factory.noisy = False
         self._attempt = attempt = self._endpoint.connect(factory)
         attempt.addCallbacks(self._connected, self._unreachable)
 
     def _connected(self, connection: IProtocol) -> None:
-        assert isinstance(connection, _Connection)
+        assert isinstance(connection, Wire)
         self._attempt = None
         self._connection = connection
         self._stream = ComponentStream(self._domain, self._config.secret.reveal())

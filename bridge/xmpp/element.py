@@ -9,33 +9,32 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 
-_TEXT_ESCAPES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", "\r": "&#13;"})
-_ATTRIBUTE_ESCAPES = _TEXT_ESCAPES | str.maketrans(
-    {"'": "&apos;", '"': "&quot;", "\n": "&#10;", "\t": "&#9;"}
-)
 _NOT_XML = dict.fromkeys(
     {*range(0x20), *range(0xD800, 0xE000), 0xFFFE, 0xFFFF} - {ord("\t"), ord("\n"), ord("\r")}
 )
-"""What XML 1.0 §2.2 does not allow in a document."""
+"""What XML 1.0 §2.2 does not allow in a document; nothing of it is printable."""
+_has_not_xml = re.compile("[\\x00-\\x08\\x0b\\x0c\\x0e-\\x1f\\ud800-\\udfff\ufffe\uffff]").search
 
 
 def clean(text: str) -> str:
     """Remove the characters that XML cannot carry (XML 1.0 §2.2)."""
-    return text if text.isprintable() else text.translate(_NOT_XML)
-
-
-_needs_escape = re.compile("[&<>\\x00-\\x1f\\ud800-\\udfff\ufffe\uffff]").search
-_needs_quote = re.compile("[&<>'\"\\x00-\\x1f\\ud800-\\udfff\ufffe\uffff]").search
+    return text if text.isprintable() or _has_not_xml(text) is None else text.translate(_NOT_XML)
 
 
 def escape(text: str) -> str:
     """Escape character data."""
-    return text if _needs_escape(text) is None else clean(text).translate(_TEXT_ESCAPES)
+    if text.isprintable() and not ("&" in text or "<" in text or ">" in text):
+        return text
+    escaped = clean(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return escaped.replace("\r", "&#13;")
 
 
 def quote(text: str) -> str:
     """Escape an attribute's value; the quotes around it are the caller's."""
-    return text if _needs_quote(text) is None else clean(text).translate(_ATTRIBUTE_ESCAPES)
+    if text.isprintable() and not ("&" in text or "<" in text or ">" in text or "'" in text or '"' in text):
+        return text
+    escaped = escape(text).replace("'", "&apos;").replace('"', "&quot;")
+    return escaped.replace("\n", "&#10;").replace("\t", "&#9;")
 
 
 class Element:
@@ -108,23 +107,13 @@ class Element:
 
     def to_xml(self, default_namespace: str | None = None) -> str:
         """Serialise; the namespace is declared unless it is `default_namespace`, the one in force."""
-        parts: list[str] = []
-        self._write(parts, default_namespace)
-        return "".join(parts)
-
-    def _write(self, parts: list[str], default_namespace: str | None) -> None:
-        tag = f"<{self.name}"
-        if self.namespace != default_namespace:
-            tag += f" xmlns='{quote(self.namespace)}'"
+        name, namespace = self.name, self.namespace
+        tag = f"<{name}" if namespace == default_namespace else f"<{name} xmlns='{quote(namespace)}'"
         for key, value in self.attributes.items():
-            tag += f" {key}='{value if _needs_quote(value) is None else quote(value)}'"
+            tag += f" {key}='{value if value.isalnum() else quote(value)}'"
         if not self.children:
-            parts.append(tag + "/>")
-            return
-        parts.append(tag + ">")
+            return f"{tag}/>"
+        content = ""
         for child in self.children:
-            if isinstance(child, str):
-                parts.append(escape(child))
-            else:
-                child._write(parts, self.namespace)
-        parts.append(f"</{self.name}>")
+            content += escape(child) if isinstance(child, str) else child.to_xml(namespace)
+        return f"{tag}>{content}</{name}>"

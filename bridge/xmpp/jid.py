@@ -101,6 +101,11 @@ def unescape(text: str) -> str:
     return _TO_UNESCAPE.sub(lambda match: _CHARACTERS[match[1]], text) if "\\" in text else text
 
 
+def spelt_domain(address: str) -> str:
+    """Return the domain of an address as it is spelt there, neither checked nor prepared."""
+    return address.partition("/")[0].rpartition("@")[2]
+
+
 @lru_cache(CACHE_SIZE)
 def _parse(text: str) -> Jid:
     plain = _PLAIN.fullmatch(text)

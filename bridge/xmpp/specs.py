@@ -75,7 +75,7 @@ IRCV3 = (
 
 SPECS: tuple[Spec, ...] = (
     # XMPP, IETF
-    Spec("RFC 6120", "XMPP: Core", "2011", _P, "stanzas, errors, streams of a component"),
+    Spec("RFC 6120", "XMPP: Core", "2011", _P, "streams of servers and components; no clients"),
     Spec(
         "RFC 6121", "XMPP: Instant Messaging and Presence", "2011", _P, "subscriptions to gateway and servers"
     ),
@@ -168,12 +168,17 @@ SPECS: tuple[Spec, ...] = (
     Spec("XEP-0128", "Service Discovery Extensions", "1.0.1", _C),
     Spec("XEP-0157", "Contact Addresses for XMPP Services", "1.1.1", _C),
     Spec("XEP-0172", "User Nickname", "1.1", _P, "of the gateway and its servers"),
+    Spec("XEP-0178", "Best Practices for Use of SASL EXTERNAL with Certificates", "1.2", _P, "servers"),
+    Spec("XEP-0185", "Dialback Key Generation and Validation", "1.0", _C),
+    Spec("XEP-0198", "Stream Management", "1.6.3", _P, "between servers, with resumption"),
     Spec("XEP-0199", "XMPP Ping", "2.0.1", _C, "", (("urn:xmpp:ping", ALL),)),
     Spec("XEP-0202", "Entity Time", "2.0", _C, "", (("urn:xmpp:time", ALL),)),
     Spec("XEP-0203", "Delayed Delivery", "2.0", _C, "", (("urn:xmpp:delay", (ROOM,)),)),
+    Spec("XEP-0220", "Server Dialback", "1.1.1", _C),
     Spec("XEP-0245", "The /me Command", "1.0", _C),
     Spec("XEP-0249", "Direct MUC Invitations", "1.2", _C),
     Spec("XEP-0280", "Message Carbons", "1.0.1", _P, "marks what carbons leave alone"),
+    Spec("XEP-0288", "Bidirectional Server-to-Server Connections", "1.0.1", _C),
     Spec("XEP-0297", "Stanza Forwarding", "1.0", _P, "inside archive results"),
     Spec("XEP-0308", "Last Message Correction", "1.2.1", _P, "shown on IRC as a new line"),
     Spec(
@@ -186,7 +191,9 @@ SPECS: tuple[Spec, ...] = (
         (("urn:xmpp:mam:2", PLACES),),
     ),
     Spec("XEP-0334", "Message Processing Hints", "1.0.0", _C),
+    Spec("XEP-0344", "Impact of TLS and DNSSEC on Dialback", "0.4", _P, "dialback without dialling back"),
     Spec("XEP-0359", "Unique and Stable Stanza IDs", "0.7.0", _C, "", (("urn:xmpp:sid:0", (ROOM,)),)),
+    Spec("XEP-0368", "SRV records for XMPP over TLS", "1.1.0", _C, "servers"),
     Spec("XEP-0393", "Message Styling", "1.1.1", _P, "from XMPP to IRC"),
     Spec(
         "XEP-0410",
@@ -209,6 +216,17 @@ SPECS: tuple[Spec, ...] = (
     Spec("XEP-0428", "Fallback Indication", "0.2.1", _C),
     Spec("XEP-0444", "Message Reactions", "0.2.1", _P, "where the server relays them, else as text"),
     Spec("XEP-0461", "Message Replies", "0.2.1", _P, "where the server relays them, else as quoted text"),
+    Spec(
+        "XEP-0478", "Stream Limits Advertisement", "0.2.0", _P, "stanza sizes; idle time is told, not obeyed"
+    ),
+    # servers and their names
+    Spec("RFC 2782", "DNS SRV", "2000", _C),
+    Spec("RFC 6698", "DANE: TLSA", "2012", _C, "outgoing, with a validating resolver on this host"),
+    Spec("RFC 7590", "Use of TLS in XMPP", "2015", _P, "between servers"),
+    Spec("RFC 7673", "DANE with SRV Records", "2015", _C, "outgoing"),
+    Spec("RFC 7711", "PKIX over Secure HTTP (POSH)", "2015", _C, "reading"),
+    Spec("RFC 7712", "Domain Name Associations in XMPP", "2015", _P, "PKIX, DANE, POSH"),
+    Spec("RFC 9525", "Service Identity in TLS", "2023", _C, "DNS-ID and SRV-ID; no CN-ID"),
     # IRC and its neighbours
     Spec("RFC 1459", "Internet Relay Chat Protocol", "1993", _C, "as a client"),
     Spec("RFC 2812", "Internet Relay Chat: Client Protocol", "2000", _C),
@@ -220,15 +238,24 @@ SPECS: tuple[Spec, ...] = (
     Spec("RFC 4616", "The PLAIN SASL Mechanism", "2006", _C),
     Spec("RFC 5802", "SCRAM SASL Mechanisms", "2010", _P, "SCRAM-SHA-256 without channel binding"),
     Spec("RFC 7677", "SCRAM-SHA-256", "2015", _P, "without channel binding"),
-    Spec("RFC 8305", "Happy Eyeballs Version 2", "2017", _P, "connecting to IRC servers"),
+    Spec("RFC 8305", "Happy Eyeballs Version 2", "2017", _P, "connecting to IRC and XMPP servers"),
     *(Spec(f"IRCv3 {name}", title, state, _C) for name, title, state in IRCV3),
     # what is cited on the way
+    Spec("RFC 2308", "Negative Caching of DNS Queries", "1998", _B),
+    Spec("RFC 2818", "HTTP Over TLS", "2000", _B),
     Spec("RFC 3454", "Preparation of Internationalized Strings", "2002", _B, "for peers that still use it"),
+    Spec("RFC 3920", "XMPP: Core", "2004", _B, "for peers that still use it"),
     Spec("RFC 3986", "URI: Generic Syntax", "2005", _B),
     Spec("RFC 4193", "Unique Local IPv6 Unicast Addresses", "2005", _B),
+    Spec("RFC 4985", "Service Name in Certificates (SRVName)", "2007", _B),
+    Spec("RFC 5280", "X.509 Certificate and CRL Profile", "2008", _B),
     Spec("RFC 5482", "TCP User Timeout Option", "2009", _B),
     Spec("RFC 6066", "TLS Extensions: Extension Definitions", "2011", _B),
     Spec("RFC 6122", "XMPP: Address Format", "2011", _B, "for peers that still use it"),
+    Spec("RFC 6840", "Clarifications for DNSSEC", "2013", _B),
+    Spec("RFC 7218", "Acronyms for DANE", "2014", _B),
+    Spec("RFC 7301", "TLS Application-Layer Protocol Negotiation", "2014", _B),
+    Spec("RFC 8446", "TLS 1.3", "2018", _B),
     Spec("XEP-0086", "Error Condition Mappings", "1.0", _B, "legacy error codes are sent along"),
     Spec("XEP-0453", "DOAP usage in XMPP", "0.1.2", _B),
 )

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from itertools import groupby
 from typing import Literal
-from xml.parsers.expat import ExpatError, ParserCreate
+from xml.parsers.expat import ExpatError, ParserCreate, XMLParserType
 
 from msgspec import Struct
 
@@ -27,8 +27,10 @@ Condition = Literal[
 ]
 """The stream errors that reading can end in (RFC 6120 §4.9.3)."""
 
-SLICE = 65_536
-"""Bytes given to expat at once, so that limits are looked at in time."""
+SLICE = 16_384
+"""Bytes given to expat at once, so that limits are looked at in time and its buffers stay small."""
+TEXT_BUFFER = 1_024
+"""Bytes of text that expat can hold at first; more when more comes at once."""
 RENEWAL = 262_144
 """Bytes after which expat is replaced: its tables of names only grow, and strangers choose the names."""
 SHORT_TAG = 4_096
@@ -46,7 +48,11 @@ _DELIMITER = re.compile(rb"[\"'>]")
 _SEPARATOR = "\x01"
 """Stands between namespace, name and prefix, as expat joins them; no document can hold it."""
 _XML_LANG = _SEPARATOR.join(("http://www.w3.org/XML/1998/namespace", "lang", "xml"))
+_WHITESPACE = " \t\r\n"
 _ADDRESSING = ("from", "id", "to", "type", "xml:lang")
+_RESTING = ParserCreate()
+"""Stands for an expat that is not there now."""
+_NOTHING = Element("", "")
 _new = Element.__new__
 
 
@@ -95,20 +101,28 @@ class XmlError(Exception):
 
 
 class StreamParser:
-    """Reads one stream. After an XmlError, or the closing tag, it reads nothing more."""
+    """Reads one stream. After an XmlError, or the closing tag, it reads nothing more.
+
+    expat takes far more memory than all else, so it is there only while there is something to read:
+    between the stream's header and the first stanza it is not, nor after `rest`.
+    """
 
     def __init__(self, limits: Limits) -> None:
-        self._limits = limits
+        self.limits = limits
+        """May be changed at any time, and holds for an open stanza, too."""
         self._ended = False
         self._header = b""
         self._declared: dict[str, str] = {}
         self._events: list[Event | str] = []
+        self._whitespace = 0
+        """Characters since the latest event."""
         self._open: list[list[Element | str]] = []
         """The children of every open element below the stream."""
-        self._top: Element
+        self._top = _NOTHING
         self._began = 0
         """Where in expat's count the open stanza began."""
-        self._elements_left = 0
+        self._elements = 0
+        """How many elements the open stanza has."""
         self._skipped_depth = 0
         """How many elements of a stanza that is being skipped are open."""
         self._fragmented = False
@@ -118,10 +132,10 @@ class StreamParser:
         """What expat could not use yet: the beginning of a tag."""
         self._long_tag: _LongTag | None = None
         self._fed = 0
-        self._start_expat()
-        self._expat.XmlDeclHandler = self._xml_declared
-        self._expat.StartNamespaceDeclHandler = self._namespace_declared
-        self._expat.StartElementHandler = self._opened
+        self._renewal = 0
+        """Where in expat's count it is replaced; the one that reads the header goes right after it."""
+        self._expat = _RESTING
+        self._names = _Names()
 
     def feed(self, data: bytes) -> list[Event]:
         """Return what `data` completes; raises XmlError."""
@@ -139,9 +153,34 @@ class StreamParser:
         events, failure = self._take_events(failure)
         if failure is not None:
             failure.events = events
-            self._end()
+            self.close()
             raise failure
         return events
+
+    @property
+    def trailing(self) -> int:
+        """How many bytes came after the latest event: whitespace, and what is not complete.
+
+        None may before a stream is restarted (RFC 6120 §5.3.3). A line's end counts as one.
+        """
+        inside = self._fed - self._began if self._is_inside else len(self._tail) + self._whitespace
+        return self._held_bytes + inside
+
+    def rest(self) -> None:
+        """Give back the memory that reading takes, if no stanza is open; `feed` takes it again.
+
+        For a stream on which nothing has come for a while. It is told the header again then, which
+        takes as long as reading a stanza.
+        """
+        if self._header and not self._ended and not self._is_inside:
+            self._stop_expat()
+            self._top = _NOTHING
+            self._fed = len(self._header) + len(self._tail)
+
+    def close(self) -> None:
+        """Read nothing more, and give back what reading takes: nothing else does so at once."""
+        self._ended = True
+        self._stop_expat()
 
     def _take_events(self, failure: XmlError | None) -> tuple[list[Event], XmlError | None]:
         """Between stanzas, whitespace is a keep-alive (RFC 6120 §4.6.1), other text an error."""
@@ -149,112 +188,136 @@ class StreamParser:
         for event in self._events:
             if not isinstance(event, str):
                 events.append(event)
-            elif event.strip(" \t\r\n"):
+                self._whitespace = 0
+            elif event.strip(_WHITESPACE):
                 failure = XmlError("bad-format")
                 break
+            else:
+                self._whitespace += len(event)
         self._events.clear()
         return events, failure
 
     # how bytes reach expat
 
     def _feed(self, data: bytes) -> None:
-        start = data[: max(0, ENCODING_MARK - self._fed)]
-        if b"\0" in start or b"\xfe" in start or b"\xff" in start:
-            raise XmlError("unsupported-encoding")
-        self._held.append(data)
-        self._held_bytes += len(data)
-        if self._long_tag is not None and b"<" not in data and not self._long_tag.ends_in(data):
-            self._watch()
-            return
-        collected = data if len(self._held) == 1 else b"".join(self._held)
-        if not self._fed and collected.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] not in (b"", b"<"):
-            raise XmlError("not-well-formed")
-        whole = _whole(collected)
-        self._held = [collected[whole:]] if whole < len(collected) else []
-        self._held_bytes = len(collected) - whole
+        long_tag = self._long_tag
+        if long_tag is not None and b"<" not in data and not long_tag.ends_in(data):
+            self._hold(data)
+            return self._watch()
+        if self._held:
+            self._hold(data)
+            data = b"".join(self._held)
+            self._held.clear()
+            self._held_bytes = 0
+        if not self._fed:
+            if len(data) < ENCODING_MARK:
+                return self._hold(data)
+            _check_beginning(data[:ENCODING_MARK])
+        whole = _whole(data)
         position = 0
         while position < whole and not self._ended:
-            end = self._slice(collected, position, whole)
-            self._parse(collected[position:end])
+            end = whole if whole <= SLICE and self._header else self._slice(data, position, whole)
+            self._parse(data[position:end])
             position = end
-        if self._held and not self._ended:
-            held = self._held[0]
-            self._long_tag = _LongTag(held) if _is_tag(held) or len(held) > SHORT_TAG else None
-            self._watch()
+        if whole < len(data) and not self._ended:
+            self._await_end(data[whole:])
+        return None
+
+    def _hold(self, data: bytes) -> None:
+        self._held.append(data)
+        self._held_bytes += len(data)
+
+    def _await_end(self, beginning: bytes) -> None:
+        """Keep the beginning of a tag or reference until the rest of it comes."""
+        self._hold(beginning)
+        is_long = _is_tag(beginning) or len(beginning) > SHORT_TAG
+        self._long_tag = _LongTag(beginning) if is_long else None
+        self._watch()
 
     def _slice(self, data: bytes, position: int, end: int) -> int:
         """Tell how far to go at once: expat is never left with half a tag, see `_whole`."""
-        size = max(SLICE, len(self._tail)) if self._header else max(1, self._limits.header_bytes - self._fed)
+        size = max(SLICE, len(self._tail)) if self._header else max(1, self.limits.header_bytes - self._fed)
         if position + size >= end:
             return end
         border = data.rfind(b"<", position + 1, position + size)
         return border if border > 0 else position + size
 
     def _parse(self, data: bytes) -> None:
-        if len(data) > SLICE:
-            self._expat.buffer_size = len(data)
+        expat = self._expat
+        if expat is _RESTING:
+            expat = self._start_expat()
+        if len(data) > expat.buffer_size:
+            expat.buffer_size = len(data)
         self._fed += len(data)
-        self._expat.Parse(data)
+        expat.Parse(data)
         if self._ended:
             return
-        unread = self._fed - max(0, self._expat.CurrentByteIndex)
-        self._tail = data[len(data) - unread :] if unread <= len(data) else (self._tail + data)[-unread:]
-        self._watch()
+        index = expat.CurrentByteIndex
+        unread = self._fed - index if index > 0 else self._fed
+        if unread or self._tail:
+            self._tail = data[len(data) - unread :] if unread <= len(data) else (self._tail + data)[-unread:]
         self._long_tag = _LongTag(self._tail) if self._header and unread > SHORT_TAG else None
-        if self._open:
-            self._fragmented = True
-        elif self._fed > RENEWAL and self._header and not self._skipped_depth:
-            self._renew()
+        self._fragmented = bool(self._open)
+        if unread or self._fragmented or self._is_inside:
+            self._watch()
+        if self._fed > self._renewal:
+            self.rest()
+
+    @property
+    def _is_inside(self) -> bool:
+        """Whether the header or a stanza is open."""
+        return bool(self._open) or self._skipped_depth > 0 or not self._header
 
     def _watch(self) -> None:
         """Apply the limits of bytes to what is not finished."""
         if not self._header:
-            if self._fed + self._held_bytes >= self._limits.header_bytes:
+            if self._fed + self._held_bytes >= self.limits.header_bytes:
                 raise XmlError("policy-violation")
             return
-        inside = bool(self._open) or self._skipped_depth > 0
-        size = self._held_bytes + (self._fed - self._began if inside else len(self._tail)) - END_TAG
+        size = self._held_bytes + (self._fed - self._began if self._is_inside else len(self._tail)) - END_TAG
         self._refuse_huge(size)
-        if self._open and size > self._limits.stanza_bytes:
+        if self._open and size > self.limits.stanza_bytes:
             self._skip()
 
     def _refuse_huge(self, size: int) -> None:
-        if size > max(self._limits.stanza_bytes, self._limits.skip_bytes):
+        if size > max(self.limits.stanza_bytes, self.limits.skip_bytes):
             raise XmlError("policy-violation")
 
-    def _renew(self) -> None:
-        """Go on with a fresh expat that is told the same header."""
-        self._stop_expat()
-        self._start_expat()
-        self._expat.Parse(self._header)
-        self._listen()
-        self._expat.Parse(self._tail)
-        self._fed = len(self._header) + len(self._tail)
-
-    def _start_expat(self) -> None:
-        self._names = _Names()
+    def _start_expat(self) -> XMLParserType:
+        """Begin the document, or go on in a fresh expat that is told the same header."""
         self._expat = expat = ParserCreate("UTF-8", _SEPARATOR)
         expat.namespace_prefixes = True
-        expat.buffer_size = SLICE
+        expat.buffer_size = TEXT_BUFFER
         expat.buffer_text = True
         expat.StartDoctypeDeclHandler = expat.EntityDeclHandler = self._restricted
         expat.CommentHandler = expat.ProcessingInstructionHandler = self._restricted
+        if self._header:
+            expat.Parse(self._header)
+            self._listen()
+            expat.Parse(self._tail)
+            self._renewal = RENEWAL
+        else:
+            expat.XmlDeclHandler = self._xml_declared
+            expat.StartNamespaceDeclHandler = self._namespace_declared
+            expat.StartElementHandler = self._opened
+        return expat
 
     def _listen(self) -> None:
         self._expat.StartElementHandler = self._started
         self._expat.EndElementHandler = self._finished
         self._expat.CharacterDataHandler = self._characters
+        self._expat.StartCdataSectionHandler = self._section_begun
 
     def _stop_expat(self) -> None:
         """Break the cycle of references, so that it is freed at once."""
-        expat = self._expat
+        expat, self._expat = self._expat, _RESTING
+        if expat is _RESTING:
+            return
         expat.StartDoctypeDeclHandler = expat.EntityDeclHandler = expat.CommentHandler = None
         expat.ProcessingInstructionHandler = expat.XmlDeclHandler = expat.StartNamespaceDeclHandler = None
         expat.StartElementHandler = expat.EndElementHandler = expat.CharacterDataHandler = None
-
-    def _end(self) -> None:
-        self._ended = True
-        self._stop_expat()
+        expat.StartCdataSectionHandler = None
+        self._names.clear()
 
     # what expat calls
 
@@ -276,12 +339,13 @@ class StreamParser:
             raise XmlError("invalid-namespace")
         if name != "stream":
             raise XmlError("bad-format")
-        if len(attributes) + len(self._declared) > self._limits.attributes:
+        if len(attributes) + len(self._declared) > self.limits.attributes:
             raise XmlError("policy-violation")
         declared = [f" xmlns{':' if key else ''}{key}='{quote(uri)}'" for key, uri in self._declared.items()]
         self._header = f"<{prefix}{':' if prefix else ''}stream{''.join(declared)}>".encode()
         _drop_prefixed(attributes)
         self._events.append(StreamOpened(attributes, self._declared.get("", "")))
+        self._declared.clear()
         self._expat.StartNamespaceDeclHandler = None
         self._listen()
 
@@ -296,22 +360,27 @@ class StreamParser:
         open_ = self._open
         if open_:
             open_[-1].append(element)
+            self._elements += 1
         else:
             self._top = element
             self._began = self._expat.CurrentByteIndex
-            self._elements_left = self._limits.elements
+            self._elements = 1
         open_.append(children)
-        self._elements_left -= 1
-        limits = self._limits
-        if self._elements_left < 0 or len(open_) > limits.depth or len(attributes) > limits.attributes:
+        limits = self.limits
+        if (
+            self._elements > limits.elements
+            or len(open_) > limits.depth
+            or len(attributes) > limits.attributes
+        ):
             self._skip()
 
     def _finished(self, joined: str) -> None:
-        if not self._open:
+        open_ = self._open
+        if not open_:
             self._events.append(StreamClosed())
-            return self._end()
-        self._open.pop()
-        if not self._open:
+            return self.close()
+        open_.pop()
+        if not open_:
             self._top_finished()
         return None
 
@@ -321,9 +390,15 @@ class StreamParser:
         else:
             self._events.append(text)
 
+    def _section_begun(self) -> None:
+        """Between stanzas it could hold but whitespace, and another expat would not know that it is open."""
+        if not self._is_inside:
+            raise XmlError("bad-format")
+        self._fragmented = True
+
     def _top_finished(self) -> None:
         size = self._expat.CurrentByteIndex - self._began
-        if size > self._limits.stanza_bytes:
+        if size > self.limits.stanza_bytes:
             self._refuse_huge(size)
             return self._events.append(_outermost(self._top))
         if self._fragmented:
@@ -334,7 +409,7 @@ class StreamParser:
     # past a stanza that is too large
 
     def _skip(self) -> None:
-        if self._limits.skip_bytes <= self._limits.stanza_bytes:
+        if self.limits.skip_bytes <= self.limits.stanza_bytes:
             raise XmlError("policy-violation")
         self._skipped_depth = len(self._open)
         self._open.clear()
@@ -355,6 +430,13 @@ class StreamParser:
             self._listen()
 
 
+def _check_beginning(start: bytes) -> None:
+    if b"\0" in start or b"\xfe" in start or b"\xff" in start:
+        raise XmlError("unsupported-encoding")
+    if start.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] not in (b"", b"<"):
+        raise XmlError("not-well-formed")
+
+
 def _whole(data: bytes) -> int:
     """Tell how much of `data` can be given to expat: all but a tag or reference that is begun at the end.
 
@@ -363,6 +445,8 @@ def _whole(data: bytes) -> int:
     the next one.
     """
     start = data.rfind(b"<")
+    if data[start + 1 : start + 2] == b"/" and data[-1:] == b">":
+        return len(data)
     end = 0
     if data.startswith(b"<![", start):
         return len(data)
@@ -414,6 +498,8 @@ class _LongTag:
 
 class _Names(dict[str, tuple[str, str]]):
     """Remembers how expat's joined names split into (name, namespace)."""
+
+    __slots__ = ()
 
     def __missing__(self, joined: str) -> tuple[str, str]:
         namespace, name, _ = _split(joined)

@@ -11,9 +11,10 @@ import pytest
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.testing import MemoryReactorClock
 
-from bridge.app import BridgeService, Gateway
+from bridge.app import BridgeService
 from bridge.config import Config, ConfigError, parse
 from bridge.errors import BridgeError, Trouble
+from bridge.gateway import CONGESTED_BYTES, Gateway
 from bridge.store import StoreError
 from bridge.xmpp.element import Element
 
@@ -75,7 +76,7 @@ def gateway(bridge: BridgeService, domain: str = "irc.example.org") -> Gateway:
 
 def sent(one: Gateway, monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
     out: list[bytes] = []
-    monkeypatch.setattr(one.link, "write", out.append)
+    monkeypatch.setattr(one.link, "write", lambda stanzas, _domain: out.append(stanzas))
     return out
 
 
@@ -212,3 +213,204 @@ def test_full_store_holds_both_sides_back_until_there_is_room(
     monkeypatch.setattr(type(bridge.store), "is_full", False)
     reactor.advance(1)
     assert done[2:] == ["network goes on", "link goes on"]
+
+
+# ---- gateways that other servers reach directly
+
+FEDERATED = """
+[federation]
+[gateways."irc.example.org"]
+network = "irc"
+federated = true
+[gateways."both.example.org"]
+network = "irc"
+federated = true
+component.secret = "x"
+"""
+
+
+class Servers:
+    """All other servers."""
+
+    def __init__(self) -> None:
+        self.sent: list[tuple[str, str, bytes]] = []
+        self.held: list[bool] = []
+
+    def send(self, local: str, domain: str, stanzas: bytes) -> None:
+        self.sent.append((local, domain, stanzas))
+
+    def pause(self) -> None:
+        self.held.append(True)
+
+    def resume(self) -> None:
+        self.held.append(False)
+
+
+@pytest.fixture
+def servers() -> Servers:
+    return Servers()
+
+
+@pytest.fixture
+def federated(tmp_path: Path, reactor: Reactor, servers: Servers) -> Iterator[BridgeService]:
+    bridge = BridgeService(config(tmp_path, FEDERATED), reactor, lambda: NOW)
+    bridge.startService()
+    reactor.wait(bridge.ready)
+    bridge.exchange.remote = servers
+    yield bridge
+    reactor.wait(bridge.stopService())
+
+
+def test_federated_gateway_answers_other_servers(
+    federated: BridgeService, servers: Servers, reactor: Reactor
+) -> None:
+    """It is up as soon as the bridge is, and needs no XMPP server of its own."""
+    assert gateway(federated).is_up and gateway(federated).link is None
+    federated.exchange.arrive(iq("get", PING, "romeo@montague.example/x"))
+    assert servers.sent == []
+    reactor.advance(0)
+    ((local, domain, answer),) = servers.sent
+    assert (local, domain) == ("irc.example.org", "montague.example")
+    assert b"type='result'" in answer
+
+
+def test_gateway_with_two_ways_takes_that_of_the_receiver(
+    federated: BridgeService, servers: Servers, reactor: Reactor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its server's users are reached through it; the others directly, whichever way they came."""
+    both = gateway(federated, "both.example.org")
+    by_server = sent(both, monkeypatch)
+    for sender in ("a@example.org/x", "a@muc.example.org/x", "romeo@montague.example/x"):
+        asked = iq("get", PING, sender)
+        asked.attributes["to"] = "both.example.org"
+        both.receive(asked)
+    assert len(by_server) == 2
+    assert [domain for _, domain, _ in servers.sent] == ["montague.example"]
+
+
+def test_gateways_of_one_bridge_reach_each_other(
+    federated: BridgeService, servers: Servers, reactor: Reactor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without leaving the process, though one is a component as well."""
+    by_server = sent(gateway(federated, "both.example.org"), monkeypatch)
+    answers: list[Element] = []
+    monkeypatch.setattr(gateway(federated).router, "receive", answers.append)
+    asked = iq("get", PING, "irc.example.org")
+    asked.attributes["to"] = "both.example.org"
+    federated.exchange.submit(asked)
+    reactor.advance(0)
+    reactor.advance(0)
+    assert [(one.get("from"), one.get("type")) for one in answers] == [("both.example.org", "result")]
+    assert servers.sent == by_server == []
+
+
+def test_status_tells_federated_gateways_apart(federated: BridgeService) -> None:
+    """They wait for nobody."""
+    assert federated.status() == "0 of 1 gateways connected to their XMPP servers, 1 gateways federated"
+    gateway(federated, "both.example.org").link_up()
+    assert federated.status().startswith("1 of 1 gateways")
+
+
+def test_full_store_holds_other_servers_back(
+    federated: BridgeService, servers: Servers, reactor: Reactor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What they send meanwhile stays with them."""
+    for is_full in (True, True, False, False):
+        monkeypatch.setattr(type(federated.store), "is_full", is_full)
+        reactor.advance(1)
+    assert servers.held == [True, False]
+
+
+def test_slow_xmpp_server_holds_its_gateway_back(
+    bridge: BridgeService, reactor: Reactor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The network is not read until the server has taken what waits for it."""
+    one, held = gateway(bridge), list[str]()
+    monkeypatch.setattr(one.network, "pause", lambda: held.append("pause"))
+    monkeypatch.setattr(one.network, "resume", lambda: held.append("resume"))
+    one.link_up()
+    assert one.link is not None
+    for queued in (CONGESTED_BYTES + 1, 0):
+        one.link.queued_bytes = queued
+        reactor.advance(1)
+    assert held == ["pause", "resume"]
+
+
+def test_gateway_that_stopped_is_served_no_more(tmp_path: Path, reactor: Reactor, servers: Servers) -> None:
+    """What still comes for it is not taken for another server's."""
+    bridge = BridgeService(config(tmp_path, FEDERATED), reactor, lambda: NOW)
+    bridge.startService()
+    reactor.wait(bridge.ready)
+    bridge.exchange.remote = servers
+    assert bridge.exchange.domains() == {"irc.example.org", "both.example.org"}
+    reactor.wait(bridge.stopService())
+    assert bridge.exchange.domains() == frozenset()
+
+
+# ---- hosted components
+
+HOSTING = """
+[components]
+listen = ["127.0.0.1:5348"]
+[components.domains."sip.example.org"]
+secret = "s"
+[gateways."irc.example.org"]
+network = "irc"
+component.secret = "x"
+"""
+
+
+@pytest.fixture
+def hosting(tmp_path: Path, reactor: Reactor) -> Iterator[BridgeService]:
+    bridge = BridgeService(config(tmp_path, HOSTING), reactor, lambda: NOW)
+    bridge.startService()
+    reactor.wait(bridge.ready)
+    yield bridge
+    reactor.wait(bridge.stopService())
+
+
+class Component:
+    """A component of the bridge's, as the exchange knows it."""
+
+    def __init__(self) -> None:
+        self.got: list[Element] = []
+
+    def receive(self, stanza: Element) -> None:
+        self.got.append(stanza)
+
+
+def test_hosted_component_and_gateway_talk_within_the_process(
+    hosting: BridgeService, reactor: Reactor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The XMPP server that the gateway is a component of sees nothing of it."""
+    by_server, component = sent(gateway(hosting), monkeypatch), Component()
+    hosting.exchange.attach("sip.example.org", component)
+    hosting.exchange.submit(iq("get", PING, "1@sip.example.org/x"))
+    reactor.advance(0)
+    assert [(one.get("type"), one.get("to")) for one in component.got] == [("result", "1@sip.example.org/x")]
+    assert by_server == []
+    gateway(hosting).receive(iq("get", PING, "a@example.org/x"))
+    assert len(by_server) == 1
+
+
+def test_components_are_listened_for_until_the_bridge_stops(
+    tmp_path: Path, hosting: BridgeService, reactor: Reactor
+) -> None:
+    """Their domains are ours from the start, and change with the configuration."""
+    assert [server[0] for server in reactor.tcpServers] == [5348]
+    assert hosting.exchange.serves("sip.example.org")
+    hosting.reload(config(tmp_path, HOSTING.replace("sip.", "matrix.")))
+    assert not hosting.exchange.serves("sip.example.org") and hosting.exchange.serves("matrix.example.org")
+
+
+def test_full_store_holds_components_back(
+    hosting: BridgeService, reactor: Reactor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They wait, like everybody."""
+    held: list[bool] = []
+    assert hosting.host is not None
+    monkeypatch.setattr(hosting.host, "hold", held.append)
+    for is_full in (True, True, False, False):
+        monkeypatch.setattr(type(hosting.store), "is_full", is_full)
+        reactor.advance(1)
+    assert held == [True, False]

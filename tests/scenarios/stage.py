@@ -110,9 +110,12 @@ class Stage:
     def _from_thread(self, function: Callable[..., Any], *arguments: Any) -> None:
         self.thread_calls.append((function, arguments))
 
-    def write(self, stanzas: bytes) -> None:
+    def write(self, stanzas: bytes, domain: str) -> None:
         """The outlet."""
         assert b"\0" not in stanzas
+        assert b"jabber:component:accept" not in stanzas, "any kind of stream may carry it"
+        receivers = etree.fromstring(b"<s>" + stanzas + b"</s>").xpath("/s/*/@to")
+        assert {Jid.parse(to).domain for to in receivers} == {Jid.parse(domain).domain}
         self.written.append(stanzas)
 
     def wait(self, deferred: Any) -> Any:

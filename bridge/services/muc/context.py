@@ -15,9 +15,10 @@ from bridge.network import Network
 from bridge.router import Request, Router
 from bridge.services.muc.journal import Envelope, Journal
 from bridge.services.muc.occupancy import Occupancy, Resource, Rooms
-from bridge.services.muc.render import Renderer
+from bridge.services.muc.render import GAP, Renderer
 from bridge.settings import UserSettings
 from bridge.store import Store
+from bridge.xmpp.jid import spelt_domain
 
 TICKETS_PER_USER = 1_000
 """How many outgoing events of one user may be unanswered by the network."""
@@ -201,10 +202,11 @@ class Context:
         """Give all clients of the user in this room a template."""
         occupancy.write(self.router.write, template)
 
-    def write_to(self, targets: Iterable[bytes], template: bytes) -> None:
-        """Give these quoted JIDs a template."""
+    def write_to(self, user: UserId, targets: Iterable[bytes], template: bytes) -> None:
+        """Give these clients of the user, quoted JIDs, a template."""
+        domain = spelt_domain(user)
         for to in targets:
-            self.router.write(template.replace(b"\0", to))
+            self.router.write(template.replace(GAP, to), domain)
 
 
 def user_of(request: Request) -> UserId:

@@ -150,7 +150,7 @@ class Direct:
             sender = self._context.render.jid(event.contact)
         text = body_of(event.kind, event.body.plain)
         template = self._context.render.chat(sender, text, ident=event.id, payloads=payloads)
-        self._context.write_to(self.clients(user, self._server_of(event.contact)), template)
+        self._context.write_to(user, self.clients(user, self._server_of(event.contact)), template)
 
     def _server_of(self, contact: ContactId) -> str:
         address = self._context.network.address(contact)
@@ -159,7 +159,7 @@ class Direct:
     def server_notice(self, user: UserId, event: ServerNotice) -> None:
         """Words of a server, from its own JID."""
         template = self._context.render.chat(self._context.render.jid(event.server), event.text)
-        self._context.write_to(self.clients(user, event.server), template)
+        self._context.write_to(user, self.clients(user, event.server), template)
 
     def typing(self, user: UserId, event: Typing) -> None:
         """XEP-0085 in a one-to-one chat."""
@@ -168,7 +168,7 @@ class Direct:
         state = build_chat_state(event.state).to_xml() + build_hint("no-store").to_xml()
         sender = self._context.render.jid(event.contact)
         template = f"<message from='{sender}' to='\0' type='chat'>{state}</message>".encode()
-        self._context.write_to(self.clients(user, self._server_of(event.contact)), template)
+        self._context.write_to(user, self.clients(user, self._server_of(event.contact)), template)
 
     def link_changed(self, user: UserId, event: NetworkState) -> None:
         """Forget who talked when the link ends."""

@@ -103,4 +103,4 @@ class Invitations:
             f"<message from='{room}' to='\0'><x xmlns='{NS_MUC_USER}'>"
             f"<invite from='{inviter}'>{reason}</invite>{password}</x></message>"
         ).encode()
-        self._context.write_to(targets, template)
+        self._context.write_to(user, targets, template)

@@ -208,7 +208,7 @@ class Join:
         lists = self._lists.of(event.room, event.occupants)
         burst = [template for nick, template in lists.items() if nick != event.me.nick]
         burst.append(self._context.render.presence(event.room, event.me, *codes))
-        self._context.router.write(b"".join(burst).replace(GAP, resource.to))
+        self._context.router.write(b"".join(burst).replace(GAP, resource.to), occupancy.domain)
         resource.pending = resource.pending or []
         history = self._history.recent(occupancy, resource.history)
         if isinstance(history, Deferred):
@@ -226,4 +226,4 @@ class Join:
         ]
         resource.pending = None
         occupancy.refresh()
-        self._context.router.write(b"".join(burst).replace(GAP, resource.to))
+        self._context.router.write(b"".join(burst).replace(GAP, resource.to), occupancy.domain)

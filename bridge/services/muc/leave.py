@@ -51,7 +51,7 @@ class Leave:
             affiliation=me.affiliation.value if me is not None else "none",
             role=me.role.value if me is not None else "none",
         )
-        self._context.router.write(farewell.replace(GAP, resource.to))
+        self._context.router.write(farewell.replace(GAP, resource.to), occupancy.domain)
 
     def _stays(self, occupancy: Occupancy) -> bool:
         return occupancy.state is State.INSIDE and self._history.is_persistent(occupancy.user, occupancy.room)
@@ -78,7 +78,7 @@ class Leave:
             affiliation="outcast" if event.exit is Exit.BANNED else "none",
             status=event.reason,
         )
-        self._context.write_to(targets, template)
+        self._context.write_to(user, targets, template)
 
     def forget(self, occupancy: Occupancy) -> None:
         """Strike an occupancy, here and in the store."""

@@ -8,6 +8,7 @@ from bridge.errors import BridgeError, Trouble
 from bridge.router import Request, Route, Target, iq_get, iq_set
 from bridge.services.muc.context import Context, room_of, user_of
 from bridge.services.muc.history import from_archive
+from bridge.services.muc.render import GAP
 from bridge.store import ArchivedMessage, Page
 from bridge.xmpp.element import Element, quote
 from bridge.xmpp.payloads.delay import format_time
@@ -67,8 +68,9 @@ class Mam:
 
     def _answer(self, request: Request, query: MamQuery, page: Page) -> Element:
         to = quote(str(request.sender)).encode()
-        results = [self._result(request, query.query_id, kept).replace(b"\0", to) for kept in page.messages]
-        self._context.router.write(b"".join(results))
+        results = [self._result(request, query.query_id, kept).replace(GAP, to) for kept in page.messages]
+        if results:
+            self._context.router.write(b"".join(results), request.sender.domain)
         ids = [f"{kept.id:x}" for kept in page.messages]
         return build_fin(ids, complete=page.complete, total=page.total, index=page.first_index)
 

@@ -8,6 +8,7 @@ from enum import Enum
 from bridge.events import Exit, Occupant, RoomId, UserId
 from bridge.services.muc.render import GAP
 from bridge.xmpp.element import quote
+from bridge.xmpp.jid import spelt_domain
 
 RESOURCES_PER_ROOM = 50
 """How many clients of one user may be in one room."""
@@ -57,12 +58,13 @@ class Resource:
 class Occupancy:
     """One user in one room.
 
-    `known` holds the nicks that the clients see while the link is down; `recording` is True while
-    what is said is archived for the user; `previous` are clients of an earlier occupancy whose
-    exit is still to come.
+    `domain` is that of the user's address, where all that he is told goes. `known` holds the nicks that
+    the clients see while the link is down; `recording` is True while what is said is archived for the
+    user; `previous` are clients of an earlier occupancy whose exit is still to come.
     """
 
     __slots__ = (
+        "domain",
         "known",
         "me",
         "nick",
@@ -79,6 +81,7 @@ class Occupancy:
 
     def __init__(self, user: UserId, room: RoomId, server: str, nick: str, password: str) -> None:
         self.user = user
+        self.domain = spelt_domain(user)
         self.room = room
         self.server = server
         self.nick = nick
@@ -95,10 +98,11 @@ class Occupancy:
         """Recompute `targets`, the clients that live traffic goes to at once."""
         self.targets = tuple(one.to for one in self.resources.values() if one.pending is None)
 
-    def write(self, out: Callable[[bytes], None], template: bytes) -> None:
+    def write(self, out: Callable[[bytes, str], None], template: bytes) -> None:
         """Give every client of the user this template."""
+        domain = self.domain
         for to in self.targets:
-            out(template.replace(GAP, to))
+            out(template.replace(GAP, to), domain)
         if len(self.targets) != len(self.resources):
             for one in self.resources.values():
                 if one.pending is not None and len(one.pending) < PENDING_WHILE_JOINING:

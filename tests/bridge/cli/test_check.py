@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from bridge.cli import main
-from bridge.cli.check import Verdict, expat_finding
+from bridge.cli.check import SHOWN, Verdict, expat_finding, printable
 
 TEXT = '[gateways."irc.example.org"]\nnetwork = "irc"\ncomponent.secret = "hush"\n'
 
@@ -72,3 +72,17 @@ def test_secret_is_in_no_output(path: Path) -> None:
 def test_old_expat_is_a_warning(version: tuple[int, int, int], verdict: Verdict) -> None:
     """Whoever sends the XML decides how long an old one is busy."""
     assert expat_finding(version).verdict is verdict
+
+
+def test_what_came_from_elsewhere_cannot_steer_the_terminal() -> None:
+    """Control characters are replaced, and endless text is cut."""
+    assert printable("a\x1b[2Jb\nc\x9bd größe →") == "a?[2Jb?c?d größe →"
+    assert len(printable("x" * 100_000)) == SHOWN
+
+
+def test_federated_gateway_without_certificate_is_an_error(path: Path) -> None:
+    """It could not talk to anyone."""
+    path.write_text('[federation]\n[gateways."irc.example.org"]\nnetwork = "irc"\nfederated = true\n')
+    result = check(path)
+    assert result.exit_code == 1
+    assert "error   irc.example.org: has no certificate, and encryption is required" in result.output

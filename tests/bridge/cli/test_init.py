@@ -32,6 +32,27 @@ def test_answers_become_a_configuration_that_loads(tmp_path: Path) -> None:
     assert f'password: "{gateway.component.secret.reveal()}"' in snippet and snippet in result.output
 
 
+def test_standalone_gateway_is_federated_and_the_dns_records_are_told(tmp_path: Path) -> None:
+    """It needs no XMPP server and no secret, but its machine's name and a certificate."""
+    result = init(tmp_path, answers="standalone\nirc.example.org\nxmpp.example.org\n/srv/tls\n\n\n")
+    assert result.exit_code == 0, result.output
+    config = load(tmp_path / "xmppbridge.toml", {})
+    gateway = config.gateways["irc.example.org"]
+    assert gateway.federated and gateway.component is None
+    assert config.federation is not None and config.federation.certificate_directory == "/srv/tls"
+    records = (tmp_path / "xmppbridge.dns.zone").read_text()
+    assert "_xmpp-server._tcp.irc.example.org.  86400 IN SRV 5 1 5269 xmpp.example.org." in records
+    assert f"The DNS needs:\n\n{records}" in result.output
+
+
+def test_standalone_gateway_has_no_secret_to_write(tmp_path: Path) -> None:
+    """Whatever a credential is to be called."""
+    arguments = ("--yes", "--domain", "irc.example.org", "--server", "standalone", "--credential", "cs")
+    assert init(tmp_path, *arguments).exit_code == 0
+    assert {path.name for path in tmp_path.iterdir()} == {"xmppbridge.toml", "xmppbridge.dns.zone"}
+    assert "_tcp.irc.example.org.  86400" in (tmp_path / "xmppbridge.dns.zone").read_text()
+
+
 def test_nothing_is_asked_with_yes(tmp_path: Path) -> None:
     """The defaults: Prosody on this machine, a fresh secret, any IRC server, the data beside the file."""
     assert init(tmp_path, "--yes", "--domain", "irc.example.org").exit_code == 0

@@ -64,3 +64,45 @@ def test_what_needs_a_restart_keeps_its_old_value() -> None:
     ]
     assert set(changed_keys(old, now)) | set(changed_keys(now, new)) == set(changed_keys(old, new))
     assert now.gateways.keys() == old.gateways.keys()
+
+
+FEDERATED = """[federation]
+listen = ["[::]:5269"]
+deny = []
+[federation.peers."a.example"]
+encryption = "optional"
+[components.domains."sip.example.org"]
+secret = "x"
+[gateways."irc.example.org"]
+network = "irc"
+federated = true
+"""
+
+
+def test_peers_and_secrets_of_components_change_without_a_restart() -> None:
+    """Where the bridge listens does not."""
+    old = read(FEDERATED)
+    new = read(
+        FEDERATED.replace("5269", "5299")
+        .replace("deny = []", 'deny = ["b.example"]')
+        .replace('"optional"', '"never"')
+        .replace('secret = "x"', 'secret = "y"')
+    )
+    applied = changed_keys(old, without_restart(old, new))
+    assert applied == [
+        "federation.deny",
+        'federation.peers."a.example".encryption',
+        'components.domains."sip.example.org".secret',
+    ]
+    assert changed_keys(without_restart(old, new), new) == ["federation.listen"]
+
+
+def test_optional_table_comes_and_goes_by_a_restart() -> None:
+    """Whether there is federation at all is no matter of reloading."""
+    with_it = read(FEDERATED)
+    without = read('[gateways."irc.example.org"]\nnetwork = "irc"\ncomponent.secret = "x"\n')
+    keys = ["federation", "components"]
+    for old, new in ((with_it, without), (without, with_it)):
+        now = without_restart(old, new)
+        assert now == old
+        assert changed_keys(now, new)[:2] == keys

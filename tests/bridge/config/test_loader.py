@@ -32,10 +32,11 @@ def test_least_configuration_has_all_defaults() -> None:
     """A gateway, its network and a secret are enough."""
     config = read(LEAST)
     gateway = config.gateways["irc.example.org"]
+    assert gateway.component is not None and not gateway.federated
     assert (gateway.network, gateway.component.port) == ("irc", 5347)
     assert gateway.component.secret.reveal() == "hush"
     assert type(gateway.options).__name__ == "IrcConfig"
-    assert config.allow == ("*",)
+    assert config.allow == ("*",) and config.federation is None and config.components is None
 
 
 def test_wrong_file_tells_everything_at_once_in_its_order() -> None:
@@ -68,7 +69,8 @@ verfy = true
         f'x.toml:6: log.levels.x: expected {levels}; did you mean "warn"?',
         "x.toml:8: store.commit_interval: expected a number, got a string",
         "x.toml:10: contacts.abuse[0]: expected a string matching regex '^[A-Za-z][A-Za-z0-9+.-]*:\\\\S+$'",
-        'x.toml:11: gateways."irc.example.org".component.secret: is missing',
+        'x.toml:11: gateways."irc.example.org": '
+        'needs [gateways."irc.example.org".component] or federated = true',
         'x.toml:13: gateways."irc.example.org".secret: unknown key; did you mean "component.secret"?',
         'x.toml:15: gateways."irc.example.org".irc.ports[2]: expected an integer >= 1',
         'x.toml:16: gateways."irc.example.org".irc.verfy: unknown key; did you mean "verify"?',
@@ -92,6 +94,74 @@ def test_no_gateway_is_a_problem() -> None:
     """A bridge without gateways serves nobody."""
     assert problems("") == ["x.toml:1: gateways: is missing"]
     assert problems("[gateways]") == ["x.toml:1: gateways: expected at least 1 here"]
+
+
+FEDERATED = """
+[federation]
+listen = ["[::1]:5269", "127.0.0.1:5269"]
+certificate_directory = "certificates"
+[federation.peers."*.Example.net"]
+encryption = "optional"
+servers = ["10.0.0.1", "xmpps://[::1]:5270"]
+[federation.certificates."irc.example.org"]
+certificate = "/etc/ssl/irc.pem"
+[components.domains."SIP.example.org"]
+secret = "hush"
+[gateways."irc.example.org"]
+network = "irc"
+federated = true
+"""
+
+
+def test_federated_gateway_needs_no_component() -> None:
+    """Other servers reach it directly; files are relative to the configuration."""
+    config = read(FEDERATED)
+    federation = config.federation
+    assert federation is not None and config.components is not None
+    assert config.gateways["irc.example.org"].component is None
+    assert [(each.host, each.port) for each in federation.listen] == [("::1", 5269), ("127.0.0.1", 5269)]
+    assert federation.certificate_directory == "/etc/xmppbridge/certificates"
+    assert federation.certificates["irc.example.org"].key == ""
+    peer = federation.peers["*.example.net"]
+    assert (peer.authentication, peer.encryption) == (None, "optional")
+    assert [address.direct_tls for address in peer.servers] == [False, True]
+    assert config.components.domains["sip.example.org"].second_connection == "refuse"
+
+
+def test_federated_gateway_without_the_federation_table_is_a_problem() -> None:
+    """Nothing would listen for other servers."""
+    text = '[gateways."irc.example.org"]\nnetwork = "irc"\nfederated = true\n'
+    assert problems(text) == ['x.toml:3: gateways."irc.example.org".federated: needs the table [federation]']
+
+
+def test_domain_of_a_gateway_and_of_a_component_is_a_problem() -> None:
+    """A domain is served by one of them."""
+    assert problems(FEDERATED.replace("SIP.example", "irc.example")) == [
+        'x.toml:10: components.domains."irc.example.org": is a gateway\'s domain as well'
+    ]
+
+
+def test_wrong_places_of_servers_are_problems() -> None:
+    """Each in its own words."""
+    text = """[federation]
+listen = ["5269", "::1:5269", "[::x]:1", "127.0.0.1:70000"]
+certificate_directory = 3
+allow = ["a@example.org"]
+peers = { "example.net" = { servers = ["xmpps://example.net", "a b"] } }
+"""
+    endpoint = "expected address:port, like 127.0.0.1:5269 or [::]:5269"
+    host = "expected a host name, an IPv4 address or an IPv6 address in brackets"
+    assert problems(text + LEAST) == [
+        f"x.toml:2: federation.listen[0]: {endpoint}",
+        f"x.toml:2: federation.listen[1]: {endpoint}",
+        f"x.toml:2: federation.listen[2]: {endpoint}",
+        "x.toml:2: federation.listen[3]: expected a port from 1 to 65535",
+        "x.toml:3: federation.certificate_directory: expected a string",
+        "x.toml:4: federation.allow[0]: expected example.org, *.example.org or *",
+        'x.toml:5: federation.peers."example.net".servers[0]: '
+        "expected a port: there is none for direct TLS by default",
+        f'x.toml:5: federation.peers."example.net".servers[1]: {host}',
+    ]
 
 
 def test_domain_written_twice_is_a_problem() -> None:

@@ -7,10 +7,9 @@ from collections.abc import Callable
 import pytest
 from twisted.internet.address import IPv4Address
 from twisted.internet.defer import Deferred
-from twisted.internet.error import ConnectionDone, ConnectionRefusedError
+from twisted.internet.error import ConnectionRefusedError
 from twisted.internet.interfaces import IResolutionReceiver
-from twisted.internet.protocol import Protocol
-from twisted.internet.testing import MemoryReactorClock, StringTransport
+from twisted.internet.testing import MemoryReactorClock
 from twisted.logger import globalLogPublisher
 from twisted.python.failure import Failure
 
@@ -20,69 +19,13 @@ from bridge.federation.component import ComponentLink
 from bridge.secret import Secret
 from bridge.xmpp.element import Element
 from bridge.xmpp.stanza import NS_COMPONENT
+from tests.bridge.federation.sockets import Socket
 
 HEADER = (
     b"<stream:stream xmlns='jabber:component:accept' xmlns:stream='http://etherx.jabber.org/streams' id='1'>"
 )
 END = b"</stream:stream>"
 REFUSED = b"<stream:error><not-authorized xmlns='urn:ietf:params:xml:ns:xmpp-streams'/></stream:error>" + END
-
-
-class Socket(StringTransport):
-    """A connection whose kernel buffer has room for `room` bytes; `written` is what left."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.room = 1 << 40
-        self.written = b""
-        self.sends: list[bytes] = []
-        self.is_open = True
-        self.nodelay = self.keepalive = False
-        self.protocol: Protocol | None = None
-
-    def getHandle(self) -> Socket:
-        return self
-
-    def setTcpNoDelay(self, enabled: bool) -> None:
-        self.nodelay = enabled
-
-    def setTcpKeepAlive(self, enabled: bool) -> None:
-        self.keepalive = enabled
-
-    def send(self, data: bytes) -> int:
-        if not self.room:
-            raise BlockingIOError
-        taken = data[: self.room]
-        self.room -= len(taken)
-        self.written += taken
-        self.sends.append(taken)
-        return len(taken)
-
-    def registerProducer(self, producer: object, streaming: bool) -> None:
-        super().registerProducer(producer, streaming)
-        producer.resumeProducing()
-
-    def drain(self) -> None:
-        """The peer reads everything, as Twisted's reactor notices it."""
-        self.room = 1 << 40
-        self.written += self.value()
-        self.clear()
-        if self.producer is not None:
-            self.producer.resumeProducing()
-
-    def loseConnection(self) -> None:
-        self.written += self.value()
-        self.clear()
-        self.lose()
-
-    def abortConnection(self) -> None:
-        self.lose()
-
-    def lose(self) -> None:
-        if self.is_open:
-            self.is_open = False
-            assert self.protocol is not None
-            self.protocol.connectionLost(Failure(ConnectionDone()))
 
 
 class Reactor(MemoryReactorClock):

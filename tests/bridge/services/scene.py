@@ -145,8 +145,11 @@ class Scene:
             self.router.add(service)
         return self
 
-    def write(self, stanzas: bytes) -> None:
-        self.sent += read_stanzas(stanzas)
+    def write(self, stanzas: bytes, domain: str) -> None:
+        assert b"jabber:component:accept" not in stanzas, "any kind of stream may carry it"
+        sent = read_stanzas(stanzas)
+        assert {Jid.parse(one.attributes["to"]).domain for one in sent} == {Jid.parse(domain).domain}
+        self.sent += sent
 
     def taken(self) -> list[Element]:
         """Return what was sent since the last call."""

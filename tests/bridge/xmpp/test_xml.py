@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from time import process_time
 
 import pytest
@@ -25,6 +26,8 @@ from tests.bridge.xmpp.strategies import ELEMENTS, HEADER, STREAMS, chunked
 
 SMALL = Limits(stanza_bytes=2_000, depth=8, elements=20, attributes=5)
 SKIPPING = Limits(stanza_bytes=2_000, skip_bytes=10_000, depth=8, elements=20, attributes=5)
+SMALLEST = 2_048
+"""Bytes that a parser may take while it has nothing to read; expat alone takes five times that."""
 QUICK = 0.5
 """Seconds of processor time that no input of ours may need; a quadratic one takes minutes."""
 
@@ -75,7 +78,7 @@ def test_prefixes_are_resolved_or_dropped():
 
 def test_text_is_one_piece_however_it_came():
     """References and CDATA are text like all other."""
-    data = b"<m><body>a &lt;b&gt; <![CDATA[<c>]]>&#x1F600;\r\n\xc3\xa9</body><x/>z</m>"
+    data = b"<m><body>a &lt;b&gt; <![CDATA[<c>]]>&#x1F600;<![CDATA[]]>\r\n\xc3\xa9</body><x/>z</m>"
     expected = stanza("m", stanza("body", "a <b> <c>\U0001f600\né"), stanza("x"), "z")
     assert opened(data)[0] == [expected]
     assert opened(*(data[i : i + 1] for i in range(len(data))))[0] == [expected]
@@ -129,6 +132,13 @@ def test_forbidden_beginning_is_refused(data: bytes, condition: str):
     assert read(*(data[i : i + 1] for i in range(len(data)))) == ([], condition)
 
 
+@pytest.mark.parametrize("data", [b">\xff\xff\xff", b"<aa\0", b" h\xff\xff", b"\xef\xff<<"])
+def test_wrong_encoding_is_told_however_it_comes(data: bytes):
+    """It shows in the first four bytes (XML 1.0 Appendix F)."""
+    assert read(data) == ([], "unsupported-encoding")
+    assert read(*(data[i : i + 1] for i in range(len(data)))) == ([], "unsupported-encoding")
+
+
 @pytest.mark.parametrize(
     ("data", "condition"),
     [
@@ -147,6 +157,8 @@ def test_forbidden_beginning_is_refused(data: bytes, condition: str):
         (b"<?xml version='1.0'?>", "not-well-formed"),
         (b"text", "bad-format"),
         (b"&#65;", "bad-format"),
+        (b"<![CDATA[<b/>]]>", "bad-format"),
+        (b"<![CDATA[ ]]><b/>", "bad-format"),
         (b"<b>" + b"x" * 4_000, "policy-violation"),
         (b"<b c='" + b"x" * 4_000, "policy-violation"),
         (b"<b>" + b"x" * 2_000 + b"</b>", "policy-violation"),
@@ -208,6 +220,121 @@ def test_chunks_of_any_size_give_the_same_events(chunks: list[bytes]):
     """How the network cuts the bytes does not matter, errors included."""
     assert read(*chunks) == read(b"".join(chunks))
     assert read(*chunks, limits=SKIPPING) == read(b"".join(chunks), limits=SKIPPING)
+
+
+@given(chunked(STREAMS))
+@settings(max_examples=300)
+def test_stream_that_rests_gives_the_same_events(chunks: list[bytes]):
+    """Whenever it is told to, and whatever has come by then."""
+    parser, events, condition = StreamParser(SMALL), [], ""
+    for chunk in chunks:
+        try:
+            events += parser.feed(chunk)
+        except XmlError as error:
+            events += error.events
+            condition = error.condition
+        parser.rest()
+    assert (events, condition) == read(*chunks)
+
+
+def memory_of(*chunks: bytes, rests: bool) -> float:
+    """Bytes that each of many parsers takes after these chunks."""
+    tracemalloc.start()
+    parsers = [StreamParser(SMALL) for _ in range(50)]
+    for parser in parsers:
+        for chunk in chunks:
+            parser.feed(chunk)
+        if rests:
+            parser.rest()
+    taken, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    return taken / len(parsers)
+
+
+def test_stream_that_has_only_begun_takes_little_memory():
+    """Thousands of strangers may connect, send a header, and wait."""
+    assert memory_of(rests=False) < SMALLEST
+    assert memory_of(HEADER, rests=False) < SMALLEST
+
+
+def test_stream_that_rests_takes_little_memory():
+    """Most streams between servers are idle; not even the last stanza is kept."""
+    large = b"<m>" + b"x" * 1_900 + b"</m>"
+    assert memory_of(HEADER, large, rests=True) < SMALLEST < memory_of(HEADER, large, rests=False)
+
+
+def test_stream_does_not_rest_within_a_stanza():
+    """What has come of it is not lost."""
+    parser = StreamParser(SMALL)
+    parser.feed(HEADER + b"<a>b")
+    parser.rest()
+    assert parser.feed(b"c</a>") == [stanza("a", "bc")]
+
+
+def test_closed_parser_reads_nothing():
+    """Its owner has no use for more."""
+    parser = StreamParser(SMALL)
+    parser.feed(HEADER)
+    parser.close()
+    assert parser.feed(b"<a/>") == []
+
+
+@pytest.mark.parametrize(
+    ("after", "trailing"),
+    [
+        (b"", 0),
+        (b" ", 1),
+        (b"\n\n", 2),
+        (b"<", 1),
+        (b"<b c='", 6),
+        (b"<b>c", 4),
+        (b" <b>c<d", 6),
+        (b"<b>" + b"c" * 1_997, 2_000),
+        (b"<b/>", 0),
+        (b"<b/> ", 1),
+    ],
+)
+@pytest.mark.parametrize("size", [1, 7, 10_000])
+def test_what_follows_an_element_is_counted(after: bytes, trailing: int, size: int):
+    """Nothing may follow before a stream is restarted (RFC 6120 §5.3.3)."""
+    parser = StreamParser(SMALL)
+    data = HEADER + b" <a>x</a>" + after
+    for position in range(0, len(data), size):
+        parser.feed(data[position : position + size])
+    assert parser.trailing == trailing
+    parser.rest()
+    assert parser.trailing == trailing
+
+
+def test_header_is_followed_by_nothing():
+    """It is an event like an element."""
+    parser = StreamParser(SMALL)
+    parser.feed(HEADER[:50])
+    assert parser.trailing == 50
+    parser.feed(HEADER[50:])
+    assert parser.trailing == 0
+
+
+def test_stanza_as_large_as_the_limit_is_read():
+    """Whoever was told the limit (XEP-0478) may use all of it."""
+    for largest in b"<a>" + b"x" * 1_993 + b"</a>", b"<a b='" + b"x" * 1_991 + b"'/>":
+        assert len(largest) == SMALL.stanza_bytes
+        events, condition = opened(largest)
+        assert (len(events), condition) == (1, "")
+    assert opened(b"<a b='" + b"x" * 1_992 + b"'/>") == ([], "policy-violation")
+
+
+def test_changed_limits_hold_at_once():
+    """Who has authenticated may send more, on the same stream."""
+    parser = StreamParser(SMALL)
+    parser.feed(HEADER + b"<a>")
+    parser.limits = Limits()
+    large = b"<b/>" * 100 + b"x" * 9_000
+    (event,) = parser.feed(large + b"</a>")
+    assert isinstance(event, Element)
+    parser.limits = SMALL
+    with pytest.raises(XmlError, match="policy-violation"):
+        parser.feed(b"<a>" + large + b"</a>")
 
 
 @given(st.lists(ELEMENTS, max_size=3), st.integers(1, 40))

@@ -291,7 +291,7 @@ class Talker:
 class Person(Talker):
     """A resource of an account on an XMPP server."""
 
-    def __init__(self, jid: str, password: str, port: int, gateways: str) -> None:
+    def __init__(self, jid: str, password: str, port: int, gateways: str | tuple[str, ...]) -> None:
         super().__init__(jid)
         self._password = password
         self._port = port

@@ -12,11 +12,13 @@ from pathlib import Path
 from typing import Protocol
 
 from tests.live.peers.certificates import Certificate
-from tests.live.peers.daemon import HOST, Daemon, find_program
+from tests.live.peers.daemon import HOST, Daemon, answers, find_program, free_port
 from tests.live.peers.xmpp import SECRET
 
 ROOT = Path(__file__).parents[3]
 CONNECTED = ": connected to "
+HOSTED = ("echo", "other")
+"""Components, by their names below the domain, that a federated bridge lets connect."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,25 @@ def table(header: str, values: Mapping[str, object]) -> str:
     return f"[{header}]\n" + "".join(f"{key} = {toml(value)}\n" for key, value in values.items()) + "\n"
 
 
+def irc_tables(
+    prefix: str, servers: Sequence[IrcServer], authority: Path, options: Mapping[str, object]
+) -> str:
+    """Write a gateway's options for IRC, without what slows a test, and its servers."""
+    irc = {
+        "throttle_burst": -1,
+        "connect_rate": 1000.0,
+        "connect_burst": 1000,
+        "ca_file": str(authority),
+        **options,
+    }
+    text = table(f"{prefix}.irc", irc)
+    for server in servers:
+        ports = {"tls_ports": [server.port], "ports": []} if server.tls else {"ports": [server.port]}
+        values = {"host": server.host, "tls_ports": [], **ports, **server.options}
+        text += table(f'{prefix}.irc.servers."{server.name}"', values)
+    return text
+
+
 class XmppBridge:
     """`twistd -n xmppbridge` with a configuration of its own; ready when its service manager would be told."""
 
@@ -101,21 +122,67 @@ class XmppBridge:
         for domain in self._domains:
             prefix = f'gateways."{domain.name}"'
             component = {"host": HOST, "port": domain.port, "secret": SECRET}
-            irc = {
-                "throttle_burst": -1,
-                "connect_rate": 1000.0,
-                "connect_burst": 1000,
-                "ca_file": str(self._authority),
-                "fixed_server": domain.fixed_server,
-                **options,
-            }
+            given = {"fixed_server": domain.fixed_server, **options}
             text += table(prefix, {"network": "irc"}) + table(f"{prefix}.component", component)
-            text += table(f"{prefix}.irc", irc)
-            for server in self._servers:
-                ports = {"tls_ports": [server.port], "ports": []} if server.tls else {"ports": [server.port]}
-                values = {"host": server.host, "tls_ports": [], **ports, **server.options}
-                text += table(f'{prefix}.irc.servers."{server.name}"', values)
+            text += irc_tables(prefix, self._servers, self._authority, given)
         self.config.write_text(text)
+
+    def know(self, account: str) -> None:
+        """Servers' addresses are in the configuration."""
+
+
+class FederatedBridge:
+    """xmppbridge as a server of its own: a gateway ``irc.DOMAIN`` and a line for each of `HOSTED`.
+
+    `tables` are further options by the name of their table; they win over those written here.
+    """
+
+    brand = "xmppbridge"
+
+    def __init__(
+        self,
+        folder: Path,
+        domain: str,
+        servers: Sequence[IrcServer],
+        certificate: Certificate,
+        authority: Path,
+        nameserver: int,
+        tables: Mapping[str, Mapping[str, object]] | None = None,
+    ) -> None:
+        self.domain = f"irc.{domain}"
+        self.components = tuple(f"{name}.{domain}" for name in HOSTED)
+        self.server_port, self.component_port = free_port(), free_port()
+        prefix = f'gateways."{self.domain}"'
+        written: dict[str, dict[str, object]] = {
+            "store": {"url": f"sqlite:///{folder}/xmppbridge.sqlite"},
+            "federation": {
+                "listen": [f"{HOST}:{self.server_port}"],
+                "nameservers": [f"{HOST}:{nameserver}"],
+                "ca_file": str(authority),
+                "posh": False,
+            },
+            'federation.certificates."*"': {
+                "certificate": str(certificate.certificate),
+                "key": str(certificate.key),
+            },
+            "components": {"listen": [f"{HOST}:{self.component_port}"]},
+            **{f'components.domains."{name}"': {"secret": SECRET} for name in self.components},
+            prefix: {"network": "irc", "federated": True},
+        }
+        for header, values in (tables or {}).items():
+            written[header] = {**written.get(header, {}), **values}
+        self.config = folder / "xmppbridge.toml"
+        self.config.write_text(
+            "".join(table(header, values) for header, values in written.items())
+            + irc_tables(prefix, servers, authority, {})
+        )
+        self.daemon = Daemon(
+            "xmppbridge",
+            folder,
+            [sys.executable, "-m", "bridge.cli", "run", "--config", str(self.config)],
+            ready=lambda: answers(self.server_port) and answers(self.component_port),
+            environment={"PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"},
+        )
 
     def know(self, account: str) -> None:
         """Servers' addresses are in the configuration."""
@@ -169,4 +236,4 @@ class Biboumi:
                 )
 
 
-__all__ = ["Biboumi", "Certificate", "Domain", "Gateway", "IrcServer", "XmppBridge"]
+__all__ = ["Biboumi", "Certificate", "Domain", "FederatedBridge", "Gateway", "IrcServer", "XmppBridge"]

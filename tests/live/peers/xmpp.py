@@ -8,6 +8,7 @@ import os
 import re
 import urllib.error
 import urllib.request
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from pathlib import Path
 from typing import Protocol
@@ -140,23 +141,20 @@ modules:
 """
 
 
-class Ejabberd:
-    """ejabberd as Debian packages it, without epmd; accounts are made through its HTTP API."""
+class EjabberdProcess:
+    """ejabberd as Debian packages it, without epmd, with a configuration and the ports it listens on."""
 
-    def __init__(self, folder: Path, domain: str = "ejabberd.test") -> None:
-        self.domain = domain
-        self.client_port, self.component_port, self._http_port = free_port(), free_port(), free_port()
-        components = "".join(f'      {name}.{domain}: {{ password: "{SECRET}" }}\n' for name in COMPONENTS)
-        config = folder / "ejabberd.yml"
-        config.write_text(
-            EJABBERD.format(
-                domain=domain,
-                client_port=self.client_port,
-                component_port=self.component_port,
-                http_port=self._http_port,
-                components=components.rstrip("\n"),
-            )
-        )
+    def __init__(
+        self,
+        folder: Path,
+        config: str,
+        ports: Sequence[int],
+        http_port: int,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        self._ports, self._http_port = (*ports, http_port), http_port
+        file = folder / "ejabberd.yml"
+        file.write_text(config)
         control = Path(find_program("ejabberdctl")).read_text()
         libraries = re.search(r"^ERL_LIBS='?([^'\n]*)'?$", control, re.M)
         assert libraries is not None, "ejabberdctl does not say where ejabberd's code is"
@@ -167,16 +165,17 @@ class Ejabberd:
             argv,
             ready=self._ready,
             environment={
-                "EJABBERD_CONFIG_PATH": str(config),
+                "EJABBERD_CONFIG_PATH": str(file),
                 "EJABBERD_LOG_PATH": str(folder / "ejabberd.log"),
                 "ERL_LIBS": libraries.group(1),
                 "HOME": str(folder),
                 "ERL_CRASH_DUMP_BYTES": "0",
+                **(environment or {}),
             },
         )
 
     def _ready(self) -> bool:
-        if not all(map(answers, (self.client_port, self.component_port, self._http_port))):
+        if not all(map(answers, self._ports)):
             return False
         with contextlib.suppress(OSError):
             return "is running" in self._call("status", {})
@@ -189,10 +188,31 @@ class Ejabberd:
         with urllib.request.urlopen(request, timeout=10) as answer:
             return str(answer.read().decode())
 
-    def register(self, name: str) -> None:
-        """Make an account with the password `PASSWORD`, if there is none."""
+    def make_account(self, name: str, domain: str) -> None:
+        """Make an account with the password `PASSWORD` through the HTTP API, if there is none."""
         try:
-            self._call("register", {"user": name, "host": self.domain, "password": PASSWORD})
+            self._call("register", {"user": name, "host": domain, "password": PASSWORD})
         except urllib.error.HTTPError as error:
             if error.code != HTTPStatus.CONFLICT:
                 raise
+
+
+class Ejabberd(EjabberdProcess):
+    """ejabberd with a component line for each of `COMPONENTS`."""
+
+    def __init__(self, folder: Path, domain: str = "ejabberd.test") -> None:
+        self.domain = domain
+        self.client_port, self.component_port, http_port = free_port(), free_port(), free_port()
+        components = "".join(f'      {name}.{domain}: {{ password: "{SECRET}" }}\n' for name in COMPONENTS)
+        config = EJABBERD.format(
+            domain=domain,
+            client_port=self.client_port,
+            component_port=self.component_port,
+            http_port=http_port,
+            components=components.rstrip("\n"),
+        )
+        super().__init__(folder, config, (self.client_port, self.component_port), http_port)
+
+    def register(self, name: str) -> None:
+        """Make an account with the password `PASSWORD`, if there is none."""
+        self.make_account(name, self.domain)

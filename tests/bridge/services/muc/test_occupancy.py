@@ -17,9 +17,12 @@ def occupancy(*clients: str) -> Occupancy:
 
 def test_write_reaches_each_client_with_its_own_address() -> None:
     """One template, one copy for each client."""
-    out: list[bytes] = []
-    occupancy("garden", "phone").write(out.append, b"<m to='\0'/>")
-    assert out == [b"<m to='romeo@montague.example/garden'/>", b"<m to='romeo@montague.example/phone'/>"]
+    out: list[tuple[bytes, str]] = []
+    occupancy("garden", "phone").write(lambda *written: out.append(written), b"<m to='\0'/>")
+    assert out == [
+        (b"<m to='romeo@montague.example/garden'/>", "montague.example"),
+        (b"<m to='romeo@montague.example/phone'/>", "montague.example"),
+    ]
 
 
 def test_address_with_a_quote_stays_inside_its_attribute() -> None:
@@ -34,7 +37,7 @@ def test_client_that_is_still_joining_gets_it_later() -> None:
     made.refresh()
     out: list[bytes] = []
     for _ in range(PENDING_WHILE_JOINING + 5):
-        made.write(out.append, b"<m to='\0'/>")
+        made.write(lambda stanza, _domain: out.append(stanza), b"<m to='\0'/>")
     assert len(out) == PENDING_WHILE_JOINING + 5
     assert len(made.resources["phone"].pending or []) == PENDING_WHILE_JOINING
 

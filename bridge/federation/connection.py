@@ -1,0 +1,252 @@
+"""A connection between servers: the bytes, TLS and pauses around a `ServerStream`."""
+
+from __future__ import annotations
+
+import socket
+from typing import Any, Protocol
+
+from twisted.internet.interfaces import IHandshakeListener, IPushProducer, IReactorTime
+from twisted.internet.protocol import Protocol as TwistedProtocol
+from twisted.internet.protocol import connectionDone
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from bridge.xmpp.element import Element
+from bridge.xmpp.incoming import IncomingStream
+from bridge.xmpp.outgoing import OutgoingStream
+from bridge.xmpp.stream_events import Event, StartTls
+
+USER_TIMEOUT = 75_000
+"""Milliseconds that sent data may stay unacknowledged by the peer's TCP (RFC 5482)."""
+UNREAD = 4_194_304
+"""Bytes of answers that may wait for a peer that asks on and does not read; then it is left."""
+CLOSE_TIMEOUT = 5.0
+"""Seconds that a peer has to answer the end of a stream."""
+TLS_RECORD = 0x16
+"""The first byte of a TLS handshake, which no stream begins with (RFC 8446 §5.1)."""
+
+
+class Owner(Protocol):
+    """Whoever the connections belong to."""
+
+    def opened(self, connection: Connection) -> None:
+        """The connection is made; the stream has not begun."""
+
+    def happened(self, connection: Connection, event: Event) -> None:
+        """The stream has news."""
+
+    def secured(self, connection: Connection) -> None:
+        """TLS has started."""
+
+    def tls(self, connection: Connection) -> Any:
+        """Return what creates the TLS connection, for ``ITLSTransport.startTLS``."""
+
+    def received(self, connection: Connection, size: int, stanzas: int) -> float:
+        """Count what came in; returns the seconds for which nothing more should be read."""
+
+    def writable(self, connection: Connection) -> None:
+        """The connection takes data again."""
+
+    def closed(self, connection: Connection, reason: str) -> None:
+        """The connection is gone."""
+
+
+@implementer(IHandshakeListener, IPushProducer)
+class Connection(TwistedProtocol):
+    """Moves bytes; what is sent in one turn of the reactor leaves together."""
+
+    transport: Any
+
+    def __init__(self, stream: IncomingStream | OutgoingStream, owner: Owner, clock: IReactorTime) -> None:
+        self.stream = stream
+        self.address = ""
+        """The peer's IP address."""
+        self.is_blocked = False
+        """Whether the peer does not read: what is to be sent should wait."""
+        self.since = clock.seconds()
+        self.heard = self.since
+        """When the last bytes came."""
+        self.active = self.since
+        """When the last stanza came or went."""
+        self.closing: float | None = None
+        """When the end of the stream was sent."""
+        self.poked = self.since
+        """When the last sign of life was asked for."""
+        self.bytes_received = 0
+        self._unread = 0
+        """What was written since the peer stopped reading."""
+        self._owner = owner
+        self._clock = clock
+        self._is_scheduled = False
+        self._is_held = False
+        self._throttle: Any = None
+        self._is_tls = False
+        self._is_settling = False
+        self._is_gone = False
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether the connection is lost."""
+        return self._is_gone
+
+    # ---- writing
+
+    def flush(self) -> None:
+        """Write what the stream has to say, at the end of this turn."""
+        if not self._is_scheduled and not self._is_gone:
+            self._is_scheduled = True
+            self._clock.callLater(0, self._end_turn)
+
+    def _end_turn(self) -> None:
+        self._is_scheduled = False
+        self.write_out()
+
+    def write_out(self) -> None:
+        """Write it now."""
+        data = self.stream.data_to_send()
+        if data and not self._is_gone:
+            self._unread += len(data) if self.is_blocked else 0
+            self.transport.write(data)
+            if self._unread > UNREAD:
+                self.abort()
+
+    def close(self) -> None:
+        """End the stream properly; the connection follows when the peer has answered, or did not."""
+        self.stream.close()
+        self.settle()
+
+    def fail(self, condition: str, text: str = "") -> None:
+        """End the stream with an error."""
+        self.stream.fail(condition, text)
+        self.settle()
+
+    def abort(self) -> None:
+        """Cut the connection."""
+        if not self._is_gone:
+            self.transport.abortConnection()
+
+    # ---- reading
+
+    def hold(self, is_held: bool) -> None:
+        """Stop reading, or read again: the bridge cannot keep more at the moment."""
+        self._is_held = is_held
+        self._pace()
+
+    def _throttled(self, delay: float) -> None:
+        self._throttle = self._clock.callLater(delay, self._go_on)
+        self._pace()
+
+    def _go_on(self) -> None:
+        self._throttle = None
+        self._pace()
+
+    def _pace(self) -> None:
+        if self._is_gone:
+            return
+        waits = self._is_held or self._throttle is not None or self.stream.state == "awaiting_greeting"
+        if waits:
+            self.transport.pauseProducing()
+        else:
+            self.transport.resumeProducing()
+
+    # ---- what Twisted calls
+
+    def connectionMade(self) -> None:
+        """Set the socket up, and begin."""
+        self.address = getattr(self.transport.getPeer(), "host", "")
+        self.transport.setTcpNoDelay(True)
+        self.transport.setTcpKeepAlive(True)
+        handle = self.transport.getHandle()
+        if hasattr(socket, "TCP_USER_TIMEOUT") and isinstance(handle, socket.socket):
+            handle.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, USER_TIMEOUT)
+        self.transport.registerProducer(self, True)
+        self._owner.opened(self)
+        self.settle()
+
+    def dataReceived(self, data: bytes) -> None:
+        """Pass bytes to the stream; a TLS handshake at the very beginning is direct TLS (XEP-0368)."""
+        if not self.bytes_received and data[0] == TLS_RECORD and isinstance(self.stream, IncomingStream):
+            self.bytes_received = len(data)
+            self.start_tls()
+            self.transport.protocol.dataReceived(data)
+            return
+        self.bytes_received += len(data)
+        self.heard = self._clock.seconds()
+        self.stream.receive_data(data)
+        stanzas = self.settle()
+        if not self._is_gone:
+            delay = self._owner.received(self, len(data), stanzas)
+            if delay > 0 and self._throttle is None:
+                self._throttled(delay)
+
+    def start_tls(self) -> None:
+        """Begin TLS at once, as the side that was connected to or the one that connected."""
+        self._is_tls = True
+        self.transport.startTLS(self._owner.tls(self))
+
+    def handshakeCompleted(self) -> None:
+        """TLS is up."""
+        self._owner.secured(self)
+        self.settle()
+
+    def pauseProducing(self) -> None:
+        """Learn that the peer does not read."""
+        self.is_blocked = True
+
+    def resumeProducing(self) -> None:
+        """Learn that it does again."""
+        self.is_blocked = False
+        self._unread = 0
+        self._owner.writable(self)
+
+    def stopProducing(self) -> None:
+        """Learn that it never will."""
+        self.is_blocked = True
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """Learn that the connection is gone."""
+        self._is_gone = True
+        if self._throttle is not None:
+            self._throttle.cancel()
+        self.stream.receive_eof()
+        self.settle()
+        self._owner.closed(self, reason.getErrorMessage())
+
+    # ---- after every change of the stream
+
+    def settle(self) -> int:
+        """Deliver and write what a call to the stream has brought about; returns how many stanzas came.
+
+        Within what `Owner.happened` does this is not needed.
+        """
+        if self._is_settling:
+            return 0
+        self._is_settling = True
+        try:
+            stanzas = self._deliver()
+        finally:
+            self._is_settling = False
+        if not self._is_gone:
+            self.write_out()
+            if self.stream.state in ("closing", "closed") and self.closing is None:
+                self.closing = self._clock.seconds()
+            if self.stream.state == "closed":
+                self.transport.unregisterProducer()
+                self.transport.loseConnection()
+            elif self.stream.state == "awaiting_greeting":
+                self._pace()
+        return stanzas
+
+    def _deliver(self) -> int:
+        stanzas = 0
+        while events := self.stream.take_events():
+            for event in events:
+                if isinstance(event, StartTls):
+                    self.write_out()
+                    self.start_tls()
+                else:
+                    stanzas += isinstance(event, Element)
+                    self._owner.happened(self, event)
+        if stanzas:
+            self.active = self._clock.seconds()
+        return stanzas
