@@ -9,12 +9,13 @@ STAMP := $(VENV)/.installed
 HYBRID := .peers/ircd-hybrid/usr/sbin/ircd-hybrid
 
 # Debian packages of the servers that the tests and the demo talk to, and the programs by which they are known.
-APT := python3-venv git prosody ejabberd inspircd atheme-services ngircd libltdl7 postgresql biboumi
-PROGRAMS := git prosody ejabberdctl erl inspircd atheme-services ngircd biboumi
+APT := python3-venv git prosody lua-sec lua-unbound ejabberd inspircd atheme-services ngircd libltdl7 postgresql biboumi \
+	unbound ldnsutils
+PROGRAMS := git prosody ejabberdctl erl inspircd atheme-services ngircd biboumi unbound ldns-signzone
 APT_GET := DEBIAN_FRONTEND=noninteractive apt-get -q -y --no-install-recommends
 export PATH := $(PATH):/usr/sbin:/sbin
 
-.PHONY: test install servers lint check demo demo-chat bench clean
+.PHONY: test install servers lint check demo demo-chat bench bench-federation clean
 
 test: install check
 	@$(BIN)/python -m pytest
@@ -25,6 +26,7 @@ servers: $(HYBRID)
 	@missing=; for program in $(PROGRAMS); do command -v $$program >/dev/null || missing="$$missing $$program"; done; \
 	$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || missing="$$missing python3-venv"; \
 	ldd $(HYBRID) | grep -q 'not found' && missing="$$missing $$(ldd $(HYBRID) | awk '/not found/ {print $$1}')"; \
+	for library in lunbound ssl; do ls /usr/lib/*/lua/5.*/$$library.so >/dev/null 2>&1 || missing="$$missing $$library.so"; done; \
 	ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || missing="$$missing postgresql"; \
 	[ -z "$$missing" ] && exit 0; \
 	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
@@ -71,6 +73,10 @@ bench: $(STAMP)
 	  --gateway 'biboumi-noarchive=$(CURDIR)/$(BIN)/python {BENCH_DIR}/gw_biboumi.py --noarchive' \
 	  --gateway 'xmppbridge=$(CURDIR)/$(BIN)/python {BENCH_DIR}/gw_xmppbridge.py' \
 	  --gateway 'biboumi=$(CURDIR)/$(BIN)/python {BENCH_DIR}/gw_biboumi.py'
+
+# The bridge as a server among servers, Prosody and ejabberd beside it. FEDERATION="--rows c2c --runs 5" chooses.
+bench-federation: install
+	@$(BIN)/python -m tests.bench.federation $(FEDERATION)
 
 clean:
 	rm -rf $(VENV) .peers .demo

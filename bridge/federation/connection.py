@@ -20,6 +20,8 @@ USER_TIMEOUT = 75_000
 """Milliseconds that sent data may stay unacknowledged by the peer's TCP (RFC 5482)."""
 UNREAD = 4_194_304
 """Bytes of answers that may wait for a peer that asks on and does not read; then it is left."""
+PROMPT = 16_384
+"""Bytes of a read below which the peer may be waiting for our kernel's acknowledgement."""
 CLOSE_TIMEOUT = 5.0
 """Seconds that a peer has to answer the end of a stream."""
 TLS_RECORD = 0x16
@@ -77,6 +79,7 @@ class Connection(TwistedProtocol):
         """What was written since the peer stopped reading."""
         self._owner = owner
         self._clock = clock
+        self._socket: socket.socket | None = None
         self._is_scheduled = False
         self._is_held = False
         self._throttle: Any = None
@@ -157,7 +160,8 @@ class Connection(TwistedProtocol):
         self.transport.setTcpNoDelay(True)
         self.transport.setTcpKeepAlive(True)
         handle = self.transport.getHandle()
-        if hasattr(socket, "TCP_USER_TIMEOUT") and isinstance(handle, socket.socket):
+        if isinstance(handle, socket.socket):
+            self._socket = handle
             handle.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, USER_TIMEOUT)
         self.transport.registerProducer(self, True)
         self._owner.opened(self)
@@ -172,6 +176,8 @@ class Connection(TwistedProtocol):
             return
         self.bytes_received += len(data)
         self.heard = self._clock.seconds()
+        if len(data) < PROMPT:
+            self._acknowledge()
         self.stream.receive_data(data)
         stanzas = self.settle()
         if not self._is_gone:
@@ -186,8 +192,16 @@ class Connection(TwistedProtocol):
 
     def handshakeCompleted(self) -> None:
         """TLS is up."""
+        self._acknowledge()
         self._owner.secured(self)
         self.settle()
+
+    def _acknowledge(self) -> None:
+        """COMPAT Prosody, ejabberd: they leave Nagle's algorithm on (RFC 896), so that their next words
+        would wait for an acknowledgement that the kernel delays by 40 ms while we have nothing to say.
+        """
+        if self._socket is not None:
+            self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
 
     def pauseProducing(self) -> None:
         """Learn that the peer does not read."""

@@ -1,7 +1,7 @@
 """Server dialback: keys, the elements, and which answers were asked for (XEP-0220, XEP-0185).
 
 Everything here is about domain pairs. An answer counts once, on the stream on which it was asked
-for, and only for exactly what was asked (XEP-0220 §5.1, "Unsolicited Dialback").
+for, and only for exactly what was asked (XEP-0220 §3.1, "Unsolicited Dialback").
 """
 
 from __future__ import annotations

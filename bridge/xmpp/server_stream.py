@@ -301,7 +301,7 @@ class ServerStream:
         self._out.append(dialback.verified(pair, stream_id, verdict))
 
     def _verify_answer(self, element: Element) -> None:
-        """XEP-0220 §5.1: an answer that was not asked for, here, says nothing."""
+        """XEP-0220 §3.1: an answer that was not asked for, here, says nothing."""
         pair, stream_id = self._pair_of(element), element.get("id") or ""
         if self._asked.verification_answered(pair, stream_id):
             self._events.append(Verified(pair, stream_id, dialback.read_verdict(element)))

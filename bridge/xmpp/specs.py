@@ -241,6 +241,7 @@ SPECS: tuple[Spec, ...] = (
     Spec("RFC 8305", "Happy Eyeballs Version 2", "2017", _P, "connecting to IRC and XMPP servers"),
     *(Spec(f"IRCv3 {name}", title, state, _C) for name, title, state in IRCV3),
     # what is cited on the way
+    Spec("RFC 896", "Congestion Control in IP/TCP Internetworks", "1984", _B),
     Spec("RFC 2308", "Negative Caching of DNS Queries", "1998", _B),
     Spec("RFC 2818", "HTTP Over TLS", "2000", _B),
     Spec("RFC 3454", "Preparation of Internationalized Strings", "2002", _B, "for peers that still use it"),

@@ -76,7 +76,7 @@ def test_answer_counts_once(desk: Desk) -> None:
     ("pair", "stream_id"), [(PAIR, "2"), (OTHER, "1"), (PAIR.inverse, "1")], ids=["id", "target", "inverse"]
 )
 def test_answer_to_another_question_says_nothing(desk: Desk, pair: Pair, stream_id: str) -> None:
-    """XEP-0220 §5.1."""
+    """XEP-0220 §3.1."""
     line = Line()
     desk.questions.ask(line, desk.add())
     desk.questions.answered(line, Verified(pair, stream_id, VALID))

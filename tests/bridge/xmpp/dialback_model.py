@@ -43,12 +43,14 @@ DOMAINS = tuple(domain for house in HOUSES for domain in house)
 LIMITS = Limits()
 STEPS = 40
 """Things that happen in one interleaving, before it is let come to an end."""
-KEY = re.compile(rb"<db:(?:result|verify) [^>]*>([0-9a-f]{64})<")
+KEY = re.compile(rb"<db:(?:result|verify) from='([^']*)'[^>]*>([0-9a-f]{64})<")
 VOUCHED = re.compile(rb"<db:verify from='([^']*)' to='([^']*)' id='([^']*)' type='valid'")
 FEATURES = (
     "<stream:features><dialback xmlns='urn:xmpp:features:dialback'><errors/></dialback>"
     "<bidi xmlns='urn:xmpp:features:bidi'/></stream:features>"
 )
+STARTTLS = b"<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>"
+EXTERNAL = b"<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='EXTERNAL'>=</auth>"
 Stream = IncomingStream | OutgoingStream
 
 
@@ -73,7 +75,8 @@ class Server:
         self.domains = frozenset(domains)
         self.keys = Keys(domains[0].encode())
         self.incoming: list[IncomingStream] = []
-        self.asked: set[tuple[Pair, str, Wire]] = set()
+        self.asked: dict[tuple[Pair, str, Wire], None] = {}
+        """In order, so that a seed is all that a run depends on."""
 
     def new_id(self) -> str:
         self.world.ids.append(f"id{len(self.world.ids)}")
@@ -93,7 +96,7 @@ class Server:
 
         def ask(stream: OutgoingStream) -> None:
             if stream.verify(event.pair, event.stream_id, event.key):
-                self.asked.add((event.pair, event.stream_id, wire))
+                self.asked[event.pair, event.stream_id, wire] = None
 
         self._do(wire, ask)
 
@@ -123,7 +126,8 @@ class World:
         self.servers = [Server(self, house) for house in HOUSES]
         self.wires: list[Wire] = []
         self.ids: list[str] = []
-        self.keys: list[str] = ["0" * 64]
+        self.keys: list[tuple[str, str, str]] = [(DOMAINS[0], "", "0" * 64)]
+        """Who wrote which key, and on which stream."""
         self.vouched: set[tuple[Pair, str, Wire]] = set()
         """What authorities have said "valid" to, and on which connection."""
         self.wanted: set[Pair] = set()
@@ -182,7 +186,8 @@ class World:
         if answerer is not None:
             wire.streams[1] = self._listen(answerer)
         else:
-            ident = self.rng.choice([*self.ids[-6:], "x"])
+            his = [wire.streams[1].id for wire in self.wires if wire.ends[0] is None and wire.streams[1]]
+            ident = self.rng.choice([*(his or self.ids)[-3:], "x"])
             wire.queues[0].append(self._header("", pair.sender, f" id='{ident}'") + FEATURES.encode())
         self.wires.append(wire)
         stream.start()
@@ -227,12 +232,21 @@ class World:
         ).encode()
 
     def _intrude(self) -> None:
-        """Open a stream, mostly in another's name."""
+        """Open a stream, in his own name or in another's."""
         server = self.rng.choice(self.servers)
         wire = Wire(None, server)
         wire.streams[1] = stream = self._listen(server)
         self.wires.append(wire)
-        stream.receive_data(self._header(self._domain(), self.rng.choice(sorted(server.domains))))
+        name, to = self.rng.choice((self._domain(), MALLORY)), self.rng.choice(sorted(server.domains))
+        self._say(stream, self._header(name, to))
+        if self.rng.random() < 0.4:
+            self._say(stream, STARTTLS)
+            self._say(stream, self._header(name, to))
+            if self.rng.random() < 0.5:
+                self._say(stream, EXTERNAL)
+
+    def _say(self, stream: Stream, data: bytes) -> None:
+        stream.receive_data(data)
         self._settle()
 
     def _attack(self) -> None:
@@ -242,8 +256,13 @@ class World:
             wire = self.rng.choice(mine)
             stream = wire.streams[0] or wire.streams[1]
             assert stream is not None
-            stream.receive_data(self._words(stream))
-            self._settle()
+            asked = [question for server in self.servers for question in server.asked if question[2] is wire]
+            if asked and self.rng.random() < 0.5:
+                pair, ident, _ = self.rng.choice(asked)
+                about = f"from='{pair.sender}' to='{pair.target}' id='{ident}'"
+                self._say(stream, f"<db:verify {about} type='valid'/>".encode())
+            else:
+                self._say(stream, self._words(stream))
 
     def _domain(self) -> str:
         return self.rng.choice((*DOMAINS, MALLORY))
@@ -257,11 +276,12 @@ class World:
 
     def _words(self, stream: Stream) -> bytes:
         rng, pair = self.rng, self._pair(stream)
-        ident, key = rng.choice([stream.id, *self.ids[-8:]]), rng.choice(self.keys[-8:])
+        ident, (_, _, key) = rng.choice([stream.id, *self.ids[-8:]]), rng.choice(self.keys[-8:])
+        relayed = [known for known in self.keys if known[1] == stream.id] or self.keys[-1:]
         about = f"from='{pair.sender}' to='{pair.target}'"
         words = (
             f"<db:result {about}>{key}</db:result>",
-            f"<db:result {about}>{key}</db:result>",
+            f"<db:result from='{relayed[-1][0]}' to='{stream.local}'>{relayed[-1][2]}</db:result>",
             f"<db:result {about}>{key}</db:result><db:verify {about} id='{stream.id}' type='valid'/>",
             f"<db:result {about} type='{rng.choice(('valid', 'invalid', 'error'))}'/>",
             f"<db:verify {about} id='{ident}'>{key}</db:verify>",
@@ -270,8 +290,8 @@ class World:
             f"<db:result from='{MALLORY}' to='{stream.local}'>{key}</db:result>",
             f"<db:verify from='{MALLORY}' to='{stream.local}' id='{ident}' type='valid'/>",
             "<bidi xmlns='urn:xmpp:bidi'/>",
-            "<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>",
-            "<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='EXTERNAL'>=</auth>",
+            STARTTLS.decode(),
+            EXTERNAL.decode(),
             self._header(pair.sender, stream.local).decode(),
         )
         return rng.choice(words if stream.state == "ready" else (words[-1], *words)).encode()
@@ -291,7 +311,7 @@ class World:
     def _speak(self, wire: Wire, end: int, stream: Stream) -> bool:
         data, events = stream.data_to_send(), stream.take_events()
         if data and not wire.is_cut:
-            self.keys += [key.decode() for key in KEY.findall(data)]
+            self.keys += [(name.decode(), stream.id, key.decode()) for name, key in KEY.findall(data)]
             for sender, target, ident in VOUCHED.findall(data):
                 self.vouched.add((Pair(sender.decode(), target.decode()), ident.decode(), wire))
             wire.queues[1 - end].append(data)
@@ -320,7 +340,11 @@ class World:
             assert self.server_of(sender) is peer, f"{event} came from another"
 
     def _negotiate(
-        self, server: Server, peer: Server | None, stream: Stream, event: Opened | StartTls | DialbackRequested
+        self,
+        server: Server,
+        peer: Server | None,
+        stream: Stream,
+        event: Opened | StartTls | DialbackRequested,
     ) -> None:
         if isinstance(stream, OutgoingStream):
             return stream.tls_started("" if self.certificates else "self-signed")

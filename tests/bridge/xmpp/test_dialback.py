@@ -75,7 +75,7 @@ def test_verdict_is_accepting_only_if_it_says_valid(
 
 
 def test_answer_counts_once_and_for_what_was_asked() -> None:
-    """Unsolicited answers let nobody in (XEP-0220 §5.1)."""
+    """Unsolicited answers let nobody in (XEP-0220 §3.1)."""
     asked = Asked()
     assert not asked.result_answered(PAIR)
     assert asked.result(PAIR)

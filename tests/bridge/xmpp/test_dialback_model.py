@@ -10,7 +10,6 @@ import pytest
 from bridge.xmpp.dialback import Asked, Keys, Pair
 from bridge.xmpp.incoming import IncomingStream
 from bridge.xmpp.server_stream import ServerStream
-from bridge.xmpp.xml import StreamParser
 from tests.bridge.xmpp.dialback_model import MALLORY, World
 
 SEEDS = 2_000
@@ -24,10 +23,6 @@ def _forget_stream(keys: Keys, pair: Pair, stream_id: str) -> str:
 
 def _forget_target(keys: Keys, pair: Pair, stream_id: str) -> str:
     return _make(keys, Pair(pair.sender, ""), stream_id)
-
-
-def _forget_sender(keys: Keys, pair: Pair, stream_id: str) -> str:
-    return _make(keys, Pair("", pair.target), stream_id)
 
 
 def _keep_header(stream: Any, element: Any) -> None:
@@ -44,14 +39,13 @@ MISTAKES: dict[str, tuple[type, str, Callable[..., Any]]] = {
     "any key is known": (Keys, "knows", lambda *_: True),
     "a key is good for every stream": (Keys, "make", _forget_stream),
     "a key is good for every target": (Keys, "make", _forget_target),
-    "a key is good for every sender": (Keys, "make", _forget_sender),
     "stanzas of any sender are taken": (ServerStream, "_admit", lambda *_: True),
     "another header after authentication is believed": (IncomingStream, "_header", _keep_header),
     "a certificate is good for any name": (IncomingStream, "_may_authenticate", lambda *_: True),
 }
 
 
-@pytest.mark.spec("XEP-0220 §5.1")
+@pytest.mark.spec("XEP-0220 §3.1")
 @pytest.mark.parametrize("start", range(0, 3_000, 1_000))
 def test_nobody_speaks_for_an_honest_domain_but_its_server(start: int) -> None:
     """Whatever the attacker says, and when; the honest servers' own pairs are opened all the same."""
@@ -75,13 +69,6 @@ def test_mistake_in_the_machines_is_found(mistake: str, monkeypatch: pytest.Monk
     """What the model says is worth something: it finds what went wrong elsewhere in 2012, and more."""
     owner, name, wrong = MISTAKES[mistake]
     monkeypatch.setattr(owner, name, wrong)
-    with pytest.raises(AssertionError, match="another|nobody"):
+    with pytest.raises(AssertionError, match=r"another|nobody"):
         for seed in range(SEEDS):
             World(seed).run()
-
-
-def test_reading_is_not_what_is_played() -> None:
-    """Bytes go through the same parser as those of real servers."""
-    world = World(1)
-    world.run()
-    assert all(isinstance(stream._parser, StreamParser) for wire in world.wires for stream in wire.streams if stream)
