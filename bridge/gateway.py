@@ -30,6 +30,7 @@ from bridge.services.muc.context import Context
 from bridge.services.muc.render import Renderer
 from bridge.services.muc.service import Muc
 from bridge.services.ping import Ping
+from bridge.services.reports import Reports
 from bridge.services.roster import Roster
 from bridge.services.time import Time
 from bridge.services.uplink import BridgeUplink
@@ -109,6 +110,7 @@ class Gateway:
         )
         commands = Commands(offers, policy.is_admin, reactor.seconds, lambda: token_hex(8))
         self._disco = Disco(domain, network, commands, _contacts(config), reactor)
+        self._reports = Reports(domain, router, config.admins, reactor.seconds)
         self._roster = Roster(router, store, network, self._disco.caps)
         self._muc = Muc(context, self._roster.network_state)
         for service in (
@@ -119,6 +121,7 @@ class Gateway:
             GatewayPrompt(domain, network),
             Last(network, reactor.seconds),
             Ping(network),
+            self._reports,
             Time(network, around.wall),
             VCard(network),
             Version(network, SoftwareVersion(name="xmppbridge", version=__version__)),
@@ -198,6 +201,7 @@ class Gateway:
         """Put in force what a new configuration changes for this gateway."""
         self._pace.rate, self._pace.burst = config.limits.stanzas_per_second, config.limits.stanza_burst
         self._disco.set_contacts(_contacts(config))
+        self._reports.admins = config.admins
         self.network.reload(config.gateways[self.domain].options)
         self.router.forget()
 

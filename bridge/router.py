@@ -7,7 +7,7 @@ or raises `BridgeError`; this is the one place that turns errors into stanzas.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from enum import Enum
 from typing import Any, Protocol
 
@@ -88,7 +88,8 @@ class Route(Struct, frozen=True):
     """One row: stanzas like this, addressed to one of `targets`, go to `method`.
 
     `kind` is ``iq``, ``message`` or ``presence``; `type` the stanza's type, "*" for any. For an
-    iq, `payload` is the (namespace, name) of its child, name "*" for any of the namespace.
+    iq, `payload` is the (namespace, name) of its child, name "*" for any of the namespace; a message
+    that has such a child goes to its row instead of the one without payload.
     """
 
     kind: str
@@ -116,6 +117,8 @@ class Path(Struct, frozen=True):
     target: Target
     address: Address
     method: Method | None
+    by_payload: Mapping[tuple[str, str], Method]
+    """What takes the messages with these children."""
 
 
 class Service(Protocol):
@@ -142,7 +145,7 @@ class Gate(Protocol):
         """Tell whether stanzas of `sender` are served."""
 
 
-NOWHERE = Path(Jid.parse("invalid"), Jid.parse("invalid"), Target.GATEWAY, GatewayAddress(), None)
+NOWHERE = Path(Jid.parse("invalid"), Jid.parse("invalid"), Target.GATEWAY, GatewayAddress(), None, {})
 """The path of a message whose sender nobody could answer."""
 
 
@@ -214,8 +217,11 @@ class Router:
     def _route(self, element: Element) -> None:
         if element.name == "message":
             path = self._path(element)
-            if path.method is not None:
-                self._call(path.method, Request(element, path.sender, path.to, path.target, path.address))
+            method = path.method
+            for child in element.elements() if path.by_payload else ():
+                method = path.by_payload.get((child.namespace, child.name), method)
+            if method is not None:
+                self._call(method, Request(element, path.sender, path.to, path.target, path.address))
             return
         request = self._request(element)
         if request is not None:
@@ -235,7 +241,8 @@ class Router:
             method = self._find(request)
             if len(self._paths) >= PATHS:
                 self._paths.clear()
-            path = Path(request.sender, request.to, request.target, request.address, method)
+            by_payload = self._by_payload(request)
+            path = Path(request.sender, request.to, request.target, request.address, method, by_payload)
             self._paths[key] = path
         return path
 
@@ -280,6 +287,16 @@ class Router:
         if element.name == "message" and request.type != "error":
             raise BridgeError(Trouble.NO_SERVICE)
         return None
+
+    def _by_payload(self, request: Request) -> Mapping[tuple[str, str], Method]:
+        """RFC 6120 §8.3.1: what an error carries is what was sent, and asks for nothing."""
+        if request.type == "error":
+            return {}
+        return {
+            (namespace, name): method
+            for (kind, type_, namespace, name, target), method in self._table.items()
+            if kind == "message" and namespace and type_ in (request.type, "*") and target is request.target
+        }
 
     def _find_iq(self, request: Request) -> Method:
         """RFC 6120 §8.2.3: a get or set has exactly one child, and is always answered."""

@@ -89,7 +89,7 @@ class ComponentLink(Service):
     # writing
 
     def write(self, stanzas: bytes, domain: str = "") -> None:
-        """Send whole stanzas, joined with all others of this reactor turn; the server knows every `domain`."""
+        """Send whole stanzas, joined with all others of this turn; the server knows every `domain`."""
         self._queue.append(stanzas)
         self.queued_bytes += len(stanzas)
         if self.queued_bytes > self._limit:

@@ -11,13 +11,12 @@ from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from bridge.federation.wire import USER_TIMEOUT
 from bridge.xmpp.element import Element
 from bridge.xmpp.incoming import IncomingStream
 from bridge.xmpp.outgoing import OutgoingStream
 from bridge.xmpp.stream_events import Event, StartTls
 
-USER_TIMEOUT = 75_000
-"""Milliseconds that sent data may stay unacknowledged by the peer's TCP (RFC 5482)."""
 UNREAD = 4_194_304
 """Bytes of answers that may wait for a peer that asks on and does not read; then it is left."""
 PROMPT = 16_384

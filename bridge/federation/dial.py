@@ -25,6 +25,8 @@ CONNECT_TIMEOUT = 10.0
 """Seconds for a TCP connection to one target, all its addresses together."""
 NEGOTIATION_TIMEOUT = 20.0
 """Seconds from there until the stream is ready, TLS included."""
+PATIENCE = 45.0
+"""Seconds after which no further target is tried."""
 TARGETS = 8
 """How many targets of one server are tried."""
 
@@ -88,9 +90,12 @@ class Dial:
         policy = self._means.policies.of(self.pair.target)
         if policy.refused:
             raise BridgeError(Trouble.NOT_ALLOWED, "This gateway does not talk to that server.")
+        deadline = self._means.reactor.seconds() + PATIENCE
         for target in (await self._targets(policy))[:TARGETS]:
             if self._share(target):
                 return None
+            if self._means.reactor.seconds() > deadline:
+                break
             try:
                 return await self._attempt(target, policy)
             except Attempt as failed:

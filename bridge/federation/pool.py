@@ -27,6 +27,7 @@ from bridge.federation.resolver import Target
 from bridge.federation.tls import peer
 from bridge.xmpp.dialback import Pair, Verdict
 from bridge.xmpp.outgoing import OutgoingStream
+from bridge.xmpp.split import split_stanzas
 from bridge.xmpp.stream_events import (
     Acknowledged,
     Event,
@@ -39,12 +40,13 @@ from bridge.xmpp.stream_events import (
     Verified,
 )
 from bridge.xmpp.stream_management import Session
-from bridge.xmpp.split import split_stanzas
 
 LANES = 50_000
 """Domain pairs that may have something waiting, or a stream."""
 DIALS = 500
 """Servers that may be dialled at once."""
+RESERVED = 250
+"""How many of these are kept for stanzas of ours: strangers, too, can have us dial to ask about a key."""
 PATIENCE = 30.0
 """Seconds for which a server whose connection was lost is dialled again before its stanzas come back."""
 FIRST_DELAY, LONGEST_DELAY = 0.5, 8.0
@@ -254,7 +256,7 @@ class Pool:
     def _share(self, pair: Pair, target: Target) -> bool:
         """XEP-0220 §2.6.2: one stream for several domains of a server, if it says that it can."""
         policy = self._means.policies.of(pair.target)
-        if policy.authentication == "certificate":
+        if policy.authentication == "certificate" or self._questions.wait_for(pair):
             return False
         for connection, dial in self._dialled.items():
             stream = connection.stream
@@ -325,7 +327,7 @@ class Pool:
                 connection.flush()
                 return answer
         self._questions.wait(question)
-        if pair.inverse not in self._dials:
+        if pair.inverse not in self._dials and len(self._dials) < DIALS - RESERVED:
             self._dial(pair.inverse)
         if pair.inverse not in self._dials:
             self._questions.refuse(pair.inverse, "resource-constraint")

@@ -42,6 +42,10 @@ class Questions:
         """Ask it when there is a connection to the sender's server."""
         self._waiting.setdefault(question.pair.inverse, []).append(question)
 
+    def wait_for(self, way: Pair) -> bool:
+        """Tell whether questions wait for a connection that is dialled for `way`."""
+        return way in self._waiting
+
     def ask(self, connection: Connection, question: Question) -> bool:
         """Ask it on a connection; False if that is not possible there now."""
         if not connection.stream.verify(question.pair, question.stream_id, question.key):

@@ -37,6 +37,8 @@ from bridge.xmpp.xml import Limits
 
 PAIR_LIMIT = 1_000
 """Domain pairs that one stream may carry."""
+STRANGER_REQUESTS = 10
+"""Pairs that may wait for our answer before the peer has proven any: each can make us dial somebody."""
 AUTH_TRIES = 3
 """How often a peer may try to authenticate on one stream (RFC 6120 §6.4.5)."""
 SESSION_SECONDS = 300.0
@@ -268,7 +270,8 @@ class IncomingStream(ServerStream):
             return "not-authorized"
         if not self.is_secure and self._greeting.encryption == "required":
             return "policy-violation"
-        if len(self._requested) >= PENDING_LIMIT or len(self._admitted) >= PAIR_LIMIT:
+        pending = PENDING_LIMIT if self.is_authenticated else STRANGER_REQUESTS
+        if len(self._requested) >= pending or len(self._admitted) >= PAIR_LIMIT:
             return "resource-constraint"
         return ""
 

@@ -129,7 +129,8 @@ class OutgoingStream(ServerStream):
             self._out.append(f"<starttls xmlns='{NS_TLS}'/>".encode())
             return
         offered = features.child("dialback", NS_DIALBACK_FEATURE)
-        self.has_dialback = offered is not None or not self._mechanisms()
+        has_sasl = bool(self._mechanisms()) or self._is_authenticated
+        self.has_dialback = offered is not None or not has_sasl
         self.has_dialback_errors = offered is not None and offered.child("errors") is not None
         self._negotiated(features)
 

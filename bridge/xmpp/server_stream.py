@@ -233,6 +233,7 @@ class ServerStream:
         return None
 
     def _restart(self) -> None:
+        self._parser.close()
         self._parser = StreamParser(self._limits)
         self.id = ""
 
@@ -247,6 +248,7 @@ class ServerStream:
     def _end(self, event: Event) -> None:
         if self.state != "closed":
             self.state = "closed"
+            self._parser.close()
             self._events.append(event)
 
     # stanzas
@@ -392,6 +394,7 @@ SHARED: dict[tuple[State, Input], str] = {
     ("ready", "acknowledgement"): "_acknowledgement",
     ("ready", "other"): "_unsupported",
     ("closing", "stanza"): "_stanza",
+    ("closing", "oversized"): "_oversized",
     ("closing", "request"): "_acknowledgement_request",
     ("closing", "acknowledgement"): "_acknowledgement",
     ("closing", "error"): "_too_late",

@@ -194,6 +194,7 @@ SPECS: tuple[Spec, ...] = (
     Spec("XEP-0344", "Impact of TLS and DNSSEC on Dialback", "0.4", _P, "dialback without dialling back"),
     Spec("XEP-0359", "Unique and Stable Stanza IDs", "0.7.0", _C, "", (("urn:xmpp:sid:0", (ROOM,)),)),
     Spec("XEP-0368", "SRV records for XMPP over TLS", "1.1.0", _C, "servers"),
+    Spec("XEP-0377", "Blocking Command Reports", "0.4.1", _P, "reports that servers forward; no blocking"),
     Spec("XEP-0393", "Message Styling", "1.1.1", _P, "from XMPP to IRC"),
     Spec(
         "XEP-0410",

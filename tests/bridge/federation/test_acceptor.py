@@ -5,9 +5,11 @@ from __future__ import annotations
 from types import SimpleNamespace
 
 import pytest
+from twisted.internet.defer import Deferred
 
 from bridge.config import FederationConfig, FederationLimits, PeerConfig
 from bridge.federation import connection as connections
+from bridge.federation import pool as pools
 from bridge.federation.acceptor import STRANGERS_BYTES
 from bridge.xmpp.xml import NS_STREAMS
 from tests.bridge.federation.fabric import Network, Server, Transport, played
@@ -194,6 +196,27 @@ def test_slow_peer_that_reads_in_the_end_is_not_left(
         peer.say(QUESTIONS)
         peer.connection.resumeProducing()
     assert not peer.is_lost
+
+
+def test_strangers_cannot_take_all_the_dialling(network: Network, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Anybody can have us ask others about his keys; our own stanzas go out all the same."""
+    monkeypatch.setattr(pools, "DIALS", 8)
+    monkeypatch.setattr(pools, "RESERVED", 3)
+    montague = network.server("montague.example")
+    capulet = network.server("capulet.example")
+    certified(network)
+    monkeypatch.setattr(
+        montague, "find", lambda domain: Deferred() if domain.startswith("slow") else found(domain)
+    )
+    found = capulet.find
+    answers = b""
+    for stream in range(2):
+        stranger = Stranger(montague)
+        stranger.secure("mallory.example")
+        answers += b"".join(stranger.dialback(f"slow{stream}{number}.example") for number in range(5))
+    assert answers.count(b"resource-constraint") == 5
+    montague.send(ROMEO, JULIET)
+    assert capulet.bodies() == ["hi"]
 
 
 # who they are

@@ -260,3 +260,22 @@ def test_two_sides_that_dial_each_other_both_get_through(network: Network) -> No
     )
     network.settle()
     assert (montague.bodies(), capulet.bodies()) == (["a"], ["b"])
+
+
+def test_second_domain_of_a_strict_server_gets_its_own_connection(network: Network) -> None:
+    """After EXTERNAL no mechanisms are offered any more; that does not mean that dialback is."""
+    capulet, montague = both(network)
+    capulet.send(JULIET, ROMEO)
+    (connection,) = capulet.pool.connections
+    connection.stream.has_dialback = connection.stream.has_dialback_errors = False
+    capulet.send("lobby@rooms.capulet.example", ROMEO, "from the room")
+    assert montague.bodies() == ["hi", "from the room"]
+    assert len(capulet.pool.connections) == 2
+
+
+def test_key_is_asked_about_though_a_connection_leads_there(network: Network) -> None:
+    """A question gets a connection of its own, if the one that is there is for another domain."""
+    capulet, montague = both(network, problem="self-signed")
+    montague.send(ROMEO, JULIET, "1")
+    capulet.send("lobby@rooms.capulet.example", "lobby@chat.montague.example", "2")
+    assert montague.bodies() == ["2"]

@@ -83,12 +83,18 @@ class Server:
         return self.world.ids[-1]
 
     def send(self, pair: Pair) -> None:
-        """Want to send stanzas of a pair."""
+        """Want to send stanzas of a pair: the one that a stream is for is asked for first."""
         wire = self._wire(pair)
-        if isinstance(wire.streams[0], OutgoingStream) and wire.streams[0].pair == pair:
-            self._do(wire, lambda stream: stream.authenticate())
+        stream = wire.streams[0]
+        assert isinstance(stream, OutgoingStream)
+        if stream.pair != pair and not stream.may_send(stream.pair):
+            wire = self.world.dial(self, self.world.server_of(pair.target), pair)
+            stream = wire.streams[0]
+            assert isinstance(stream, OutgoingStream)
+        if stream.pair == pair:
+            wire.jobs.append(lambda stream: stream.authenticate())
         else:
-            self._do(wire, lambda stream: stream.request_pair(pair))
+            wire.jobs.append(lambda stream: stream.request_pair(pair))
 
     def ask(self, event: DialbackRequested) -> None:
         """Ask the authority about a key."""
@@ -98,7 +104,7 @@ class Server:
             if stream.verify(event.pair, event.stream_id, event.key):
                 self.asked[event.pair, event.stream_id, wire] = None
 
-        self._do(wire, ask)
+        wire.jobs.append(ask)
 
     def answer(self, event: Verified) -> None:
         """Believe what the stream says: it has to know what it was asked."""
@@ -113,9 +119,6 @@ class Server:
             if wire.ends == (self, target) and not wire.is_cut and self.world.rng.random() < 0.7:
                 return wire
         return self.world.dial(self, target, pair)
-
-    def _do(self, wire: Wire, job: Callable[[OutgoingStream], object]) -> None:
-        wire.jobs.append(job)
 
 
 class World:

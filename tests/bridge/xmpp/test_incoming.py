@@ -4,7 +4,8 @@ from base64 import b64encode
 
 import pytest
 
-from bridge.xmpp.incoming import AUTH_TRIES, Greeting, IncomingStream
+from bridge.xmpp.dialback import VALID, Pair
+from bridge.xmpp.incoming import AUTH_TRIES, STRANGER_REQUESTS, Greeting, IncomingStream
 from bridge.xmpp.stream_events import Opened, StartTls, StreamFailed
 from tests.bridge.xmpp.streams import LOCAL, REMOTE, incoming, of_type
 
@@ -196,3 +197,20 @@ def test_limits_are_told_and_grow_with_trust() -> None:
     stream.receive_data(auth(b"="))
     stream.receive_data(header())
     assert f"<max-bytes>{LIMITS.stanza_bytes}</max-bytes>".encode() in stream.data_to_send()
+
+
+def test_stranger_may_ask_for_a_few_pairs_only() -> None:
+    """Each makes us dial somebody; once one is proven, many may be asked for."""
+    stream = opened("optional", secure=True)
+
+    def ask(number: int) -> bytes:
+        name = f"{number}.capulet.example"
+        stream.receive_data(f"<db:result from='{name}' to='{REMOTE}'>key</db:result>".encode())
+        return stream.data_to_send()
+
+    stream.data_to_send()
+    assert [ask(number) for number in range(STRANGER_REQUESTS)] == [b""] * STRANGER_REQUESTS
+    assert b"resource-constraint" in ask(100)
+    stream.answer(Pair("0.capulet.example", REMOTE), VALID)
+    stream.data_to_send()
+    assert [ask(number) for number in range(200, 250)] == [b""] * 50

@@ -14,7 +14,7 @@ from tests.live.peers.dns import Nameserver
 from tests.live.peers.xmpp import PASSWORD, EjabberdProcess
 
 Trust = Literal["certificate", "dialback", "clear"]
-"""How a domain proves others: by certificate alone, by dialback if the certificate is not valid, or by
+"""How a server has others prove who they are: by certificate alone, by dialback if the certificate is not valid, or by
 dialback without asking for encryption."""
 
 
@@ -24,7 +24,6 @@ class Host:
 
     name: str
     certificate: Certificate
-    trust: Trust = "dialback"
 
 
 class FederatedServer(Protocol):
@@ -62,24 +61,32 @@ component_ports = {{}}
 certificates = "{folder}/none"
 ssl = {{ cafile = "{authority}"; capath = "{folder}/none" }}
 modules_enabled = {{ "roster"; "saslauth"; "tls"; "disco"; "carbons"; "ping"; "offline"; "presence"; "message";
-  "iq"; "smacks"; "s2s_bidi" }}
+  "iq"; "smacks"; "s2s_bidi"; "dialback" }}
 c2s_require_encryption = false
 allow_unencrypted_plain_auth = true
 authentication = "internal_plain"
 storage = "internal"
+{trust}
 {hosts}
 """
-PROSODY_TRUST = {
-    "certificate": 's2s_secure_auth = true\n  modules_disabled = { "dialback" }',
-    "dialback": 'modules_enabled = { "dialback" }',
-    "clear": 'modules_enabled = { "dialback" }\n  s2s_require_encryption = false',
+PROSODY_TRUST: dict[Trust, str] = {
+    "certificate": 's2s_secure_auth = true\nmodules_disabled = { "dialback" }',
+    "dialback": "",
+    "clear": "s2s_require_encryption = false",
 }
 
 
 class FederatedProsody:
     """Prosody with s2s on a STARTTLS and a direct TLS port."""
 
-    def __init__(self, folder: Path, hosts: Sequence[Host], authority: Path, nameserver: Nameserver) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        hosts: Sequence[Host],
+        authority: Path,
+        nameserver: Nameserver,
+        trust: Trust,
+    ) -> None:
         self.domain = hosts[0].name
         self.client_port, self.server_port, self.direct_port = free_port(), free_port(), free_port()
         self._folder = folder
@@ -94,7 +101,11 @@ class FederatedProsody:
                 server_port=self.server_port,
                 direct_port=self.direct_port,
                 authority=authority,
-                hosts="\n".join(map(self._host, hosts)),
+                trust=PROSODY_TRUST[trust],
+                hosts="\n".join(
+                    f'VirtualHost "{host.name}"\n  certificate = "{host.certificate.certificate}"'
+                    for host in hosts
+                ),
             )
         )
         self.daemon = Daemon(
@@ -102,13 +113,6 @@ class FederatedProsody:
             folder,
             [find_program("prosody"), "-F", "--config", str(config)],
             ready=lambda: all(map(answers, (self.client_port, self.server_port, self.direct_port))),
-        )
-
-    @staticmethod
-    def _host(host: Host) -> str:
-        return (
-            f'VirtualHost "{host.name}"\n  certificate = "{host.certificate.certificate}"\n'
-            f"  {PROSODY_TRUST[host.trust]}\n"
         )
 
     def make_account(self, name: str, domain: str) -> None:
@@ -125,7 +129,7 @@ hosts: [{hosts}]
 certfiles: [{certificates}]
 ca_file: "{authority}"
 s2s_cafile: "{authority}"
-s2s_use_starttls: optional
+s2s_use_starttls: {starttls}
 s2s_max_retry_delay: 1
 auth_password_format: plain
 listen:
@@ -159,10 +163,8 @@ modules:
   mod_ping: {{}}
   mod_roster: {{}}
   mod_stream_mgmt: {{}}
-append_host_config:
-{trust}
+{dialback}
 """
-EJABBERD_DIALBACK = '  "{host}": {{ modules: {{ mod_s2s_dialback: {{}} }} }}'
 RESOLVER = """
 {{lookup,["file","dns"]}}.
 {{resolv_conf,""}}.
@@ -180,7 +182,14 @@ RESOLVER = """
 class FederatedEjabberd(EjabberdProcess):
     """ejabberd with s2s on a STARTTLS and a direct TLS port."""
 
-    def __init__(self, folder: Path, hosts: Sequence[Host], authority: Path, nameserver: Nameserver) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        hosts: Sequence[Host],
+        authority: Path,
+        nameserver: Nameserver,
+        trust: Trust,
+    ) -> None:
         self.domain = hosts[0].name
         self.client_port, self.server_port, self.direct_port = free_port(), free_port(), free_port()
         http_port = free_port()
@@ -194,9 +203,8 @@ class FederatedEjabberd(EjabberdProcess):
             server_port=self.server_port,
             direct_port=self.direct_port,
             http_port=http_port,
-            trust="\n".join(
-                EJABBERD_DIALBACK.format(host=host.name) for host in hosts if host.trust != "certificate"
-            ),
+            starttls="optional" if trust == "clear" else "required",
+            dialback="" if trust == "certificate" else "  mod_s2s_dialback: {}",
         )
         ports = (self.client_port, self.server_port, self.direct_port)
         super().__init__(folder, config, ports, http_port, {"ERL_INETRC": str(resolver)})

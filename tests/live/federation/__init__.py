@@ -1,0 +1,1 @@
+"""The bridge as a server among servers: Prosody, ejabberd and an IRC server around it."""
