@@ -71,7 +71,7 @@ class FederationLimits(Struct, frozen=True, kw_only=True):
             description="How long a server has, once connected, to prove who it is.",
             extra={"unit": "seconds"},
         ),
-    ] = 30.0
+    ] = 25.0
     bytes_per_second: Annotated[
         float, Meta(gt=0, description="What is read from one domain, averaged; above it, reading waits.")
     ] = 10_000_000.0
