@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 from twisted.application.service import IService, Service
 from twisted.internet.defer import Deferred
+from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IReactorCore, IReactorFromThreads, IReactorTime
 from twisted.internet.task import LoopingCall
 from twisted.logger import ILogObserver, Logger
@@ -21,6 +22,7 @@ from zope.interface import implementer
 from bridge import __version__
 from bridge.config import Config, ConfigError, load
 from bridge.config.changes import changed_keys, without_restart
+from bridge.federation.own_certificate import CertificateError
 from bridge.logs import Log
 from bridge.notify import ServiceNotifier
 from bridge.store import StoreError
@@ -120,7 +122,7 @@ class ProcessService(Service):
         self._notifier.ready(self._bridge.status())
 
     def _failed(self, failure: Failure) -> None:
-        if failure.check(StoreError):
+        if failure.check(StoreError, CertificateError, CannotListenError):
             self.log.critical("cannot start: {reason}", reason=failure.value)
         else:
             self.log.failure("cannot start", failure)

@@ -16,7 +16,8 @@ from bridge.cli.run import run
 def main() -> None:
     """XMPP gateway: IRC channels as rooms, for every user of an XMPP server.
 
-    Begin with `xmppbridge init`, then `xmppbridge check --live`, then `xmppbridge run`.
+    A component of your server, or federated on its own domain. Begin with `xmppbridge init`, then
+    `xmppbridge check --live`, then `xmppbridge run`.
     """
 
 

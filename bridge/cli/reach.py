@@ -93,7 +93,7 @@ class Reach:
             return False
         for address in addresses:
             attempt = self._attempt(target, tlsa)
-            connection = await self._connect(address, target.port, attempt)
+            connection = await self._connect(address, target.port, attempt, dane.decides(tlsa))
             if connection is not None:
                 return await self._negotiate(connection, attempt)
         return False
@@ -107,9 +107,9 @@ class Reach:
             direct_tls=target.direct_tls,
         )
 
-    async def _connect(self, address: str, port: int, attempt: Attempt) -> Connection | None:
+    async def _connect(self, address: str, port: int, attempt: Attempt, named: bool) -> Connection | None:
         endpoint = TCP6ClientEndpoint if ":" in address else TCP4ClientEndpoint
-        factory = Factory.forProtocol(lambda: Connection(self._stream(), attempt, self._reactor))
+        factory = Factory.forProtocol(lambda: Connection(self._stream(named), attempt, self._reactor))
         factory.noisy = False
         try:
             made = await endpoint(self._reactor, address, port, ADDRESS_TIMEOUT).connect(factory)
@@ -136,15 +136,16 @@ class Reach:
             )
         return reached
 
-    def _stream(self) -> ToldStream:
+    def _stream(self, named: bool) -> ToldStream:
+        """`named`: the DNS says which certificate the server must have."""
         return ToldStream(
             self._local,
             self._remote,
             self._keys,
             self._ours.__contains__,
             Limits(stanza_bytes=self._config.limits.stanza_bytes),
-            encryption=self._policy.encryption,
-            certificate_required=self._policy.authentication == "certificate",
+            encryption="required" if named else self._policy.encryption,
+            certificate_required=named or self._policy.authentication == "certificate",
             external=self._contexts.has(self._local),
             bidirectional=False,
         )
@@ -167,7 +168,7 @@ class Reach:
         problem = await verifier.problem(shown, self._remote, tlsa, host)
         if pkix and by_dns is None and self._config.posh:
             self._tell(f"web server (POSH): {problem or 'valid'}")
-        if problem and self._policy.authentication == "dialback":
+        if problem and by_dns is None and self._policy.authentication == "dialback":
             self._tell("goes on without a valid certificate, as the policy allows")
         return problem
 

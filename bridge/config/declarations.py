@@ -230,8 +230,7 @@ class Config(Struct, frozen=True, kw_only=True):
     gateways: Annotated[
         Mapping[Domain, GatewayConfig],
         Meta(
-            min_length=1,
-            description="The gateways, by domain.",
+            description="The gateways, by domain. There may be none if components are hosted.",
             examples=["irc.example.org"],
         ),
-    ]
+    ] = {}

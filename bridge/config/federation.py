@@ -56,7 +56,7 @@ class FederationLimits(Struct, frozen=True, kw_only=True):
 
     stanza_bytes: Annotated[
         int,
-        Meta(ge=10_000, description="Longest stanza that is accepted.", extra={"unit": "bytes"}),
+        Meta(ge=10_000, description="Longest stanza that is accepted.", extra={"unit": "bytes", **RESTART}),
     ] = 524_288
     connections_per_address: Annotated[
         int, Meta(ge=1, description="Connections that one IP address, or IPv6 network of 64 bits, may have.")
@@ -91,7 +91,7 @@ class FederationLimits(Struct, frozen=True, kw_only=True):
         int,
         Meta(
             ge=10_000,
-            description="What one connection may have unsent or unacknowledged before it is given up.",
+            description="What one connection may have unsent or unacknowledged; what comes then waits as above.",
             extra={"unit": "bytes"},
         ),
     ] = 8_388_608

@@ -164,7 +164,9 @@ class _Reading:
         return None if self.problems else replace(config, store=replace(config.store, url=url))
 
     def _check_domains(self, config: Config) -> None:
-        """Each domain is served by one, and only a server among servers has federated ones."""
+        """Something is served, each domain by one; only a server among servers has federated ones."""
+        if not config.gateways and not (config.components and config.components.domains):
+            self._wrong(("gateways",), "expected at least one gateway, or a hosted component")
         for domain, gateway in config.gateways.items():
             if gateway.federated and config.federation is None:
                 self._wrong(("gateways", domain, "federated"), "needs the table [federation]")

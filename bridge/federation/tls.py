@@ -134,6 +134,10 @@ class TlsContexts:
         own, context = load(files), self._context()
         own.install(context)
         self._loaded[files] = stamp, own, context
+        self.log.info(
+            "certificate of {file}: {names}, until {until}",
+            file=files.certificate, names=", ".join(own.chain[0].names), until=own.chain[0].expires,
+        )  # fmt: skip
         return own
 
     def _context_of(self, files: Files | None) -> SSL.Context:

@@ -288,7 +288,7 @@ _DOAP_HEAD = """\
          xmlns:xmpp='https://linkmauve.fr/ns/xmpp-doap#'>
   <Project>
     <name>xmppbridge</name>
-    <shortdesc xml:lang='en'>XMPP gateway: IRC channels as MUC rooms from any XMPP client</shortdesc>
+    <shortdesc xml:lang='en'>Federating XMPP gateway: IRC channels as MUC rooms</shortdesc>
     <programming-language>Python</programming-language>
     <os>Linux</os>
     <license rdf:resource='https://www.apache.org/licenses/LICENSE-2.0'/>

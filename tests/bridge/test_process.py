@@ -10,10 +10,12 @@ from typing import Any
 import pytest
 from twisted.application.service import Application
 from twisted.internet.defer import Deferred, succeed
+from twisted.internet.error import CannotListenError
 from twisted.internet.testing import MemoryReactorClock
 from twisted.logger import ILogObserver
 
 from bridge.config import Config, ConfigError, load
+from bridge.federation.own_certificate import CertificateError
 from bridge.logs import Log
 from bridge.notify import ServiceNotifier
 from bridge.process import ProcessService
@@ -158,7 +160,15 @@ def test_stop_waits_for_the_bridge(stage: Stage) -> None:
     assert done.called and stage.bridge.did == ["start", "stop"]
 
 
-@pytest.mark.parametrize("error", [StoreError("disk gone"), RuntimeError("a bug")])
+@pytest.mark.parametrize(
+    "error",
+    [
+        StoreError("disk gone"),
+        CertificateError("x.pem", "is no certificate"),
+        CannotListenError("::", 5269, OSError("in use")),
+        RuntimeError("a bug"),
+    ],
+)
 def test_bridge_that_cannot_start_ends_the_process_with_code_1(stage: Stage, error: Exception) -> None:
     """systemd restarts what failed."""
     stage.service.startService()

@@ -20,7 +20,7 @@ DOMAIN = "bridge.test"
 PEER = "peer.test"
 COMPONENTS = tuple(f"{name}.{DOMAIN}" for name in ("c1", "c2", "c3"))
 SECRET = "secret"
-UNAUTHENTICATED_SECONDS = 30
+UNAUTHENTICATED_SECONDS = 25
 """What each server is told to wait for a stream to be authenticated."""
 
 
