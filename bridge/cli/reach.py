@@ -87,7 +87,7 @@ class Reach:
             return False
         try:
             addresses = await self._resolver.addresses(target.host)
-            tlsa = await self._resolver.tlsa(target) if target.secure else ()
+            tlsa = () if self._policy.encryption == "never" else await self._resolver.tlsa(target)
         except (NoServer, LookupFailed) as error:
             self._tell(str(error))
             return False
@@ -144,8 +144,8 @@ class Reach:
             self._keys,
             self._ours.__contains__,
             Limits(stanza_bytes=self._config.limits.stanza_bytes),
-            encryption="required" if named else self._policy.encryption,
-            certificate_required=named or self._policy.authentication == "certificate",
+            encryption=self._policy.encryption,
+            certificate_required=self._policy.authentication == "certificate" or named,
             external=self._contexts.has(self._local),
             bidirectional=False,
         )

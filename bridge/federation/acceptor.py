@@ -6,6 +6,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Coroutine
 from typing import Any
 
+from msgspec import Struct
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.protocol import Factory
@@ -16,8 +17,9 @@ from bridge.federation.arrivals import Arrivals
 from bridge.federation.connection import CLOSE_TIMEOUT, Connection
 from bridge.federation.dial import Means
 from bridge.federation.guard import Guard
-from bridge.federation.pool import Pool, look_after
+from bridge.federation.pool import Pool
 from bridge.federation.tls import peer
+from bridge.federation.upkeep import look_after, review
 from bridge.xmpp.dialback import VALID, Verdict
 from bridge.xmpp.incoming import SESSION_SECONDS, Greeting, IncomingStream
 from bridge.xmpp.server_stream import Encryption
@@ -30,6 +32,7 @@ from bridge.xmpp.stream_events import (
     PairOpened,
     ResumeRequested,
     SessionOpened,
+    SessionResumed,
     StreamEnded,
     StreamFailed,
     Verified,
@@ -43,6 +46,18 @@ STRANGER = Limits(header_bytes=4_096, stanza_bytes=10_000, depth=10, elements=10
 """What somebody may send who has not proven to be anybody."""
 STRANGERS_BYTES = 65_536
 """What he may send in all."""
+
+
+class Resumable(Struct, frozen=True):
+    """A session that `remote` may go on with; `connection` is None since it was lost, at `lost`.
+
+    One without an id is over; it is kept to tell what had been taken.
+    """
+
+    session: Session
+    remote: str
+    connection: Connection | None
+    lost: float = 0.0
 
 
 class Acceptor(Factory):
@@ -71,15 +86,16 @@ class Acceptor(Factory):
         self._connections: set[Connection] = set()
         self._strangers: dict[Connection, None] = {}
         """Those whose peers have not proven who they are, the oldest first."""
-        self._sessions: OrderedDict[str, tuple[float, str, Session]] = OrderedDict()
-        """Sessions by id: when their streams were lost (infinity while they run), whose they are."""
+        self._sessions: OrderedDict[str, Resumable] = OrderedDict()
+        """Sessions by their ids."""
         self._is_held = False
         self._on: dict[type, Callable[[Connection, Any], None]] = {
             Opened: self._greet,
             DialbackRequested: self._dialback,
             PairAdmitted: self._admitted,
             PairOpened: lambda connection, event: pool.adopt(event.pair, connection),
-            Acknowledged: lambda connection, _: pool.writable(connection),
+            Acknowledged: lambda connection, _: pool.acknowledged(connection),
+            SessionResumed: lambda connection, _: pool.resumed(connection),
             SessionOpened: self._session_opened,
             ResumeRequested: self._resume,
             Verified: self._nobody_asked,
@@ -162,9 +178,9 @@ class Acceptor(Factory):
         self._guard.closed(connection.address, authenticated=connection not in self._strangers)
         self._strangers.pop(connection, None)
         session = connection.stream.session
-        self._pool.release(connection)
-        if session is not None and session.id in self._sessions:
-            self._sessions[session.id] = (self._clock.seconds(), connection.stream.remote, session)
+        self._pool.release(connection, resumable=True)
+        if session is not None:
+            self._keep(connection, session)
 
     # ---- events
 
@@ -238,10 +254,19 @@ class Acceptor(Factory):
 
     def _ended(self, connection: Connection, _: StreamEnded) -> None:
         """XEP-0198 §5: a stream that was closed properly is not resumed."""
+        self._end_session(connection)
+
+    def _end_session(self, connection: Connection) -> None:
         session = connection.stream.session
+        self._pool.release(connection, resumable=False)
         if session is not None:
-            self._sessions.pop(session.id, None)
-        self._pool.release(connection)
+            self._keep(connection, session)
+            session.id = ""
+
+    def _keep(self, connection: Connection, session: Session) -> None:
+        if session.id in self._sessions:
+            kept = Resumable(session, connection.stream.remote, None, self._clock.seconds())
+            self._sessions[session.id] = kept
 
     def _failed(self, connection: Connection, event: StreamFailed) -> None:
         self.log.info(
@@ -249,27 +274,33 @@ class Acceptor(Factory):
             address=connection.address, remote=connection.stream.remote or "unknown",
             condition=event.condition, text=event.text,
         )  # fmt: skip
+        if event.condition:
+            self._end_session(connection)
 
     # ---- sessions
 
     def _session_opened(self, connection: Connection, event: SessionOpened) -> None:
-        self._sessions[event.session.id] = (float("inf"), connection.stream.remote, event.session)
+        self._sessions[event.session.id] = Resumable(event.session, connection.stream.remote, connection)
         if len(self._sessions) > SESSIONS:
             self._sessions.popitem(last=False)
 
     def _resume(self, connection: Connection, event: ResumeRequested) -> None:
         """XEP-0198 §5: only whose session it is may go on with it, once its former stream is gone."""
-        _, remote, session = self._sessions.get(event.id, (0.0, "", None))
-        stream = _stream(connection)
-        if session is None or remote != stream.remote:
+        kept, stream = self._sessions.get(event.id), _stream(connection)
+        if kept is None or kept.remote != stream.remote:
             return stream.refuse_resume(None)
-        for former in self._connections:
-            if former.stream.session is session and former is not connection:
-                former.stream.session = None
-                former.fail("conflict")
-                break
-        self._sessions[event.id] = (float("inf"), remote, session)
-        return stream.resume(session, event.handled)
+        if not kept.session.id:
+            return stream.refuse_resume(kept.session)
+        if kept.connection is not None:
+            kept.connection.stream.session = None
+        if stream.resume(kept.session, event.handled):
+            self._sessions[event.id] = Resumable(kept.session, kept.remote, connection)
+        else:
+            kept.session.id = ""
+            self._pool.lose_session(kept.session)
+        if kept.connection is not None:
+            kept.connection.fail("conflict")
+        return None
 
     # ---- time
 
@@ -277,8 +308,9 @@ class Acceptor(Factory):
         """End what takes too long or is not used; called every second or so."""
         now = self._clock.seconds()
         for connection in list(self._connections):
-            self._watch(connection, now)
-        expired = [ident for ident, (since, *_) in self._sessions.items() if now - since > SESSION_SECONDS]
+            connection.guarded(self._watch, connection, now)
+        over = now - SESSION_SECONDS
+        expired = [id for id, kept in self._sessions.items() if kept.connection is None and kept.lost < over]
         for ident in expired:
             del self._sessions[ident]
 
@@ -300,10 +332,20 @@ class Acceptor(Factory):
         for connection in self._connections:
             connection.hold(is_held)
 
+    def review(self) -> None:
+        """End the streams that a new configuration does not allow."""
+        for connection in list(self._connections):
+            connection.guarded(review, connection, self._means, _stream(connection).is_authenticated)
+
     def stop(self) -> None:
         """Close all streams."""
         for connection in list(self._connections):
             connection.close()
+
+    def abort(self) -> None:
+        """Cut what is left."""
+        for connection in list(self._connections):
+            connection.abort()
 
 
 def _stream(connection: Connection) -> IncomingStream:

@@ -23,6 +23,8 @@ class Arrivals:
         self._exchange = exchange
         self._guard = guard
         self._clock = clock
+        self._to_acknowledge: dict[Connection, int] = {}
+        """What the latest questions ask about, while an answer is under way."""
 
     def take(self, connection: Connection, event: Event) -> bool:
         """Deal with an event if it is of this kind; False if it is not."""
@@ -31,7 +33,7 @@ class Arrivals:
         elif isinstance(event, TooLarge):
             self._refuse(event.stanza)
         elif isinstance(event, AcknowledgementRequested):
-            self._clock.callLater(SETTLING, self._acknowledge, connection, event.handled)
+            self._settle(connection, event.handled)
         else:
             return False
         return True
@@ -45,6 +47,15 @@ class Arrivals:
         if reply is not None:
             self._exchange.submit(reply)
 
+    def _settle(self, connection: Connection, handled: int) -> None:
+        """However often a peer asks, it is answered once in a while."""
+        if connection not in self._to_acknowledge:
+            self._clock.callLater(SETTLING, self._acknowledge, connection, handled)
+        self._to_acknowledge[connection] = handled
+
     def _acknowledge(self, connection: Connection, handled: int) -> None:
+        latest = self._to_acknowledge.pop(connection)
         connection.stream.acknowledge(handled)
         connection.flush()
+        if latest != handled and not connection.is_gone:
+            self._settle(connection, latest)

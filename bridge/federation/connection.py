@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import socket
-from typing import Any, Protocol
+from collections.abc import Callable
+from typing import Any, ParamSpec, Protocol
 
 from twisted.internet.interfaces import IHandshakeListener, IPushProducer, IReactorTime
 from twisted.internet.protocol import Protocol as TwistedProtocol
 from twisted.internet.protocol import connectionDone
+from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
@@ -25,6 +27,9 @@ CLOSE_TIMEOUT = 5.0
 """Seconds that a peer has to answer the end of a stream."""
 TLS_RECORD = 0x16
 """The first byte of a TLS handshake, which no stream begins with (RFC 8446 §5.1)."""
+
+
+P = ParamSpec("P")
 
 
 class Owner(Protocol):
@@ -57,6 +62,7 @@ class Connection(TwistedProtocol):
     """Moves bytes; what is sent in one turn of the reactor leaves together."""
 
     transport: Any
+    log = Logger()
 
     def __init__(self, stream: IncomingStream | OutgoingStream, owner: Owner, clock: IReactorTime) -> None:
         self.stream = stream
@@ -73,6 +79,8 @@ class Connection(TwistedProtocol):
         """When the end of the stream was sent."""
         self.poked = self.since
         """When the last sign of life was asked for."""
+        self.answered = self.since
+        """When the peer last acknowledged what it was asked to."""
         self.bytes_received = 0
         self._unread = 0
         """What was written since the peer stopped reading."""
@@ -126,6 +134,14 @@ class Connection(TwistedProtocol):
         """Cut the connection."""
         if not self._is_gone:
             self.transport.abortConnection()
+
+    def guarded(self, action: Callable[P, object], *args: P.args, **kwargs: P.kwargs) -> None:
+        """Do something on behalf of this connection: whatever goes wrong, the others go on."""
+        try:
+            action(*args, **kwargs)
+        except Exception:
+            self.log.failure("a stream to or from {domain} is cut", domain=self.stream.remote or "unknown")
+            self.abort()
 
     # ---- reading
 
@@ -259,7 +275,7 @@ class Connection(TwistedProtocol):
                     self.start_tls()
                 else:
                     stanzas += isinstance(event, Element)
-                    self._owner.happened(self, event)
+                    self.guarded(self._owner.happened, self, event)
         if stanzas:
             self.active = self._clock.seconds()
         return stanzas

@@ -29,6 +29,14 @@ FULL, SHA_256, SHA_512 = 0, 1, 2
 DIGEST_LENGTHS = {SHA_256: 32, SHA_512: 64}
 
 
+def decides(tlsa: Sequence[Tlsa]) -> bool:
+    """Tell whether any of the records is usable: then there must be TLS, with a certificate that matches.
+
+    Nothing makes up for that, not even dialback (RFC 6698 §4.1, RFC 7673 §3.4).
+    """
+    return any(map(_is_usable, tlsa))
+
+
 def problem(peer: PeerCertificate, domain: str, host: str, tlsa: Sequence[Tlsa]) -> str | None:
     """Say why a certificate is not what the records of its server `host` want, "" if it is.
 

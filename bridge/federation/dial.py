@@ -11,6 +11,7 @@ from twisted.internet.protocol import Factory
 from twisted.logger import Logger
 
 from bridge.errors import BridgeError, Trouble
+from bridge.federation import dane
 from bridge.federation.connect import Unreachable, connect
 from bridge.federation.connection import Connection, Owner
 from bridge.federation.policy import PeerPolicies, PeerPolicy
@@ -79,16 +80,23 @@ class Dial:
         self._external = external
         self._session = session
         self._outcome: Deferred[Connection] | None = None
+        self._running: Deferred[Connection | None] | None = None
         self._connection: Connection | None = None
         """The one that the attempt under way has made."""
 
     def run(self) -> Deferred[Connection | None]:
         """Try one target after the other."""
-        return Deferred.fromCoroutine(self._run())
+        self._running = Deferred.fromCoroutine(self._run())
+        return self._running
+
+    def stop(self) -> None:
+        """Give up; `run` fails with CancelledError."""
+        if self._running is not None:
+            self._running.cancel()
 
     async def _run(self) -> Connection | None:
         policy = self._means.policies.of(self.pair.target)
-        if policy.refused:
+        if policy.refused or not self._means.hosts(self.pair.sender):
             raise BridgeError(Trouble.NOT_ALLOWED, "This gateway does not talk to that server.")
         deadline = self._means.reactor.seconds() + PATIENCE
         for target in (await self._targets(policy))[:TARGETS]:
@@ -145,7 +153,7 @@ class Dial:
             self._means.hosts,
             self._means.limits,
             encryption=policy.encryption,
-            certificate_required=policy.authentication == "certificate",
+            certificate_required=policy.authentication == "certificate" or dane.decides(self.tlsa),
             external=self._external and self._means.contexts.has(self.pair.sender),
             bidirectional=True,
             session=self._session,

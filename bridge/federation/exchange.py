@@ -166,7 +166,7 @@ class Exchange:
         destination = self._destinations.get(domain)
         if destination is not None:
             destination.receive(reply)
-        elif self.remote is not None and local and self._obstacle(domain) is None:
+        elif self.remote is not None and self.serves(local) and self._obstacle(domain) is None:
             self.remote.send(local, domain, reply.to_xml(NS_COMPONENT).encode())
 
 

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 
+from twisted.internet.interfaces import IDelayedCall
+
 from bridge.errors import BridgeError, Trouble
 from bridge.federation.connection import Connection
 from bridge.xmpp.dialback import Pair
+from bridge.xmpp.stream_management import Session
 
 Bounce = Callable[[bytes, BridgeError], None]
 """Answers one stanza, which could not be delivered, to its sender."""
@@ -16,17 +19,41 @@ Bounce = Callable[[bytes, BridgeError], None]
 class Lane:
     """The stanzas of one domain pair, in order, and the connection that carries them, if there is one."""
 
-    __slots__ = ("_bounce", "_bytes", "_waiting", "carrier", "delay", "limit", "pair", "patience")
+    __slots__ = (
+        "_bounce",
+        "_bytes",
+        "_waiting",
+        "carrier",
+        "delay",
+        "is_refused",
+        "is_waiting",
+        "limit",
+        "pair",
+        "patience",
+        "retry",
+        "session",
+        "since",
+    )
 
     def __init__(self, pair: Pair, limit: int, bounce: Bounce) -> None:
         self.pair = pair
         self.limit = limit
         """Bytes that may wait."""
         self.carrier: Connection | None = None
+        self.since = 0.0
+        """When the carrier was found."""
+        self.session: Session | None = None
+        """That of a lost stream, whose fate has to be settled before anything goes out."""
+        self.is_waiting = False
+        """Whether others see to that."""
         self.patience = 0.0
         """Until when a lost connection is dialled again before anything is given up."""
         self.delay = 0.0
         """Seconds before the latest of these attempts."""
+        self.retry: IDelayedCall | None = None
+        """The next of them."""
+        self.is_refused = False
+        """Whether another pair's connection would not do, so that this one gets its own."""
         self._waiting: deque[bytes] = deque()
         self._bytes = 0
         self._bounce = bounce
@@ -70,8 +97,16 @@ class Lane:
         for stanza in waiting:
             self._bounce(stanza, error)
 
+    def stop_retrying(self) -> None:
+        """Make no further attempt by the clock."""
+        if self.retry is not None:
+            self.retry.cancel()
+            self.retry = None
+
 
 def is_full(carrier: Connection, backlog: int) -> bool:
-    """Tell whether a connection should be given nothing more for now."""
-    session = carrier.stream.session
-    return carrier.is_blocked or (session is not None and session.outbox.bytes > backlog)
+    """Tell whether a connection can be given nothing more for now."""
+    stream = carrier.stream
+    if carrier.is_blocked or stream.state != "ready":
+        return True
+    return stream.session is not None and stream.session.outbox.bytes > backlog

@@ -3,28 +3,33 @@
 Each domain pair has a lane. Its carrier is any connection on which the peer takes the pair: one that
 we dialled for it, one dialled for another pair on which it was asked for as well (XEP-0220 §2.6), or
 one that the peer opened for both directions (XEP-0288).
+
+A lane in which something waits has a carrier, or waits for a dial, a peer's decision, the clock (`retry`)
+or the session of a lost stream (`Suspensions`); whichever of these ends calls `_seek`.
 """
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
-from twisted.python.failure import Failure
 
 from bridge.config import FederationLimits
 from bridge.errors import BridgeError, Trouble
 from bridge.federation.arrivals import Arrivals
+from bridge.federation.carriers import Carriers
 from bridge.federation.connection import CLOSE_TIMEOUT, Connection
-from bridge.federation.dial import Dial, Means
+from bridge.federation.dial import Means
+from bridge.federation.dialler import Dialler, stream_of
 from bridge.federation.lane import Bounce, Lane, is_full
 from bridge.federation.questions import Question, Questions
+from bridge.federation.refusals import Refusals
 from bridge.federation.resolver import Target
-from bridge.federation.tls import peer
+from bridge.federation.suspensions import Suspensions
+from bridge.federation.upkeep import look_after, review
 from bridge.xmpp.dialback import Pair, Verdict
 from bridge.xmpp.outgoing import OutgoingStream
 from bridge.xmpp.split import split_stanzas
@@ -33,10 +38,9 @@ from bridge.xmpp.stream_events import (
     Event,
     PairOpened,
     PairRefused,
-    Ready,
     SessionLost,
+    SessionResumed,
     StreamEnded,
-    StreamFailed,
     Verified,
 )
 from bridge.xmpp.stream_management import Session
@@ -51,22 +55,18 @@ PATIENCE = 30.0
 """Seconds for which a server whose connection was lost is dialled again before its stanzas come back."""
 FIRST_DELAY, LONGEST_DELAY = 0.5, 8.0
 """Seconds between such attempts, doubled each time."""
-REFUSAL = 5.0
-"""Seconds for which a server that could not be reached is not dialled again."""
-REFUSALS = 10_000
-"""How many such servers are remembered."""
 ANSWER_TIMEOUT = 60.0
 """Seconds a peer has to say whether it takes a pair."""
-QUIET = 60.0
-"""Seconds of silence on a stream before a sign of life is sent."""
-SILENCE = 150.0
-"""Seconds of silence after which a stream whose peer acknowledges counts as dead."""
 UNUSED = 30.0
 """Seconds after which a stream that nothing was sent on is closed."""
+QUESTIONS = 5_000
+"""Keys of others' that may be asked about at once."""
+LOST = BridgeError(Trouble.REMOTE_TIMEOUT)
+"""What senders are told when a link could not be made or kept."""
 
 
 class Pool:
-    """See the module's docstring; implements `connection.Owner` for the connections that we dial."""
+    """See the module's docstring; implements `dialler.Client`."""
 
     log = Logger()
 
@@ -84,32 +84,20 @@ class Pool:
         self._limits = limits
         self._clock = clock
         self._lanes: dict[Pair, Lane] = {}
-        self._carriers: dict[Pair, Connection] = {}
-        """On which connection a pair may be sent."""
-        self._pairs: dict[Connection, set[Pair]] = {}
-        """The pairs that are, or are asked to be, carried by a connection."""
-        self._connections: dict[str, list[Connection]] = {}
-        """The dialled connections whose streams are ready, by the peer's domain."""
-        self._dials: dict[Pair, Dial] = {}
-        self._dialled: dict[Connection, Dial] = {}
+        self._carriers = Carriers()
+        self._dialler = Dialler(means, arrivals, self)
         self._questions = Questions(clock)
-        self._sessions: dict[Pair, Session] = {}
-        """Sessions of lost connections, to be gone on with."""
-        self._refused: OrderedDict[Pair, tuple[float, BridgeError]] = OrderedDict()
-        self._unsuitable: set[Pair] = set()
-        """Pairs that were refused on a shared connection, and get one of their own."""
-        self._without_certificate: OrderedDict[str, None] = OrderedDict()
-        """Servers that ended the stream when our certificate came."""
-        self._is_held = False
+        self._suspensions = Suspensions(self._lane_of, self.lose_session, clock)
+        self._refusals = Refusals()
+        self._is_stopped = False
         self._on: dict[type, Callable[[Connection, Any], None]] = {
-            Ready: self._ready,
             PairOpened: lambda connection, event: self.adopt(event.pair, connection),
             PairRefused: self._pair_refused,
             Verified: self._questions.answered,
-            Acknowledged: lambda connection, _: self.writable(connection),
-            SessionLost: lambda _, event: self._put_back(event.session),
-            StreamEnded: self._ended,
-            StreamFailed: self._stream_failed,
+            Acknowledged: lambda connection, _: self.acknowledged(connection),
+            SessionResumed: lambda connection, _: self.resumed(connection),
+            SessionLost: lambda _, event: self.lose_session(event.session),
+            StreamEnded: lambda connection, _: self.release(connection, resumable=False),
         }
 
     # ---- stanzas
@@ -117,12 +105,12 @@ class Pool:
     @property
     def connections(self) -> list[Connection]:
         """The connections that we dialled and whose streams are ready."""
-        return [each for same in self._connections.values() for each in same]
+        return self._dialler.ready_for.all()
 
     @property
     def count(self) -> int:
         """How many connections there are, ready or not."""
-        return len(self._dialled)
+        return len(self._dialler.connections)
 
     def apply(self, limits: FederationLimits) -> None:
         """Put other limits in force."""
@@ -150,12 +138,17 @@ class Pool:
         lane = self._lanes.get(pair)
         if lane is not None:
             return lane
-        refused = self._refused.get(pair)
-        if refused is not None and refused[0] > self._clock.seconds():
-            return refused[1]
+        refused = self._refusals.of(pair, self._clock.seconds())
+        if refused is not None:
+            return refused
         if len(self._lanes) >= LANES:
             return BridgeError(Trouble.OVERLOADED)
-        lane = self._lanes[pair] = Lane(pair, self._limits.queue_bytes, self._bounce)
+        return self._lane_of(pair)
+
+    def _lane_of(self, pair: Pair) -> Lane:
+        lane = self._lanes.get(pair)
+        if lane is None:
+            lane = self._lanes[pair] = Lane(pair, self._limits.queue_bytes, self._bounce)
         return lane
 
     def _sent(self, carrier: Connection) -> None:
@@ -163,127 +156,141 @@ class Pool:
         carrier.stream.request_acknowledgement()
         carrier.flush()
 
+    def acknowledged(self, connection: Connection) -> None:
+        """The peer has taken more: go on, and begin counting its failures anew if it has taken all."""
+        connection.answered = self._clock.seconds()
+        session = connection.stream.session
+        if session is not None and not len(session.outbox):
+            for lane in self._lanes_of(connection):
+                lane.patience = 0.0
+        self.writable(connection)
+
     def writable(self, connection: Connection) -> None:
-        """Hand a connection what waits for it."""
-        for pair in tuple(self._pairs.get(connection, ())):
-            lane = self._lanes.get(pair)
-            if lane is not None and lane.carrier is connection:
-                lane.drain(self._limits.backlog_bytes)
-        self._sent(connection)
+        """Hand a connection what waits for it; that an acknowledgement came is no use of it."""
+        lanes = [lane for lane in self._lanes_of(connection) if lane]
+        for lane in lanes:
+            lane.drain(self._limits.backlog_bytes)
+        if lanes:
+            connection.active = self._clock.seconds()
+        connection.stream.request_acknowledgement()
+        connection.flush()
+
+    def _lanes_of(self, connection: Connection) -> list[Lane]:
+        lanes = map(self._lanes.get, self._carriers.pairs(connection))
+        return [lane for lane in lanes if lane is not None and lane.carrier is connection]
 
     # ---- finding a carrier
 
     def _seek(self, lane: Lane) -> None:
-        """Find a connection for a lane that has none, or make one."""
-        pair = lane.pair
-        carrier = self._carriers.get(pair)
-        if carrier is not None:
-            return self._carry(lane, carrier)
-        if pair in self._dials or self._is_requested(pair):
+        """Find a connection for a lane that has none, or make one; without need, forget the lane."""
+        pair, carrier = lane.pair, self._carriers.of(lane.pair)
+        if lane.is_waiting:
             return None
-        for connection in self._connections.get(pair.target, ()):
-            if self._request(pair, connection):
-                return None
+        if lane.session is None and carrier is not None:
+            return None if lane.carrier is carrier else self._carry(lane, carrier)
+        if lane.session is None and not lane:
+            return self._forget(lane)
+        if lane.retry is not None or pair in self._dialler.dials or self._carriers.is_asked(pair):
+            return None
+        if lane.session is not None:
+            return self._dial(pair)
+        if self._is_stopped:
+            return self._give_up(lane, LOST)
+        if any(self._request(pair, connection) for connection in self._dialler.ready_for[pair.target]):
+            return None
         return self._dial(pair)
-
-    def _is_requested(self, pair: Pair) -> bool:
-        return any(
-            pair in self._pairs.get(connection, ()) for connection in self._connections.get(pair.target, ())
-        )
 
     def _request(self, pair: Pair, connection: Connection) -> bool:
         """Ask for the pair on a connection that is there, if it may be asked for."""
-        stream = connection.stream
-        assert isinstance(stream, OutgoingStream)
-        if stream.state != "ready" or pair in self._unsuitable:
+        stream = stream_of(connection)
+        if stream.state != "ready" or self._carriers.is_asked(pair):
             return False
         if stream.pair == pair:
-            self._pairs[connection].add(pair)
             stream.authenticate()
-        elif stream.has_dialback and stream.may_send(stream.pair) and stream.request_pair(pair):
-            self._pairs[connection].add(pair)
-        else:
+        elif not self._may_share(pair, stream) or not stream.request_pair(pair):
             return False
-        connection.since = self._clock.seconds()
-        connection.flush()
+        self._carriers.ask(pair, connection, self._clock.seconds())
+        connection.settle()
         return True
 
-    def adopt(self, pair: Pair, connection: Connection) -> None:
-        """Use a connection for a pair that its peer takes."""
-        self._carriers[pair] = connection
-        self._pairs.setdefault(connection, set()).add(pair)
-        self._refused.pop(pair, None)
-        self._unsuitable.discard(pair)
-        session = self._sessions.pop(pair, None)
-        if session is not None and connection.stream.session is not session:
-            self._put_back(session)
+    def _may_share(self, pair: Pair, stream: OutgoingStream) -> bool:
         lane = self._lanes.get(pair)
-        if lane is not None:
-            self._carry(lane, connection)
+        is_refused = lane is not None and lane.is_refused
+        return stream.has_dialback and stream.may_send(stream.pair) and not is_refused
+
+    def adopt(self, pair: Pair, connection: Connection) -> None:
+        """Use a connection for a pair that its peer takes, if none is used yet."""
+        self._carriers.take(pair, connection)
+        self._refusals.discard(pair)
+        lane = self._lanes.get(pair)
+        if lane is not None and (lane.session is None or lane.session is not connection.stream.session):
+            self._seek(lane)
 
     def _carry(self, lane: Lane, carrier: Connection) -> None:
+        lane.stop_retrying()
         lane.carrier = carrier
-        lane.patience = 0.0
+        lane.since = self._clock.seconds()
+        lane.is_refused = False
         lane.drain(self._limits.backlog_bytes)
         self._sent(carrier)
 
     def _pair_refused(self, connection: Connection, event: PairRefused) -> None:
-        pair, stream = event.pair, connection.stream
-        self._pairs.get(connection, set()).discard(pair)
-        if isinstance(stream, OutgoingStream) and stream.pair != pair:
-            self._unsuitable.add(pair)
-            lane = self._lanes.get(pair)
-            return None if lane is None else self._seek(lane)
+        if not self._carriers.refuse(event.pair, connection):
+            return
+        if event.pair != stream_of(connection).pair:
+            return self._go_alone(event.pair)
         trouble = Trouble.REMOTE_NOT_FOUND if event.condition == "item-not-found" else Trouble.REMOTE_TIMEOUT
-        return self._refuse(pair, BridgeError(trouble, f"That server refuses the link ({event.condition})."))
+        error = BridgeError(trouble, f"That server refuses the link ({event.condition}).")
+        return self._refuse(event.pair, error)
+
+    def _go_alone(self, pair: Pair) -> None:
+        """A pair was not taken on another's connection; it gets one of its own."""
+        lane = self._lanes.get(pair)
+        if lane is not None:
+            lane.is_refused = True
+            self._seek(lane)
 
     # ---- dialling
 
     def _dial(self, pair: Pair) -> None:
-        if len(self._dials) >= DIALS:
+        if len(self._dialler.dials) >= DIALS:
             return self._refuse(pair, BridgeError(Trouble.OVERLOADED))
-        dial = self._dials[pair] = Dial(
-            pair,
-            self._means,
-            self,
-            lambda target: self._share(pair, target),
-            external=pair.target not in self._without_certificate,
-            session=self._sessions.get(pair),
-        )
-        dial.run().addCallbacks(self._reached, self._unreached, (pair,), {}, (pair,))
-        return None
+        lane = self._lanes.get(pair)
+        return self._dialler.dial(pair, None if lane is None or lane.is_waiting else lane.session)
 
-    def _share(self, pair: Pair, target: Target) -> bool:
-        """XEP-0220 §2.6.2: one stream for several domains of a server, if it says that it can."""
-        policy = self._means.policies.of(pair.target)
+    def share(self, pair: Pair, target: Target) -> bool:
+        """XEP-0220 §2.6.2: use one stream for several domains of a server, if it says that it can."""
+        policy, lane = self._means.policies.of(pair.target), self._lanes.get(pair)
         if policy.authentication == "certificate" or self._questions.wait_for(pair):
             return False
-        for connection, dial in self._dialled.items():
-            stream = connection.stream
+        if lane is None or lane.session is not None:
+            return False
+        for connection in self._dialler.ready_at[target]:
+            stream = stream_of(connection)
             if policy.encryption == "required" and not stream.is_secure:
                 continue
-            if dial.target == target and isinstance(stream, OutgoingStream) and stream.has_dialback_errors:
+            if stream.has_dialback_errors:
                 return self._request(pair, connection)
         return False
 
-    def _reached(self, connection: Connection | None, pair: Pair) -> None:
+    def reached(self, pair: Pair, connection: Connection | None) -> None:
         """The dialled stream is ready: ask what waits to be asked, and for the pair if it is wanted."""
-        self._dials.pop(pair, None)
         if connection is None:
             return self._questions.refuse(pair, "remote-server-timeout")
         self._questions.ask_waiting(pair, connection)
+        connection.flush()
         lane = self._lanes.get(pair)
-        if (lane or pair in self._sessions) and not self._request(pair, connection):
-            self._refuse(pair, BridgeError(Trouble.REMOTE_TIMEOUT))
-        connection.settle()
-        return None
+        if lane is None or not self._wants(lane) or self._request(pair, connection):
+            return None
+        return self._refuse(pair, LOST)
 
-    def _unreached(self, failure: Failure, pair: Pair) -> None:
-        self._dials.pop(pair, None)
-        error = failure.value
-        if not isinstance(error, BridgeError):
-            self.log.failure("dialling {remote} failed", failure, remote=pair.target)
-            error = BridgeError(Trouble.REMOTE_TIMEOUT)
+    def _wants(self, lane: Lane) -> bool:
+        if lane.session is not None:
+            return not lane.is_waiting
+        return bool(lane) and lane.carrier is None and not self._carriers.is_asked(lane.pair)
+
+    def unreached(self, pair: Pair, error: BridgeError) -> None:
+        """There is no stream: neither for what waits to be asked nor for the pair."""
         not_found = error.trouble is Trouble.REMOTE_NOT_FOUND
         self._questions.refuse(pair, "remote-server-not-found" if not_found else "remote-connection-failed")
         self._refuse(pair, error)
@@ -291,245 +298,178 @@ class Pool:
     def _refuse(self, pair: Pair, error: BridgeError) -> None:
         """A pair has no stream: try again while a lost one may come back, else answer what waits."""
         lane = self._lanes.get(pair)
-        if lane is None:
+        if lane is None or lane.is_waiting:
             return
-        now = self._clock.seconds()
-        if now < lane.patience:
-            lane.delay = min(LONGEST_DELAY, lane.delay * 2)
-            self._clock.callLater(lane.delay, self._try_again, pair)
+        if lane.session is None and self._carriers.of(pair) is not None:
             return
-        session = self._sessions.pop(pair, None)
-        if session is not None:
-            self._put_back(session)
-        self._lanes.pop(pair, None)
-        self._unsuitable.discard(pair)
-        self._refused[pair] = (now + REFUSAL, error)
-        if len(self._refused) > REFUSALS:
-            self._refused.popitem(last=False)
-        self.log.info(
-            "{local} → {remote}: given up: {error}", local=pair.sender, remote=pair.target, error=error.text
-        )
-        lane.give_up(error)
+        may_pass = not self._is_stopped and error.trouble is not Trouble.NOT_ALLOWED
+        if may_pass and self._clock.seconds() < lane.patience:
+            if lane.retry is None:
+                lane.delay = min(LONGEST_DELAY, lane.delay * 2)
+                lane.retry = self._clock.callLater(lane.delay, self._try_again, lane)
+            return
+        self._give_up(lane, error)
 
-    def _try_again(self, pair: Pair) -> None:
-        lane = self._lanes.get(pair)
-        if lane is not None and lane.carrier is None:
-            self._seek(lane)
+    def _try_again(self, lane: Lane) -> None:
+        lane.retry = None
+        self._seek(lane)
+
+    def _give_up(self, lane: Lane, error: BridgeError) -> None:
+        """Answer what waits, but for that which may go by another connection than the one that was sought."""
+        others = set() if lane.session is None else self._suspensions.put_back(lane.session)
+        lane.patience = 0.0
+        if self._carriers.of(lane.pair) is None:
+            self.log.info(
+                "{local} → {remote}: given up: {error}",
+                local=lane.pair.sender, remote=lane.pair.target, error=error.text,
+            )  # fmt: skip
+            self._refusals.add(lane.pair, error, self._clock.seconds())
+            self._dialler.given_up(lane.pair.target)
+            self._forget(lane)
+            lane.give_up(error)
+            others.discard(lane)
+        for other in others:
+            self._seek(other)
+
+    def _forget(self, lane: Lane) -> None:
+        lane.stop_retrying()
+        if self._lanes.get(lane.pair) is lane:
+            del self._lanes[lane.pair]
 
     # ---- questions about others' keys
 
     def verify(self, pair: Pair, stream_id: str, key: str) -> Deferred[Verdict]:
         """Ask the authority of `pair.sender` about a key; `pair.target` is ours (XEP-0220 §2.1.2)."""
+        if len(self._questions) >= QUESTIONS or self._is_stopped:
+            return succeed(Verdict(False, "resource-constraint"))
         question = Question(pair, stream_id, key)
         answer = self._questions.add(question)
-        for connection in self._connections.get(pair.sender, ()):
+        for connection in self._dialler.ready_for[pair.sender]:
             if self._questions.ask(connection, question):
                 connection.flush()
                 return answer
         self._questions.wait(question)
-        if pair.inverse not in self._dials and len(self._dials) < DIALS - RESERVED:
+        if pair.inverse not in self._dialler.dials and len(self._dialler.dials) < DIALS - RESERVED:
             self._dial(pair.inverse)
-        if pair.inverse not in self._dials:
+        if pair.inverse not in self._dialler.dials:
             self._questions.refuse(pair.inverse, "resource-constraint")
         return answer
 
-    # ---- the life of a connection (`connection.Owner`)
-
-    def opened(self, connection: Connection) -> None:
-        """A target was connected to."""
-        stream = connection.stream
-        assert isinstance(stream, OutgoingStream)
-        dial = self._dials[stream.pair]
-        dial.connected(connection)
-        self._dialled[connection] = dial
-        self._pairs[connection] = set()
-        if dial.target is not None and dial.target.direct_tls:
-            connection.start_tls()
-        else:
-            stream.start()
-
-    def tls(self, connection: Connection) -> Any:
-        """Show the local domain's certificate, and name the server that is wanted."""
-        target = self._dialled[connection].target
-        direct = target is not None and target.direct_tls
-        stream = connection.stream
-        return self._means.contexts.client(stream.local, stream.remote, direct=direct)
-
-    def secured(self, connection: Connection) -> None:
-        """Judge the peer's certificate, then go on."""
-        dial, remote = self._dialled[connection], connection.stream.remote
-        host = "" if dial.target is None else dial.target.host
-        judged = self._means.verifier.problem(peer(connection.transport), remote, dial.tlsa, host)
-        judged.addCallback(self._judged, connection)
-
-    def _judged(self, problem: str, connection: Connection) -> None:
-        stream = connection.stream
-        assert isinstance(stream, OutgoingStream)
-        if connection.is_gone:
-            return
-        fresh = stream.state == "idle"
-        stream.tls_started(problem)
-        if fresh:
-            stream.start()
-        connection.settle()
-
     def happened(self, connection: Connection, event: Event) -> None:
-        """Deal with an event of a stream."""
-        if not self._arrivals.take(connection, event):
-            action = self._on.get(type(event))
-            if action is not None:
-                action(connection, event)
+        """Deal with an event of a stream that we dialled."""
+        action = self._on.get(type(event))
+        if action is not None:
+            action(connection, event)
 
-    def _ready(self, connection: Connection, _: Ready) -> None:
-        self._connections.setdefault(connection.stream.remote, []).append(connection)
-        connection.hold(self._is_held)
-        self._dialled[connection].ready(connection)
+    # ---- lost connections, and their sessions
 
-    def received(self, connection: Connection, size: int, stanzas: int) -> float:
-        """Count what came in."""
-        return self._arrivals.count(connection, size, stanzas)
+    def release(self, connection: Connection, *, resumable: bool) -> None:
+        """Use a connection no more; what it did not deliver waits for its session, or goes another way."""
+        self._dialler.unlist(connection)
+        self._questions.lost(connection)
+        carried, asked = self._carriers.lose(connection)
+        lanes = {lane for pair in carried if (lane := self._lanes.get(pair)) is not None}
+        session, connection.stream.session = connection.stream.session, None
+        if session is not None:
+            if resumable and session.id and not self._is_stopped:
+                lanes |= self._suspend(session, connection, carried)
+            else:
+                lanes |= self._suspensions.put_back(session)
+        for lane in lanes:
+            self._go_on(lane, connection)
+        for pair in asked:
+            self._undecided(pair, connection)
 
-    def _ended(self, connection: Connection, _: StreamEnded) -> None:
-        """XEP-0198 §5: a stream that was closed properly is not resumed."""
+    def _suspend(self, session: Session, connection: Connection, carried: frozenset[Pair]) -> set[Lane]:
+        """Have a session wait for its stream to come back, if it is worth it; returns the lanes concerned."""
+        stream = connection.stream
+        if not isinstance(stream, OutgoingStream):
+            return self._suspensions.begin(session, None)
+        lane = self._lanes.get(stream.pair)
+        if stream.pair not in carried or (lane is not None and lane.session is not None):
+            return self._suspensions.put_back(session)
+        if len(session.outbox) or stream.is_bidirectional:
+            return self._suspensions.begin(session, stream.pair)
+        return set()
+
+    def resumed(self, connection: Connection) -> None:
+        """The session of a lost stream goes on, on this connection."""
         session = connection.stream.session
         if session is not None:
-            session.id = ""
-        self._release(connection)
+            for lane in self._suspensions.end(session):
+                self._seek(lane)
 
-    def _stream_failed(self, connection: Connection, event: StreamFailed) -> None:
-        stream = connection.stream
-        self.log.info(
-            "{local} → {remote}: the stream ended: {condition} {text}",
-            local=stream.local, remote=stream.remote, condition=event.condition, text=event.text,
-        )  # fmt: skip
-        dial = self._dialled.get(connection)
-        if dial is not None:
-            dial.lost(connection, f"{event.condition} {event.text}".strip())
-        self._release(connection)
+    def lose_session(self, session: Session) -> None:
+        """Nobody will go on with it; its lanes do."""
+        for lane in self._suspensions.put_back(session):
+            self._seek(lane)
 
-    def closed(self, connection: Connection, reason: str) -> None:
-        """A connection is gone."""
-        dial = self._dialled.pop(connection, None)
-        if dial is not None:
-            dial.lost(connection, reason)
-        self._release(connection)
+    def _go_on(self, lane: Lane, lost: Connection) -> None:
+        """A lane's carrier was lost: look for another at once, unless that is where we have just been."""
+        now = self._clock.seconds()
+        if lane.carrier is lost:
+            lane.carrier = None
+        if lane.patience and now - lane.since <= PATIENCE:
+            return self._seek(lane) if self._carriers.of(lane.pair) else self._refuse(lane.pair, LOST)
+        lane.patience = now + PATIENCE
+        lane.delay = FIRST_DELAY
+        return self._seek(lane)
 
-    def release(self, connection: Connection) -> None:
-        """Use a connection no more; what it did not deliver looks for another way."""
-        self._release(connection)
-
-    def _release(self, connection: Connection) -> None:
-        stream = connection.stream
-        same = self._connections.get(stream.remote, [])
-        if connection in same:
-            same.remove(connection)
-            if not same:
-                del self._connections[stream.remote]
-        self._questions.lost(connection)
-        pairs = self._pairs.pop(connection, set())
-        carried = {pair for pair in pairs if self._carriers.get(pair) is connection}
-        for pair in carried:
-            del self._carriers[pair]
-        self._keep_session(connection)
-        for pair in pairs:
-            self._abandoned(pair, connection, pair in carried)
-
-    def _keep_session(self, connection: Connection) -> None:
-        stream, session = connection.stream, connection.stream.session
-        if session is None:
-            return
-        stream.session = None
-        if not isinstance(stream, OutgoingStream) or not session.id:
-            return self._put_back(session)
-        if len(session.outbox) or stream.is_bidirectional:
-            self._lane(stream.pair)
-            self._sessions[stream.pair] = session
-        return None
-
-    def _put_back(self, session: Session) -> None:
-        """Let what the peer did not acknowledge go by another stream, before anything else."""
-        for lane, stanza in reversed(session.outbox.take()):
-            if isinstance(lane, Lane):
-                current = self._lanes.setdefault(lane.pair, lane)
-                current.put_back(stanza)
-
-    def _abandoned(self, pair: Pair, connection: Connection, was_carried: bool) -> None:
-        """A pair has lost its connection, or the one that it was asked for on."""
-        lane = self._lanes.get(pair)
+    def _undecided(self, pair: Pair, connection: Connection) -> None:
+        """The connection on which a pair was asked for is lost."""
+        lane, stream = self._lanes.get(pair), stream_of(connection)
         if lane is None:
             return
-        lane.carrier = None
-        if not lane and pair not in self._sessions:
-            del self._lanes[pair]
-            return
-        stream = connection.stream
-        if was_carried:
-            lane.patience = self._clock.seconds() + PATIENCE
-            lane.delay = FIRST_DELAY
-            self._seek(lane)
-        elif self._may_do_without_certificate(stream):
-            self._without_certificate[pair.target] = None
-            if len(self._without_certificate) > REFUSALS:
-                self._without_certificate.popitem(last=False)
+        if pair != stream.pair or self._dialler.may_go_bare(stream):
             self._seek(lane)
         else:
-            self._refuse(pair, BridgeError(Trouble.REMOTE_TIMEOUT))
-
-    def _may_do_without_certificate(self, stream: Any) -> bool:
-        """COMPAT ejabberd: some certificates make it drop the stream in mid-EXTERNAL; dialback is left."""
-        return (
-            isinstance(stream, OutgoingStream)
-            and stream.tried_external
-            and stream.remote not in self._without_certificate
-        )
+            self._refuse(pair, LOST)
 
     # ---- time
 
     def watch(self) -> None:
         """End what takes too long or is not used; called every second or so."""
         now = self._clock.seconds()
-        for connection in list(self._dialled):
-            self._watch(connection, now)
+        for connection in self._dialler.connections:
+            connection.guarded(self._watch, connection, now)
 
     def _watch(self, connection: Connection, now: float) -> None:
-        stream = connection.stream
         if connection.closing is not None:
             if now - connection.closing > CLOSE_TIMEOUT:
                 connection.abort()
-        elif stream.state == "ready":
-            self._questions.expire(connection)
-            pairs = self._pairs.get(connection, set())
-            carries = any(self._carriers.get(pair) is connection for pair in pairs)
-            if not carries and pairs and now - connection.since > ANSWER_TIMEOUT:
-                connection.fail("connection-timeout")
-            elif now - connection.active > (self._limits.idle_seconds if carries else UNUSED):
-                if not self._questions.asked(connection):
-                    self._retire(connection)
-            else:
-                look_after(connection, now)
+            return
+        self._questions.expire(connection)
+        for pair in self._carriers.late(connection, now - ANSWER_TIMEOUT):
+            if pair == stream_of(connection).pair:
+                return connection.fail("connection-timeout")
+            self._carriers.refuse(pair, connection)
+            self._go_alone(pair)
+        limit = self._limits.idle_seconds if self._carriers.carries(connection) else UNUSED
+        if now - connection.active <= limit:
+            look_after(connection, now)
+        elif not self._questions.asked(connection) and not self._carriers.late(connection, now):
+            connection.close()
 
-    def _retire(self, connection: Connection) -> None:
-        self._release(connection)
-        connection.close()
+    def review(self) -> None:
+        """End the streams that a new configuration does not allow."""
+        for connection in self._dialler.connections:
+            connection.guarded(review, connection, self._means, connection.stream.state == "ready")
 
     def hold(self, is_held: bool) -> None:
         """Read nothing more from anybody for now, or again."""
-        self._is_held = is_held
-        for connection in self.connections:
-            connection.hold(is_held)
+        self._dialler.hold(is_held)
 
     def stop(self) -> None:
-        """Close all streams."""
-        for connection in list(self._dialled):
-            connection.close()
+        """Close all streams, and dial no more; what waits is answered."""
+        self._is_stopped = True
+        self._dialler.stop()
+        for session in self._suspensions.sessions():
+            self.lose_session(session)
+        for lane in list(self._lanes.values()):
+            if lane.carrier is None:
+                self._give_up(lane, LOST)
 
-
-def look_after(connection: Connection, now: float) -> None:
-    """Keep a connection alive, and find a dead one (RFC 6120 §4.6)."""
-    silence = now - connection.heard
-    if connection.stream.awaits_acknowledgement and silence > SILENCE:
-        connection.abort()
-    elif silence > QUIET and now - connection.poked > QUIET:
-        connection.poked = now
-        connection.stream.probe()
-        connection.flush()
+    def abort(self) -> None:
+        """Cut what is left."""
+        for connection in self._dialler.connections:
+            connection.abort()

@@ -33,6 +33,9 @@ class Questions:
         self._asked: dict[Connection, dict[tuple[Pair, str], float]] = {}
         """When it was asked what on a connection."""
 
+    def __len__(self) -> int:
+        return len(self._answers)
+
     def add(self, question: Question) -> Deferred[Verdict]:
         """Open a question, which must not be open; its answer comes after `ask`, `refuse` or `lost`."""
         answer = self._answers[question.pair, question.stream_id] = Deferred()

@@ -109,18 +109,22 @@ class Federation(Service):
     async def _part(self, deadline: float) -> None:
         while (self._acceptor.count or self._pool.count) and self._reactor.seconds() < deadline:
             await deferLater(self._reactor, CLOSE_INTERVAL)
+        self._acceptor.abort()
+        self._pool.abort()
 
     def _hosts(self, domain: str) -> bool:
         return domain in self._domains
 
     def reload(self, config: FederationConfig, domains: frozenset[str]) -> None:
-        """Put in force what needs no restart; established streams go on."""
+        """Put in force what needs no restart; established streams go on, unless they are forbidden now."""
         self._config, self._domains = config, domains
         self._guard.apply(config.limits)
         self._policies.apply(config)
         self._pool.apply(config.limits)
         self._acceptor.apply(config.limits)
         self._contexts.reload(config)
+        self._acceptor.review()
+        self._pool.review()
 
     def _watch(self) -> None:
         self._pool.watch()

@@ -79,6 +79,10 @@ class IncomingStream(ServerStream):
         self._is_greeted = False
         self._requested: set[Pair] = set()
         """Pairs that wait for our answer."""
+        self._is_used = False
+        """Whether the peer counts what we send, or has shown by a stanza that it does without."""
+        self._unopened: list[Pair] = []
+        """Pairs for whose stanzas it is too early as yet."""
         self._tries = 0
         self._claimed = ""
         """The domain that the peer's latest header names."""
@@ -119,13 +123,15 @@ class IncomingStream(ServerStream):
             if self.is_bidirectional:
                 self._open(pair.inverse)
 
-    def resume(self, session: Session, handled: int) -> None:
-        """Go on with a session that is this peer's; see `ResumeRequested`."""
-        if not session.outbox.acknowledge(handled):
-            return self.refuse_resume(session)
-        self.session = session
+    def resume(self, session: Session, handled: int) -> bool:
+        """Go on with a session that is this peer's (`ResumeRequested`); False if that cannot be."""
+        if not self._may_continue(session) or not session.outbox.acknowledge(handled):
+            self.refuse_resume(session)
+            return False
         self._out.append(sm.resumed(session))
-        return self._resend()
+        self._use()
+        self._continue(session)
+        return True
 
     def refuse_resume(self, session: Session | None) -> None:
         """Say that there is no such session, or that it is over (XEP-0198 §5)."""
@@ -205,13 +211,14 @@ class IncomingStream(ServerStream):
     # TLS and SASL
 
     def _starttls(self, _: Element) -> None:
-        if not self._may_start_tls():
+        if not self._may_start_tls() or self.is_authenticated:
             self._out.append(f"<failure xmlns='{NS_TLS}'/>".encode() + END)
             return self.receive_eof()
         self._out.append(f"<proceed xmlns='{NS_TLS}'/>".encode())
         self.state = "starting_tls"
         self.forget()
         self._requested.clear()
+        self._unopened.clear()
         self._restart()
         return self._events.append(StartTls())
 
@@ -281,15 +288,36 @@ class IncomingStream(ServerStream):
             self.is_bidirectional = True
             self._read_limits(element)
 
+    def _open(self, pair: Pair) -> None:
+        """XEP-0198 §4: what we send counts from the peer's wish on; what went before it could be lost."""
+        if self._is_used:
+            super()._open(pair)
+        else:
+            self._unopened.append(pair)
+
+    def _use(self) -> None:
+        self._is_used = True
+        unopened, self._unopened = self._unopened, []
+        for pair in unopened:
+            super()._open(pair)
+
+    def _admit(self, sender: str, target: str) -> bool:
+        is_admitted = super()._admit(sender, target)
+        if is_admitted and not self._is_used:
+            self._use()
+        return is_admitted
+
     # stream management
 
     def _enable(self, element: Element) -> None:
         if self.session is not None or not self.is_authenticated:
             return self._out.append(sm.failed("unexpected-request"))
-        self.session = Session()
-        self.session.id = self._new_id()
-        self._out.append(sm.enabled(self.session.id, SESSION_SECONDS))
-        return self._events.append(SessionOpened(self.session))
+        session = self._new_session()
+        if sm.is_true(element.get("resume")):
+            session.id = self._new_id()
+            self._events.append(SessionOpened(session))
+        self._out.append(sm.enabled(session.id, SESSION_SECONDS))
+        return self._use()
 
     def _resume_request(self, element: Element) -> None:
         handled = sm.read_handled(element)

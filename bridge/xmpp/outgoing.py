@@ -20,7 +20,7 @@ from bridge.xmpp.server_stream import (
     ServerStream,
     State,
 )
-from bridge.xmpp.stream_events import PairRefused, Ready, SessionLost, SessionResumed, StartTls
+from bridge.xmpp.stream_events import PairRefused, Ready, SessionLost, StartTls
 from bridge.xmpp.stream_management import NS_SM, Session
 from bridge.xmpp.xml import Limits
 
@@ -185,7 +185,7 @@ class OutgoingStream(ServerStream):
 
     def _manage(self) -> None:
         former, self._former = self._former, None
-        if former is not None and former.id and self._offers("sm", NS_SM):
+        if former is not None and former.id and self._offers("sm", NS_SM) and self._may_continue(former):
             self._resuming = True
             self._former = former
             self._out.append(sm.resume(former))
@@ -193,7 +193,7 @@ class OutgoingStream(ServerStream):
         if former is not None:
             self._events.append(SessionLost(former))
         if self._offers("sm", NS_SM):
-            self.session = Session()
+            self._new_session()
             self._out.append(sm.enable())
 
     def _enabled(self, element: Element) -> None:
@@ -210,11 +210,10 @@ class OutgoingStream(ServerStream):
             return
         if handled is None or not self._former.outbox.acknowledge(handled):
             return self.fail("undefined-condition", "more was acknowledged than sent")
-        self.session = self._former
-        self._resuming, self._former = False, None
-        self._resend()
-        self._events.append(SessionResumed())
+        former, self._former, self._resuming = self._former, None, False
+        self.session = former
         self._open_waiting()
+        self._continue(former)
 
     def _failed(self, element: Element) -> None:
         """XEP-0198 §5: the session is over, but for what the peer had handled; or it was never granted."""

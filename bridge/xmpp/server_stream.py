@@ -7,6 +7,7 @@ stream begins. What happens is a table, (state, input) → action; what has no r
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Mapping
 from typing import ClassVar, Literal
 
@@ -23,6 +24,7 @@ from bridge.xmpp.stream_events import (
     Event,
     PairOpened,
     PairRefused,
+    SessionResumed,
     StreamEnded,
     StreamFailed,
     TooLarge,
@@ -94,7 +96,7 @@ class ServerStream:
         self._hosts = hosts
         self._limits = limits
         self._parser = StreamParser(limits)
-        self._later: list[XmlEvent] = []
+        self._later: deque[XmlEvent] = deque()
         """What was read and not yet taken: nothing, but while an answer of the shell is awaited."""
         self._unreadable = ""
         self._events: list[Event] = []
@@ -174,6 +176,7 @@ class ServerStream:
             return
         if self.state not in ("idle", "starting_tls", "closing"):
             self._before_error()
+            self._say_handled()
             self._out.append(stream_error(condition, text))
         self._end(StreamFailed(condition, text, by_peer=False))
 
@@ -188,9 +191,20 @@ class ServerStream:
             self._unreadable = error.condition
         self._go_on()
 
+    def domains(self) -> tuple[set[str], set[str]]:
+        """Return the domains that the stream is about, proven or not: ours, and the peer's."""
+        sent = self._opened | {pair.inverse for pair in self._admitted}
+        ours = {self.local, *(pair.sender for pair in sent)}
+        theirs = {self.remote, *self._certified, *(pair.target for pair in sent)}
+        return ours - {""}, theirs - {""}
+
+    def check_again(self) -> None:
+        """Forget which addresses were found good: what is ours has changed."""
+        self._spellings.clear()
+
     def receive_eof(self) -> None:
-        """Learn that the connection is gone."""
-        if self.state == "closing":
+        """Learn that the connection is gone; what is not acknowledged makes even a farewell a failure."""
+        if self.state == "closing" and not (self.session is not None and len(self.session.outbox)):
             self._end(StreamEnded())
         elif self.state != "closed":
             self._end(StreamFailed("", "the connection was lost", by_peer=True))
@@ -222,7 +236,7 @@ class ServerStream:
     def _go_on(self) -> None:
         """Take what was read, in order, as far as that is possible now."""
         while self._later and self.state not in ("awaiting_greeting", "closed"):
-            kind, element = _classify(self._later.pop(0))
+            kind, element = _classify(self._later.popleft())
             if kind in RESTARTS and (self._later or self._unreadable or self._parser.trailing):
                 return self.fail("policy-violation", "nothing may follow before the stream is restarted")
             action = self.table.get((self.state, kind))
@@ -263,7 +277,7 @@ class ServerStream:
         self._events.append(normalise(stanza))
 
     def _admit(self, sender: str, target: str) -> bool:
-        """RFC 6120 §8.1.1.2, §8.1.2.2: both addresses are there, and the sender's domain is proven."""
+        """RFC 6120 §8.1.1.2, §8.1.2.2: both addresses are there, one is ours and the other proven."""
         try:
             pair = Pair(Jid.parse(sender).domain, Jid.parse(target).domain)
         except JidError:
@@ -271,6 +285,9 @@ class ServerStream:
             return False
         if pair not in self._admitted and pair.sender not in self._certified:
             self.fail("invalid-from")
+            return False
+        if not self._hosts(pair.target):
+            self.fail("host-unknown")
             return False
         if len(self._spellings) >= ADDRESS_LIMIT:
             self._spellings.clear()
@@ -283,6 +300,15 @@ class ServerStream:
         self._stanza(stanza)
         if self.state != "closed":
             self._events[before:] = [TooLarge(stanza)]
+
+    def _late_stanza(self, stanza: Element) -> None:
+        """What comes after the last acknowledgement is sent again; else this is the only time."""
+        if self.session is None:
+            self._stanza(stanza)
+
+    def _late_oversized(self, stanza: Element) -> None:
+        if self.session is None:
+            self._oversized(stanza)
 
     def _open(self, pair: Pair) -> None:
         self._opened.add(pair)
@@ -338,11 +364,31 @@ class ServerStream:
         else:
             self.fail("undefined-condition", "more was acknowledged than sent")
 
-    def _resend(self) -> None:
-        """XEP-0198 §5: what the peer did not get over the former stream comes first on this one."""
-        assert self.session is not None
-        self._out.extend(stanza for _, stanza in self.session.outbox.pending())
+    def _new_session(self) -> Session:
+        session = self.session = Session()
+        session.is_secure = self.is_secure
+        self._give_pairs(session)
+        return session
+
+    def _give_pairs(self, session: Session) -> None:
+        session.opened, session.admitted = self._opened, self._admitted
+        session.certified = self._certified
+
+    def _may_continue(self, session: Session) -> bool:
+        return self.is_secure or not session.is_secure
+
+    def _continue(self, session: Session) -> None:
+        """XEP-0198 §5: all that the former stream carried goes on here, first what the peer did not get."""
+        self.session = session
+        self._out.extend(stanza for _, stanza in session.outbox.pending())
         self.request_acknowledgement()
+        self._certified |= session.certified
+        self._admitted |= session.admitted
+        opened = session.opened - self._opened
+        self._give_pairs(session)
+        for pair in opened:
+            self._open(pair)
+        self._events.append(SessionResumed())
 
     # ends
 
@@ -365,10 +411,13 @@ class ServerStream:
         self._out.append(END)
         self._end(StreamFailed(condition, text, by_peer=True))
 
-    def _say_goodbye(self) -> None:
+    def _say_handled(self) -> None:
         """XEP-0198 §5: the last acknowledgement spares the peer from sending again."""
         if self.session is not None and self.state == "ready":
             self._out.append(sm.acknowledgement(self.session.handled))
+
+    def _say_goodbye(self) -> None:
+        self._say_handled()
         self._out.append(END)
 
     def _closing_tag(self, _: Element) -> None:
@@ -393,8 +442,8 @@ SHARED: dict[tuple[State, Input], str] = {
     ("ready", "request"): "_acknowledgement_request",
     ("ready", "acknowledgement"): "_acknowledgement",
     ("ready", "other"): "_unsupported",
-    ("closing", "stanza"): "_stanza",
-    ("closing", "oversized"): "_oversized",
+    ("closing", "stanza"): "_late_stanza",
+    ("closing", "oversized"): "_late_oversized",
     ("closing", "request"): "_acknowledgement_request",
     ("closing", "acknowledgement"): "_acknowledgement",
     ("closing", "error"): "_too_late",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 
+from bridge.xmpp.dialback import Pair
 from bridge.xmpp.element import Element
 from bridge.xmpp.stanza import NS_STANZA_ERRORS
 
@@ -53,7 +54,10 @@ class Outbox:
 
 
 class Session:
-    """What outlives a stream that is resumable; the two counters are separate (XEP-0198 §5)."""
+    """What outlives a stream that is resumable; the two counters are separate (XEP-0198 §5).
+
+    The pairs belong to it as well: stanzas of all of them may have to be sent again.
+    """
 
     def __init__(self) -> None:
         self.id = ""
@@ -61,6 +65,14 @@ class Session:
         self.handled = 0
         """Stanzas of the peer that we have taken."""
         self.outbox = Outbox()
+        self.is_secure = False
+        """Whether its stanzas went under TLS; they do not go without it then."""
+        self.opened: set[Pair] = set()
+        """Pairs that the peer takes."""
+        self.admitted: set[Pair] = set()
+        """Pairs of the peer's that we take."""
+        self.certified: set[str] = set()
+        """Domains that the peer's certificate has proven."""
 
     def take(self) -> None:
         """Count a stanza of the peer."""
@@ -73,8 +85,9 @@ def enable() -> bytes:
 
 
 def enabled(ident: str, maximum: float) -> bytes:
-    """Grant it; `maximum` is how many seconds a session is kept for its stream to come back."""
-    return f"<enabled xmlns='{NS_SM}' id='{ident}' resume='true' max='{maximum:.0f}'/>".encode()
+    """Grant it; `maximum` is how many seconds a session is kept, "" as its name means it is not."""
+    resumable = f" id='{ident}' resume='true' max='{maximum:.0f}'" if ident else ""
+    return f"<enabled xmlns='{NS_SM}'{resumable}/>".encode()
 
 
 def resume(session: Session) -> bytes:

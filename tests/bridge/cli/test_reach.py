@@ -13,9 +13,10 @@ from twisted.names import dns
 from twisted.python.failure import Failure
 
 from bridge.cli.reach import Reach
-from bridge.config import DomainPattern, FederationConfig, PeerConfig, Secret, ServerAddress
+from bridge.config import DomainPattern, Encryption, FederationConfig, PeerConfig, Secret, ServerAddress
 from bridge.federation.dial import NEGOTIATION_TIMEOUT
 from bridge.federation.dns import Answer
+from bridge.federation.resolver import TLSA
 from tests.bridge.federation.sockets import Socket
 
 OURS, REMOTE = "irc.example.org", "example.net"
@@ -168,6 +169,23 @@ def test_server_without_tls_is_left_where_encryption_is_required() -> None:
     socket.lose()
     assert probe.outcome == [False]
     assert "stream: ended by us: policy-violation TLS is required" in probe.steps
+
+
+@pytest.mark.spec("RFC 7673 §3.4")
+@pytest.mark.parametrize(("data", "encryption"), [(32, "optional"), (31, "optional"), (32, "never")])
+def test_signed_dns_that_names_a_certificate_requires_it(data: int, encryption: Encryption) -> None:
+    """Dialback does not replace it, unless nobody understands the record or no TLS is wanted at all."""
+    answers = {question: Answer(records=answer.records, secure=True) for question, answer in DNS.items()}
+    tlsa = Answer(records=(dns.UnknownRecord(b"\3\1\1" + bytes(data)),), secure=True)
+    answers["_5269._tcp.xmpp.example.net", TLSA] = tlsa
+    probe = Probe(FederationConfig(encryption=encryption), answers)
+    socket = probe.connect()
+    probe.say(socket, HEADER + FEATURES)
+    required = (data, encryption) == (32, "optional")
+    assert (
+        "stream: ended by us: policy-violation a valid certificate is required" in probe.steps
+    ) is required
+    assert (b"<db:result " in socket.value()) is not required
 
 
 def test_server_that_says_nothing_is_given_up() -> None:

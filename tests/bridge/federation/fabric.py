@@ -103,6 +103,10 @@ class Transport:
             self.secured = True
             self.protocol.handshakeCompleted()
             return True
+        if self.inbox and self.tls and not self.other.tls:
+            self.inbox.clear()  # that is no handshake
+            self._end(ConnectionLost())
+            return True
         if self.inbox and not self.is_paused and self.tls == self.secured:
             data = b"".join(self.inbox)
             self.inbox.clear()
@@ -140,13 +144,13 @@ class Network:
         """Play `bridge.federation.connect.connect`."""
         server = next((each for each in self.servers.values() if each.name == target.host), None)
         if server is None or not server.is_up:
-            return fail(Unreachable(string="the server refuses connections"))
+            return fail(Unreachable("the server refuses connections"))
         near, far = Transport(self, resolver.name), Transport(self, server.name)
         near.other, far.other = far, near
         far.protocol = server.acceptor.buildProtocol(SimpleNamespace(host=near.address))
         near.protocol = factory.buildProtocol(None)
         if far.protocol is None:
-            return fail(Unreachable(string="the server refuses connections"))
+            return fail(Unreachable("the server refuses connections"))
         self.dialled.append((near.address, far.address))
         self.transports += [near, far]
         for end in (far, near):
@@ -293,6 +297,6 @@ def played(monkeypatch: pytest.MonkeyPatch) -> Network:
     """Return an empty network on which `connect` and certificates are played."""
     network = Network()
     monkeypatch.setattr("bridge.federation.dial.connect", network.connect)
-    for module in ("pool", "acceptor"):
+    for module in ("dialler", "acceptor"):
         monkeypatch.setattr(f"bridge.federation.{module}.peer", lambda transport: transport)
     return network

@@ -6,6 +6,8 @@ from types import SimpleNamespace
 
 import pytest
 from twisted.internet.defer import Deferred
+from twisted.internet.error import ConnectionLost
+from twisted.python.failure import Failure
 
 from bridge.config import FederationConfig, FederationLimits, PeerConfig
 from bridge.federation import connection as connections
@@ -272,3 +274,63 @@ def test_certificate_after_dialback_gives_nothing_more(network: Network) -> None
     assert b"type='valid'" in mallory.dialback("mallory.example")
     answer = mallory.say("<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='EXTERNAL'>=</auth>")
     assert b"not-authorized" in answer
+
+
+# sessions
+
+
+def connected(network: Network) -> tuple[Server, Server]:
+    """A server that has sent something to another, which has acknowledged it."""
+    capulet, montague = network.server("capulet.example"), network.server("montague.example")
+    capulet.send(JULIET, ROMEO, "1")
+    network.pass_time(2)
+    return capulet, montague
+
+
+def put(server: Server, sender: str, to: str, body: str) -> None:
+    """Send without the other side's reading it yet."""
+    stanza = f"<message from='{sender}' to='{to}' id='{body}'><body>{body}</body></message>"
+    server.pool.send(server.name, to.partition("/")[0].rpartition("@")[2], stanza.encode())
+    server.network.clock.advance(0)
+
+
+def test_session_is_taken_over_while_its_former_stream_seems_alive(network: Network) -> None:
+    """Only one side has noticed yet that the connection is broken."""
+    capulet, montague = connected(network)
+    (near,) = [transport for transport in network.live() if transport.address == "capulet.example"]
+    put(capulet, JULIET, ROMEO, "2")
+    near.other.inbox.clear()
+    near.is_lost = True
+    near.protocol.connectionLost(Failure(ConnectionLost()))
+    network.pass_time(3)
+    montague.send(ROMEO, JULIET, "answer")
+    assert (montague.bodies(), capulet.bodies()) == (["1", "2"], ["answer"])
+    assert montague.acceptor.count == 1
+
+
+def test_session_that_is_over_still_tells_what_was_taken(network: Network) -> None:
+    """The farewell was heard, its answer was not: nothing is sent twice."""
+    capulet, montague = connected(network)
+    put(capulet, JULIET, ROMEO, "2")
+    (connection,) = capulet.pool.connections
+    connection.close()
+    (near,) = [transport for transport in network.live() if transport.address == "capulet.example"]
+    near.other.turn()
+    assert montague.bodies() == ["1", "2"]
+    near.inbox.clear()
+    network.cut()
+    network.pass_time(5)
+    capulet.send(JULIET, ROMEO, "3")
+    assert montague.bodies() == ["1", "2", "3"]
+
+
+def test_session_is_not_gone_on_with_by_another(network: Network) -> None:
+    """Its name is no proof."""
+    _, montague = connected(network)
+    certified(network)
+    (session,) = montague.acceptor._sessions
+    mallory = Stranger(montague)
+    mallory.secure("mallory.example")
+    assert b"type='valid'" in mallory.dialback("mallory.example")
+    assert b"item-not-found" in mallory.say(f"<sm:resume previd='{session}' h='0'/>")
+    assert montague.acceptor.count == 2

@@ -162,3 +162,14 @@ def test_what_is_sent_in_one_turn_leaves_together(scene: Scene) -> None:
         scene.connection.flush()
     scene.clock.advance(0)
     assert scene.far.inbox == [b"   "]
+
+
+def test_fault_in_what_an_event_causes_cuts_the_connection(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What came with it is dealt with, and the owner learns that the connection is gone."""
+    monkeypatch.setattr(scene.owner, "happened", lambda connection, event: 1 / 0)
+    scene.near.protocol.dataReceived(header())
+    assert scene.near.ended is not None
+    scene.near.turn()
+    assert scene.owner.told[-1] == "closed"

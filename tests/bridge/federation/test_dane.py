@@ -7,7 +7,17 @@ from hashlib import sha256, sha512
 import pytest
 
 from bridge.federation.certificate import Authorities, PeerCertificate
-from bridge.federation.dane import CERTIFICATE, FULL, MISMATCH, PUBLIC_KEY, SHA_256, SHA_512, Usage, problem
+from bridge.federation.dane import (
+    CERTIFICATE,
+    FULL,
+    MISMATCH,
+    PUBLIC_KEY,
+    SHA_256,
+    SHA_512,
+    Usage,
+    decides,
+    problem,
+)
 from bridge.federation.resolver import Tlsa
 from bridge.federation.x509 import Certificate, read
 
@@ -134,6 +144,15 @@ def test_name_of_the_host_is_enough(authorities: Authorities, usage: Usage):
     assert judged(authorities, (own, ROOT), record(usage, own if usage == Usage.PKIX_EE else ROOT)) == ""
 
 
+@pytest.mark.spec("RFC 7673 §6")
+def test_authority_that_only_dns_knows_may_vouch_for_the_host(authorities: Authorities):
+    """A hoster's own authority, for customers' domains that are nowhere in its certificates."""
+    anchor = record(Usage.DANE_TA, STRANGER)
+    assert judged(authorities, (STRANGER.issue(dns(HOST)), STRANGER), anchor) == ""
+    neighbour = STRANGER.issue(dns("neighbour.host.test"))
+    assert judged(authorities, (neighbour, STRANGER), anchor) == "issued for neighbour.host.test"
+
+
 def test_host_that_no_signed_record_names_does_not_count(authorities: Authorities):
     """Only the domain does."""
     own = ROOT.issue(dns(HOST))
@@ -157,6 +176,8 @@ def test_host_that_no_signed_record_names_does_not_count(authorities: Authoritie
 def test_record_not_understood_does_not_matter(authorities: Authorities, unusable: Tlsa):
     """Alone, it is as if there were none; beside others, they count."""
     assert judged(authorities, (SELF_SIGNED,), unusable) is None
+    assert not decides([unusable])
+    assert decides([unusable, record(Usage.DANE_EE, OTHER)])
     assert judged(authorities, (SELF_SIGNED,), unusable, record(Usage.DANE_EE, SELF_SIGNED)) == ""
     assert judged(authorities, (SELF_SIGNED,), unusable, record(Usage.DANE_EE, OTHER)) == MISMATCH
 

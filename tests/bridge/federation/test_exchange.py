@@ -356,3 +356,10 @@ def test_arriving_stanza_never_goes_to_a_third_server(sender: str, to: str, type
     for local, domain, sent in scene.servers.sent:
         assert (local, domain) == (ABSENT, sender)
         assert all(one.get("type") == "error" for one in sent)
+
+
+def test_nobody_is_answered_in_the_name_of_a_foreign_domain() -> None:
+    """A stanza of a domain that was ours comes back when it is so no longer."""
+    scene = Scene()
+    scene.exchange.bounce(message("a@gone.example", ROMEO), BridgeError(Trouble.REMOTE_TIMEOUT))
+    assert scene.servers.sent == []

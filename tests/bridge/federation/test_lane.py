@@ -20,6 +20,7 @@ class Carrier:
 
     def __init__(self, *, takes: int = 100, stanza_bytes: int = 0, acknowledges: bool = False) -> None:
         self.stream = self
+        self.state = "ready"
         self.peer_stanza_bytes = stanza_bytes
         self.session = Session() if acknowledges else None
         self.sent: list[bytes] = []
@@ -141,12 +142,20 @@ def test_giving_up_answers_everything(lane: Any, bounced: list[Any]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("is_blocked", "waiting", "full"),
-    [(True, b"", True), (False, b"1234567", True), (False, b"123456", False)],
+    ("is_blocked", "state", "waiting", "full"),
+    [
+        (True, "ready", b"", True),
+        (False, "closing", b"", True),
+        (False, "ready", b"1234567", True),
+        (False, "ready", b"123456", False),
+    ],
 )
-def test_connection_is_full_when_it_should_get_no_more(is_blocked: bool, waiting: bytes, full: bool) -> None:
-    """It is blocked, or more than the backlog is not acknowledged."""
+def test_connection_is_full_when_it_should_get_no_more(
+    is_blocked: bool, state: str, waiting: bytes, full: bool
+) -> None:
+    """It is blocked, its stream is ending, or more than the backlog is not acknowledged."""
     session = Session()
     session.outbox.add(None, waiting)
-    connection: Any = SimpleNamespace(is_blocked=is_blocked, stream=SimpleNamespace(session=session))
+    stream = SimpleNamespace(session=session, state=state)
+    connection: Any = SimpleNamespace(is_blocked=is_blocked, stream=stream)
     assert is_full(connection, BACKLOG) is full

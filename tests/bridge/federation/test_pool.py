@@ -3,7 +3,8 @@ from __future__ import annotations
 import pytest
 
 from bridge.config import FederationLimits, PeerConfig
-from bridge.federation.pool import PATIENCE, REFUSAL
+from bridge.federation.pool import PATIENCE
+from bridge.federation.refusals import REFUSAL
 from tests.bridge.federation.fabric import Network, Server, played
 
 JULIET, ROMEO = "juliet@capulet.example/balcony", "romeo@montague.example/garden"

@@ -58,3 +58,13 @@ def test_stop_is_quick_without_connections() -> None:
     done = []
     made.stopService().addCallback(done.append)
     assert done
+
+
+def test_reload_looks_at_every_stream_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those to servers that are denied now end; nobody waits for a restart."""
+    made, _ = federation(MemoryReactorClock())
+    looked_at = []
+    for name in ("_pool", "_acceptor"):
+        monkeypatch.setattr(getattr(made, name), "review", lambda name=name: looked_at.append(name))
+    made.reload(FederationConfig(posh=False), frozenset())
+    assert sorted(looked_at) == ["_acceptor", "_pool"]

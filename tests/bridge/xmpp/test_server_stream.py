@@ -352,7 +352,73 @@ def test_resumed_stream_sends_what_was_lost_and_no_more() -> None:
     link.far.resume(theirs, asked.handled)
     link.pump()
     assert bodies(link.far_events) == ["Wherefore?"]
-    assert of_type(link.near_events, SessionResumed, PairOpened)[-1] == PairOpened(PAIR)
+    assert of_type(link.near_events, SessionResumed, PairOpened) == [PairOpened(PAIR), SessionResumed()]
+
+
+def test_pairs_go_on_with_their_session() -> None:
+    """Those that were asked for later on the former stream need no new proof (XEP-0198 §5)."""
+    former, theirs, second = session(), session(), Pair("rooms.capulet.example", REMOTE)
+    former.opened, theirs.admitted = {PAIR, second}, {PAIR, second}
+    link = Link(outgoing(session=former)).start()
+    link.near.authenticate()
+    link.pump()
+    assert not link.near.may_send(second)
+    assert link.far.resume(theirs, 0)
+    link.pump()
+    assert of_type(link.near_events, SessionResumed, PairOpened)[-1] == SessionResumed()
+    assert link.near.may_send(second)
+    link.near.send(second, message("lobby@rooms.capulet.example", "romeo@montague.example"))
+    link.pump()
+    assert bodies(link.far_events) == ["hi"]
+
+
+def test_session_that_was_under_tls_does_not_go_on_without() -> None:
+    """Somebody on the way may have left TLS out."""
+    former = session(MESSAGE)
+    former.is_secure = True
+    link = Link(outgoing(encryption="never", session=former), encryption="optional").start()
+    link.near.authenticate()
+    link.far.on_dialback = None
+    link.pump()
+    (asked,) = of_type(link.far_events, DialbackRequested)
+    link.far.answer(asked.pair, VALID)
+    link.pump()
+    assert not of_type(link.far_events, ResumeRequested)
+    assert [lost.session for lost in of_type(link.near_events, SessionLost)] == [former]
+    assert not link.far.resume(former, 0)
+
+
+def test_tls_does_not_begin_after_authentication() -> None:
+    """What is carried already would have no proof under it."""
+    asked = []
+    link = Link(
+        outgoing(encryption="never"), encryption="optional", on_dialback=lambda _, event: asked.append(event)
+    ).authenticated()
+    link.far.answer(asked[0].pair, VALID)
+    link.pump()
+    assert link.far.session is not None
+    link.far.receive_data(b"<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>")
+    assert b"<failure" in link.far.data_to_send()
+
+
+def test_session_is_resumable_only_if_that_was_asked_for() -> None:
+    """XEP-0198 §5."""
+    link = Link().authenticated()
+    link.far.session = None
+    link.far.receive_data(b"<enable xmlns='urn:xmpp:sm:3'/>")
+    assert link.far.take_events() == []
+    assert link.far.data_to_send() == b"<enabled xmlns='urn:xmpp:sm:3'/>"
+
+
+def test_bidirectional_stream_is_used_when_what_goes_by_it_counts() -> None:
+    """Before the peer has asked for that, or sent something itself, a break would lose our stanzas."""
+    link = Link()
+    link.near._manage = lambda: None  # type: ignore[method-assign]
+    link.authenticated()
+    assert not of_type(link.far_events, PairOpened)
+    link.near.send(PAIR, MESSAGE)
+    link.pump()
+    assert of_type(link.far_events, PairOpened) == [PairOpened(PAIR.inverse)]
 
 
 def test_lost_session_gives_back_what_had_not_arrived() -> None:
@@ -400,12 +466,33 @@ def test_closing_is_answered_and_ends_well() -> None:
 
 
 def test_closing_takes_what_was_still_under_way() -> None:
-    """The other side may finish its sentence."""
+    """The other side may finish its sentence, if nobody counts what arrives."""
     link = Link().authenticated()
+    link.near.session = link.far.session = None
     link.far.send(PAIR.inverse, message("romeo@montague.example", "juliet@capulet.example"))
     link.near.close()
     link.near.receive_data(link.far.data_to_send())
     assert bodies(link.near.take_events()) == ["hi"]
+
+
+def test_what_comes_after_the_last_acknowledgement_is_left_to_the_sender() -> None:
+    """It knows from the count that came with the end that this was not taken (XEP-0198 §5)."""
+    link = Link().authenticated()
+    link.far.send(PAIR.inverse, message("romeo@montague.example", "juliet@capulet.example"))
+    link.near.close()
+    link.pump()
+    assert bodies(link.near_events) == []
+    assert len(link.far.session.outbox) == 1
+
+
+def test_error_that_ends_a_stream_tells_what_was_taken() -> None:
+    """So that the peer sends the rest again, and nothing twice."""
+    link = Link().authenticated()
+    link.near.send(PAIR, MESSAGE)
+    link.far.receive_data(link.near.data_to_send())
+    link.far.fail("system-shutdown")
+    link.near.receive_data(link.far.data_to_send())
+    assert len(link.near.session.outbox) == 0
 
 
 def test_broken_connection_is_a_failure() -> None:
