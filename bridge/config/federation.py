@@ -91,7 +91,7 @@ class FederationLimits(Struct, frozen=True, kw_only=True):
         int,
         Meta(
             ge=10_000,
-            description="What one connection may have unsent or unacknowledged; what comes then waits as above.",
+            description="What one connection may have unsent or unacknowledged; more waits, as above.",
             extra={"unit": "bytes"},
         ),
     ] = 8_388_608

@@ -139,7 +139,7 @@ class Dialler:
     def secured(self, connection: Connection) -> None:
         """Judge the peer's certificate, then go on."""
         dial, remote = self._dialled[connection], connection.stream.remote
-        host = "" if dial.target is None else dial.target.host
+        host = dial.target.host if dial.target is not None and dial.target.secure else ""
         judged = self._means.verifier.problem(peer(connection.transport), remote, dial.tlsa, host)
         judged.addCallback(self._judged, connection)
         judged.addErrback(lambda failure: self.log.failure("a peer could not be judged", failure))

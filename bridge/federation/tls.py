@@ -253,13 +253,14 @@ class Verifier:
     ) -> Deferred[str]:
         """Return why a certificate does not prove a domain, "" if it does; never fails.
 
-        `tlsa` are the signed TLSA records of the server's `host`, which a signed SRV record names. If
-        any is usable, they alone decide (`dane.problem`). The words are safe to be sent to anyone.
+        `host` is the server's name if a signed SRV record, or the administrator, says that it is the
+        domain's: then a certificate for it will do (RFC 7673 §4.1). `tlsa` are its signed TLSA records;
+        if any is usable, they alone decide (`dane.problem`). The words are safe to be sent to anyone.
         """
         told = dane.problem(peer, domain, host, tlsa)
         if told is not None:
             return succeed(told)
-        problem = peer.problem(domain)
+        problem = peer.problem(domain, host) if host else peer.problem(domain)
         own = peer.chain[:1]
         if not problem or self._posh is None or not own or peer.problem(anchors=own):
             return succeed(problem)

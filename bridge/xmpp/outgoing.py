@@ -142,7 +142,7 @@ class OutgoingStream(ServerStream):
         if starttls is not None and starttls.child("required", NS_TLS) is not None:
             return self.fail("policy-violation", "no TLS is allowed for this domain")
         if self._certificate_required and self.problem:
-            return self.fail("policy-violation", "a valid certificate is required")
+            return self.fail("policy-violation", f"a valid certificate is required: {self.problem}")
         self.state = "ready"
         if self._is_authenticated:
             return self._open(self.pair)

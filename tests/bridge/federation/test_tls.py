@@ -443,11 +443,13 @@ class FakePosh:
 HOSTED = self_signed(dns("hosting.test"), cn="hosting")
 
 
-def verdict(ours: Side, shown: Issued | None, posh: FakePosh | None, tlsa: tuple[Tlsa, ...] = ()) -> str:
+def verdict(
+    ours: Side, shown: Issued | None, posh: FakePosh | None, tlsa: tuple[Tlsa, ...] = (), host: str = ""
+) -> str:
     chain = [] if shown is None else [shown.der, BETWEEN.der]
     certificate = PeerCertificate(chain, ours.contexts.authorities, False)
     found: list[str] = []
-    Verifier(posh).problem(certificate, "a.test", tlsa).addCallback(found.append)  # type: ignore[arg-type]
+    Verifier(posh).problem(certificate, "a.test", tlsa, host).addCallback(found.append)  # type: ignore[arg-type]
     return found[0]
 
 
@@ -456,6 +458,14 @@ def test_valid_certificate_needs_no_web_server(ours: Side):
     posh = FakePosh()
     assert verdict(ours, A, posh) == ""
     assert posh.asked == []
+
+
+@pytest.mark.spec("RFC 7673 §4.1")
+def test_certificate_may_name_the_host_that_is_vouched_for(ours: Side):
+    """By signed DNS or the administrator; else it names the domain."""
+    assert verdict(ours, B, None, host="b.test") == ""
+    assert verdict(ours, A, None, host="b.test") == ""
+    assert verdict(ours, B, None) == "issued for b.test, *.b.test"
 
 
 @pytest.mark.spec("RFC 7711 §3.3")
