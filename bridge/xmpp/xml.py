@@ -453,12 +453,18 @@ def _whole(data: bytes) -> int:
     if start >= 0:
         tag = (_TAG if _is_tag(data[start : start + 2]) else _OTHER).match(data, start)
         if tag is None:
-            return start
+            return len(data) if _is_tag_open(data, start) else start
         end = tag.end()
     reference = data.rfind(b"&", end)
     if reference >= 0 and len(data) - reference <= LONGEST_REFERENCE and data.find(b";", reference) < 0:
         return reference
     return len(data)
+
+
+def _is_tag_open(data: bytes, end: int) -> bool:
+    """Tell whether a tag before `end` is unfinished: what follows is an error, or text in a CDATA section."""
+    start = data.rfind(b"<", 0, end)
+    return start >= 0 and _is_tag(data[start : start + 2]) and _TAG.match(data, start) is None
 
 
 def _is_tag(beginning: bytes) -> bool:
