@@ -47,6 +47,7 @@ class SilentLink:
         start = asyncio.get_running_loop().time()
         failed = Pattern("message", type="error", id=ident)
         answer = await self.romeo.mailbox.find(failed, timeout=LIMIT + 30)
+        self.proxy.speak()
         assert condition(answer) in ("remote-server-timeout", "recipient-unavailable")
         return asyncio.get_running_loop().time() - start
 
@@ -71,7 +72,6 @@ async def test_link_falls_silent_in_mid_conversation(silent_link: SilentLink):
 async def test_silent_link_was_found_and_its_line_reported(silent_link: SilentLink):
     """What was said into the void came back as an error in time; once the path is back, so is the room."""
     assert await silent_link.told <= LIMIT
-    silent_link.proxy.speak()
     stage = silent_link.stage
     juliet = await stage.on_irc("juliet", stage.channel)
     async with asyncio.timeout(90):
