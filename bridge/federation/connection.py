@@ -13,6 +13,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from bridge.federation.hello import HANDSHAKE, Hello
 from bridge.federation.wire import USER_TIMEOUT
 from bridge.xmpp.element import Element
 from bridge.xmpp.incoming import IncomingStream
@@ -25,8 +26,6 @@ PROMPT = 16_384
 """Bytes of a read below which the peer may be waiting for our kernel's acknowledgement."""
 CLOSE_TIMEOUT = 5.0
 """Seconds that a peer has to answer the end of a stream."""
-TLS_RECORD = 0x16
-"""The first byte of a TLS handshake, which no stream begins with (RFC 8446 §5.1)."""
 
 
 P = ParamSpec("P")
@@ -90,7 +89,9 @@ class Connection(TwistedProtocol):
         self._is_scheduled = False
         self._is_held = False
         self._throttle: Any = None
-        self._is_tls = False
+        self._hello: Hello | None = None
+        """While a peer is to begin TLS, what has come of that."""
+        self._is_handshaking = False
         self._is_settling = False
         self._is_gone = False
 
@@ -184,12 +185,11 @@ class Connection(TwistedProtocol):
 
     def dataReceived(self, data: bytes) -> None:
         """Pass bytes to the stream; a TLS handshake at the very beginning is direct TLS (XEP-0368)."""
-        if not self.bytes_received and data[0] == TLS_RECORD and isinstance(self.stream, IncomingStream):
-            self.bytes_received = len(data)
+        if not self.bytes_received and data[0] == HANDSHAKE and isinstance(self.stream, IncomingStream):
             self.start_tls()
-            self.transport.protocol.dataReceived(data)
-            return
         self.bytes_received += len(data)
+        if self._hello is not None:
+            return self._greeted(self._hello, data)
         self.heard = self._clock.seconds()
         if len(data) < PROMPT:
             self._acknowledge()
@@ -199,14 +199,30 @@ class Connection(TwistedProtocol):
             delay = self._owner.received(self, len(data), stanzas)
             if delay > 0 and self._throttle is None:
                 self._throttled(delay)
+        return None
 
     def start_tls(self) -> None:
-        """Begin TLS at once, as the side that was connected to or the one that connected."""
-        self._is_tls = True
-        self.transport.startTLS(self._owner.tls(self))
+        """Begin TLS at once as the side that connected, else when the peer has begun."""
+        self._is_handshaking = True
+        if isinstance(self.stream, IncomingStream):
+            self._hello = Hello()
+        else:
+            self.transport.startTLS(self._owner.tls(self))
+
+    def _greeted(self, hello: Hello, data: bytes) -> None:
+        try:
+            complete = hello.take(data)
+        except ValueError:
+            return self.abort()
+        if complete is not None:
+            self._hello = None
+            self.transport.startTLS(self._owner.tls(self))
+            self.transport.protocol.dataReceived(complete)
+        return None
 
     def handshakeCompleted(self) -> None:
         """TLS is up."""
+        self._is_handshaking = False
         self._acknowledge()
         self._owner.secured(self)
         self.settle()
@@ -261,7 +277,7 @@ class Connection(TwistedProtocol):
                 self.closing = self._clock.seconds()
             if self.stream.state == "closed":
                 self.transport.unregisterProducer()
-                self.transport.loseConnection()
+                self.abort() if self._is_handshaking else self.transport.loseConnection()
             elif self.stream.state == "awaiting_greeting":
                 self._pace()
         return stanzas

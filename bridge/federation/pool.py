@@ -55,7 +55,7 @@ PATIENCE = 30.0
 """Seconds for which a server whose connection was lost is dialled again before its stanzas come back."""
 FIRST_DELAY, LONGEST_DELAY = 0.5, 8.0
 """Seconds between such attempts, doubled each time."""
-ANSWER_TIMEOUT = 60.0
+ANSWER_TIMEOUT = 30.0
 """Seconds a peer has to say whether it takes a pair."""
 UNUSED = 30.0
 """Seconds after which a stream that nothing was sent on is closed."""

@@ -141,12 +141,12 @@ class IncomingStream(ServerStream):
 
     def _header(self, element: Element) -> None:
         """RFC 6120 §4.7.1, §4.7.2: who is asked for, and by whom."""
-        claimed, to = element.get("from"), domain_of(element.get("to"))
+        claimed, to = element.get("from") or "", domain_of(element.get("to"))
         remote = domain_of(claimed)
         self._claimed = (element.get("version") or "").partition(".")[0]
         if not self._hosts(to):
             return self.fail("host-unknown")
-        if (claimed and not remote) or self._hosts(remote):
+        if (claimed and not remote) or "@" in claimed or "/" in claimed or self._hosts(remote):
             return self.fail("invalid-from")
         if self._certified and (remote not in self._certified or to != self.local):
             return self.fail("invalid-from", "authentication was for other domains")

@@ -284,7 +284,7 @@ class ServerStream:
             self.fail("improper-addressing")
             return False
         if pair not in self._admitted and pair.sender not in self._certified:
-            self.fail("invalid-from")
+            self.fail("invalid-from" if self._admitted or self._certified else "not-authorized")
             return False
         if not self._hosts(pair.target):
             self.fail("host-unknown")

@@ -28,8 +28,26 @@ from bridge.xmpp.element import Element
 from bridge.xmpp.xml import Limits
 
 LIMITS = FederationLimits()
+HELLO = b"\x16\x03\x01\x00\x05hello"
 TURNS = 400
 """Turns after which a network that is not quiet yet never will be."""
+
+
+class _Tls:
+    """What stands between a transport that has begun TLS and its connection."""
+
+    def __init__(self, inner: Any) -> None:
+        self._inner = inner
+        self.heard = b""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+    def dataReceived(self, data: bytes) -> None:
+        if data == HELLO:
+            self.heard = data
+        else:
+            self._inner.dataReceived(data)
 
 
 class Transport:
@@ -56,6 +74,9 @@ class Transport:
 
     def startTLS(self, _creator: Any, normal: bool = True) -> None:
         self.tls = True
+        if not self.other.tls:
+            self.other.inbox.append(HELLO)
+        self.protocol = _Tls(self.protocol)
 
     def loseConnection(self) -> None:
         self._end(ConnectionDone())

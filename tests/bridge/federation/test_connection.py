@@ -3,13 +3,14 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from twisted.internet.error import ConnectionLost
 from twisted.internet.task import Clock
 
 from bridge.federation.connection import Connection
 from bridge.xmpp.incoming import Greeting
 from bridge.xmpp.server_stream import Event
 from bridge.xmpp.stream_events import Opened, StreamFailed
-from tests.bridge.federation.fabric import Network, Transport
+from tests.bridge.federation.fabric import HELLO, Network, Transport
 from tests.bridge.xmpp.streams import incoming
 from tests.bridge.xmpp.test_incoming import STARTTLS, header
 
@@ -92,16 +93,35 @@ def test_proceed_leaves_before_tls_begins(scene: Scene) -> None:
     scene.connection.stream.greet(Greeting(encryption="required", problem=""))  # type: ignore[union-attr]
     scene.connection.dataReceived(STARTTLS)
     assert scene.said.endswith(b"<proceed xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>")
-    assert scene.near.tls
+    assert not scene.near.tls, "a stranger who is silent now costs no TLS connection"
+    scene.connection.dataReceived(HELLO)
+    assert scene.near.tls and scene.near.protocol.heard == HELLO
 
 
-def test_handshake_at_the_beginning_is_direct_tls(scene: Scene) -> None:
-    """One port for both (XEP-0368)."""
-    fed = []
-    scene.near.protocol = type("Tls", (), {"dataReceived": lambda self, data: fed.append(data)})()
-    scene.connection.dataReceived(b"\x16\x03\x01...")
-    assert scene.near.tls
-    assert fed == [b"\x16\x03\x01..."]
+@pytest.mark.parametrize("cut", range(1, len(HELLO)))
+def test_handshake_at_the_beginning_is_direct_tls(scene: Scene, cut: int) -> None:
+    """One port for both (XEP-0368); what comes in pieces is put together."""
+    scene.connection.dataReceived(HELLO[:cut])
+    assert not scene.near.tls
+    scene.connection.dataReceived(HELLO[cut:])
+    assert scene.near.tls and scene.near.protocol.heard == HELLO
+
+
+@pytest.mark.parametrize("data", [b"\x16\x03\x01\xff\xff", b"<?xml version='1.0'?>"])
+def test_what_begins_no_handshake_is_cut_off(scene: Scene, data: bytes) -> None:
+    """A record that is too long, or somebody who goes on in the clear."""
+    scene.connection.dataReceived(header())
+    scene.connection.stream.greet(Greeting(encryption="required", problem=""))  # type: ignore[union-attr]
+    scene.connection.dataReceived(STARTTLS)
+    scene.connection.dataReceived(data)
+    assert isinstance(scene.near.ended, ConnectionLost)
+
+
+def test_half_a_handshake_is_not_waited_for_politely(scene: Scene) -> None:
+    """There is nobody to say goodbye to."""
+    scene.connection.dataReceived(HELLO[:3])
+    scene.connection.fail("connection-timeout")
+    assert isinstance(scene.near.ended, ConnectionLost)
 
 
 def test_fast_peer_is_read_later(scene: Scene) -> None:

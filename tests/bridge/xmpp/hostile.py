@@ -90,7 +90,7 @@ BEFORE: tuple[tuple[str, Kind], ...] = (
     ("bad-format", lambda rng: header() + rng.choice(("x", "&#65;", "<![CDATA[x]]>", "\xa0"))),
     ("not-well-formed", lambda rng: header() + rng.choice(("</x>", "<a></b>", "&x;", "<a b='<'>", "<p:a/>", "]]>")) + END_OF_TAG),
     ("unsupported-stanza-type", lambda rng: header() + rng.choice(("<x/>", "<db:x/>", "<iq xmlns='jabber:clien'/>"))),
-    ("invalid-from", lambda rng: header() + f"<{rng.choice(('iq', 'message', 'presence'))} from='a@{LOCAL}' to='{REMOTE}'/>"),
+    ("not-authorized", lambda rng: header() + f"<{rng.choice(('iq', 'message', 'presence'))} from='a@{LOCAL}' to='{REMOTE}'/>"),
     ("improper-addressing", lambda rng: header() + rng.choice(("<message/>", "<db:result/>", f"<iq from='{LOCAL}'/>"))),
 )  # fmt: skip
 """How each goes wrong."""

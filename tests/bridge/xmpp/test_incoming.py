@@ -56,6 +56,7 @@ def test_header_waits_for_the_policy() -> None:
         (header(to=""), "host-unknown"),
         (header(sender="chat.montague.example"), "invalid-from"),
         (header(sender="a@@b"), "invalid-from"),
+        (header(sender="verona.example/x"), "invalid-from"),
         (header().replace(b"jabber:server'", b"jabber:client'", 1), "invalid-namespace"),
         (header().replace(b"http://etherx", b"http://other"), "invalid-namespace"),
         (b"<!DOCTYPE x>" + header(), "restricted-xml"),
