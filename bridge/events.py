@@ -250,12 +250,13 @@ class Rejoin(Value, frozen=True, kw_only=True):
 
 
 class Kick(Value, frozen=True, kw_only=True):
-    """Somebody else was, or is to be, put out; `actor` is "" when outgoing."""
+    """Somebody else was, or is to be, put out; `actor` is "" when outgoing. `banned`: for good."""
 
     room: RoomId
     nick: str
     actor: str = ""
     reason: str = ""
+    banned: bool = False
     ref: Ref = NO_REF
 
 

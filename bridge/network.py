@@ -134,6 +134,22 @@ class Uplink(Protocol):
     def remember(self, user: UserId, key: str, value: bytes | None) -> None:
         """Keep a small value over restarts; None forgets it."""
 
+    def keep(self, data: bytes) -> int:
+        """Keep what the network pushed to us until `done`; TOO_LONG above 256 KiB, STORE_FULL.
+
+        Return its number, which grows with time. Many may be kept before one `durable`; how many are
+        kept at all the network bounds.
+        """
+
+    def durable(self) -> Deferred[None]:
+        """Fire when all that was kept, done or remembered before is committed; STORE_FULL, OVERLOADED."""
+
+    def done(self, number: int) -> None:
+        """Forget it: its consequences are on their way."""
+
+    def kept(self) -> Sequence[tuple[int, bytes]]:
+        """Hand over, once, what was kept and not done when the bridge ended, oldest first."""
+
 
 class Network(Protocol):
     """An adapter to one kind of foreign network, serving one gateway domain."""

@@ -24,10 +24,11 @@ ELSEWHERE = {
     "bridge/services/contacts.py": "tests/bridge/services/test_disco.py",
     "bridge/services/muc/": "tests/scenarios/",
     "bridge/services/room_list.py": "tests/bridge/services/test_disco.py",
-    "bridge/services/uplink.py": "tests/scenarios/",
     "bridge/store/": "tests/bridge/store/test_store.py",
     "bridge/xmpp/payloads/ping.py": "tests/bridge/services/test_ping.py",
     "transports/irc/": "tests/transports/irc/",
+    "transports/matrix/rooms.py": "tests/transports/matrix/test_network.py",
+    "transports/matrix/submission.py": "tests/transports/matrix/test_network.py",
     "transports/loopback/": "tests/transports/loopback/",
 }
 """Sources without a test file of their name that none of their folder's tests imports: where they are tested."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from twisted.internet.defer import Deferred
+
 from bridge.events import Incoming, Message, MessageId, RoomId, UserId
 from bridge.forms import Settings
 from bridge.network import Scope
@@ -52,3 +54,19 @@ class BridgeUplink:
     def remember(self, user: UserId, key: str, value: bytes | None) -> None:
         """See `Uplink`."""
         self._store.remember(self._domain, user, key, value)
+
+    def keep(self, data: bytes) -> int:
+        """See `Uplink`."""
+        return self._store.keep(self._domain, data)
+
+    def durable(self) -> Deferred[None]:
+        """See `Uplink`."""
+        return self._store.flush()
+
+    def done(self, number: int) -> None:
+        """See `Uplink`."""
+        self._store.done(self._domain, number)
+
+    def kept(self) -> Sequence[tuple[int, bytes]]:
+        """See `Uplink`."""
+        return self._store.kept(self._domain)

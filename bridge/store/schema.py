@@ -33,6 +33,10 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "CREATE TABLE journal (domain TEXT NOT NULL, owner TEXT NOT NULL, ref {id} NOT NULL,"
         " stanza {bytes} NOT NULL, PRIMARY KEY (domain, owner, ref)){keyed}",
     ),
+    (
+        "CREATE TABLE inbox (domain TEXT NOT NULL, ref {id} NOT NULL, data {bytes} NOT NULL,"
+        " PRIMARY KEY (domain, ref)){keyed}",
+    ),
 )
 
 VERSION_TABLE = "CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value {id} NOT NULL)"

@@ -1,7 +1,7 @@
 """The small state, held in memory: read at the start, changed here first and written behind.
 
-Occupancies and the journal are needed at the next start only, so they are not held after they
-were handed over.
+Occupancies, the journal and the inbox are needed at the next start only, so they are not held after
+they were handed over.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 from bridge.errors import BridgeError, Trouble
 from bridge.store.archive import Archive
 from bridge.store.connection import Connection
-from bridge.store.tables import JOURNAL, MEMORY, META, OCCUPANCY, SETTING, SUBSCRIPTION
+from bridge.store.tables import INBOX, JOURNAL, MEMORY, META, OCCUPANCY, SETTING, SUBSCRIPTION
 from bridge.store.values import (
     KEY_LENGTH,
     MEMORIES_PER_OWNER,
@@ -38,6 +38,7 @@ class State:
         self.subscribed: dict[tuple[str, str], dict[str, Subscription]] = {}
         self.occupancies: dict[str, list[Occupancy]] = {}
         self.journalled: dict[str, list[Journalled]] = {}
+        self.kept: dict[str, list[tuple[int, bytes]]] = {}
         # hashes of (domain, room, owner): a clash costs one needless query
         self.readers: set[int] = set()
 
@@ -77,6 +78,8 @@ def load(connection: Connection, archive: Archive) -> State:
     for domain, owner, ref, stanza in sorted(connection.execute(JOURNAL.select), key=lambda row: row[2]):
         entry = Journalled(owner=owner, ref=ref, stanza=bytes(stanza))
         state.journalled.setdefault(domain, []).append(entry)
+    for domain, ref, data in connection.execute(INBOX.select):
+        state.kept.setdefault(domain, []).append((ref, bytes(data)))
     state.readers = {hash(reader) for reader in archive.readers()}
     return state
 

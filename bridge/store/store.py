@@ -20,7 +20,7 @@ from bridge.store.state import (
     check_subscription,
     load,
 )
-from bridge.store.tables import JOURNAL, MEMORY, OCCUPANCY, SETTING, SUBSCRIPTION, Table
+from bridge.store.tables import INBOX, JOURNAL, MEMORY, OCCUPANCY, SETTING, SUBSCRIPTION, Table
 from bridge.store.values import (
     PAGE_LIMIT,
     VALUE_BYTES,
@@ -38,7 +38,7 @@ P = TypeVar("P")
 V = TypeVar("V")
 
 STANZA_BYTES = 4 * VALUE_BYTES
-"""Longest journalled stanza."""
+"""Longest journalled stanza, and longest event in the inbox."""
 
 
 class Store:
@@ -284,6 +284,24 @@ class Store:
     def journalled(self, domain: str) -> list[Journalled]:
         """Hand over, once, what `start` found, oldest first; they stay stored until settled."""
         return self._state.journalled.pop(domain, [])
+
+    # ---- inbox
+
+    def keep(self, domain: str, data: bytes) -> int:
+        """Keep what a network gave us until `done` with the number returned. TOO_LONG, STORE_FULL."""
+        if len(data) > STANZA_BYTES:
+            raise BridgeError(Trouble.TOO_LONG)
+        ref = self.next_id()
+        self._write(INBOX, (domain, ref), (data,))
+        return ref
+
+    def done(self, domain: str, ref: int) -> None:
+        """It need not be kept any more."""
+        self._writer.change(INBOX, (domain, ref), None)
+
+    def kept(self, domain: str) -> list[tuple[int, bytes]]:
+        """Hand over, once, what `start` found, oldest first; it stays stored until `done`."""
+        return self._state.kept.pop(domain, [])
 
     def _write(self, table: Table, key: Row, values: Row | None) -> None:
         if not self._writer.change(table, key, values):

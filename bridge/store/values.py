@@ -13,7 +13,7 @@ MEMORIES_PER_OWNER = 4000
 SUBSCRIPTIONS_PER_CONTACT = 2000
 """Most addresses of one domain that one user may be subscribed with."""
 VALUE_BYTES = 64 * 1024
-"""Longest value of a setting or memory, and longest journalled stanza (four times this)."""
+"""Longest value of a setting or memory, and longest journalled stanza or kept event (four times this)."""
 KEY_LENGTH = 3100
 """Longest key, in characters: a full JID (RFC 7622 §3.1) and a little."""
 PAGE_LIMIT = 1000

@@ -6,7 +6,7 @@ while he was inside (his *spans*). Whether anything is kept is each user's setti
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -27,8 +27,9 @@ MAX_HISTORY = 1_000
 
 
 class Extra(Value, frozen=True, kw_only=True, omit_defaults=True):
-    """What an archived message holds beside its plain words."""
+    """What an archived message holds beside its plain words; `id` if the network named it itself."""
 
+    id: str = ""
     spans: tuple[Span, ...] = ()
     reply: Reply | None = None
     replaces: str = ""
@@ -37,16 +38,21 @@ class Extra(Value, frozen=True, kw_only=True, omit_defaults=True):
 _EXTRA = msgspec.json.Decoder(Extra)
 
 
-def to_archive(message: Message) -> ArchivedMessage:
-    """Return a room message as the store keeps it."""
-    extra = b""
-    if message.body.spans or message.reply is not None or message.replaces:
+def to_archive(message: Message, fresh: Callable[[], int]) -> ArchivedMessage:
+    """Return a room message as the store keeps it: by its id, or a fresh one if the network named it."""
+    extra, number = b"", _number(message.id)
+    if message.body.spans or message.reply is not None or message.replaces or number is None:
         extra = msgspec.json.encode(
-            Extra(spans=message.body.spans, reply=message.reply, replaces=message.replaces)
+            Extra(
+                id=message.id if number is None else "",
+                spans=message.body.spans,
+                reply=message.reply,
+                replaces=message.replaces,
+            )
         )
     return ArchivedMessage(
         room=message.room,
-        id=int(message.id, 16),
+        id=fresh() if number is None else number,
         nick=message.nick,
         identity=message.identity,
         kind=message.kind.value,
@@ -56,14 +62,22 @@ def to_archive(message: Message) -> ArchivedMessage:
     )
 
 
+def _number(id: str) -> int | None:
+    """Return the id as a number if it is one of ours."""
+    try:
+        return int(id, 16)
+    except ValueError:
+        return None
+
+
 def from_archive(kept: ArchivedMessage) -> Message:
-    """Return an archived message as it was said; its id is its time."""
+    """Return an archived message as it was said; the archive's id is its time."""
     extra = _EXTRA.decode(kept.data) if kept.data else Extra()
     return Message(
         room=RoomId(kept.room),
         nick=kept.nick,
         body=Text(plain=kept.body, spans=extra.spans),
-        id=MessageId(f"{kept.id:x}"),
+        id=MessageId(extra.id or f"{kept.id:x}"),
         origin=kept.origin,
         kind=Kind(kept.kind),
         reply=extra.reply,
@@ -104,7 +118,7 @@ class History:
     def archive(self, message: Message) -> None:
         """Keep a message, if anybody in its room wants that."""
         if message.room in self._recording:
-            self._context.store.append(self._context.domain, to_archive(message))
+            self._context.store.append(self._context.domain, to_archive(message, self._context.store.next_id))
 
     def begin(self, occupancy: Occupancy) -> None:
         """The user came in: from now on he may read what is said."""

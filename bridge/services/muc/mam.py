@@ -84,7 +84,7 @@ class Mam:
         ident = quote(message.origin or message.id)
         inner = render.payload(message, timed=False)
         return (
-            f"<message from='{room}' to='\0'><result xmlns='{NS_MAM}'{queryid} id='{message.id}'>"
+            f"<message from='{room}' to='\0'><result xmlns='{NS_MAM}'{queryid} id='{quote(message.id)}'>"
             f"<forwarded xmlns='urn:xmpp:forward:0'><delay xmlns='urn:xmpp:delay' stamp='{stamp}'/>"
             f"<message xmlns='jabber:client' from='{sender}' type='groupchat' id='{ident}'>"
             f"{inner}</message></forwarded></result></message>"

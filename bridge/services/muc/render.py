@@ -209,7 +209,7 @@ class Renderer:
             xhtml = to_xhtml(message.body)
             parts.append("" if xhtml is None else xhtml.to_xml())
         if message.id:
-            parts.append(f"<stanza-id xmlns='urn:xmpp:sid:0' by='{room}' id='{message.id}'/>")
+            parts.append(f"<stanza-id xmlns='urn:xmpp:sid:0' by='{room}' id='{quote(message.id)}'/>")
         parts.append(self._occupant_id(message.room, message.identity))
         if message.reply is not None and not extras:
             author = f" to='{room}/{quote(message.reply.nick)}'" if message.reply.nick else ""
@@ -259,8 +259,8 @@ class Renderer:
                 return self.presence(room, occupant, *codes)
             case NickChange():
                 return self._renamed(event, codes)
-            case Kick(room=room, nick=nick, actor=actor, reason=reason):
-                return self.gone(room, nick, 307, actor=actor, reason=reason, status=reason)
+            case Kick():
+                return self._put_out(event)
             case Topic():
                 return self.subject(event.room, event)
             case (
@@ -270,6 +270,18 @@ class Renderer:
             case RoomConfig(room=room):
                 return self._config_changed(room)
         assert_never(event)
+
+    def _put_out(self, event: Kick) -> bytes:
+        """XEP-0045 §8.2, §9.1: a kick has 307, a ban 301."""
+        return self.gone(
+            event.room,
+            event.nick,
+            301 if event.banned else 307,
+            actor=event.actor,
+            reason=event.reason,
+            status=event.reason,
+            affiliation="outcast" if event.banned else "none",
+        )
 
     def _renamed(self, event: NickChange, codes: tuple[int, ...]) -> bytes:
         """XEP-0045 §7.6: unavailable under the old nick with 303, available under the new one."""

@@ -6,6 +6,7 @@ from lxml import etree
 
 from bridge.events import (
     Affiliation,
+    Kick,
     Kind,
     Message,
     MessageId,
@@ -111,3 +112,19 @@ def test_subject_on_joining_tells_who_set_it_and_when() -> None:
 def test_address_with_reserved_characters_is_escaped() -> None:
     """XEP-0106: a channel with an at sign or a slash is still one local part."""
     assert RENDER.room(RoomId("#a@b/c%irc.example")) == "#a\\40b\\2fc%irc.example@gw.example"
+
+
+def test_kick_and_ban_have_their_codes_actor_and_reason() -> None:
+    """XEP-0045 §8.2 and §9.1: 307 puts out, 301 puts out for good."""
+    for banned, code, affiliation in ((False, "307", "none"), (True, "301", "outcast")):
+        kick = Kick(room=ROOM, nick="Tybalt", actor="Prince", reason="brawl", banned=banned)
+        found = parse(RENDER.event(kick))
+        assert found.xpath("user:x/user:status/@code", namespaces=NS) == [code]
+        assert found.xpath("user:x/user:item/@affiliation", namespaces=NS) == [affiliation]
+        assert found.xpath("user:x/user:item/user:actor/@nick", namespaces=NS) == ["Prince"]
+
+
+def test_id_that_the_network_chose_cannot_break_the_stanza() -> None:
+    """Whatever is in it, it comes out the same."""
+    found = parse(RENDER.message(message(id=MessageId("$it's<&"))))
+    assert found.xpath("sid:stanza-id/@id", namespaces=NS) == ["$it's<&"]

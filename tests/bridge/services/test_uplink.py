@@ -1,0 +1,41 @@
+"""What a network keeps through the bridge, for its own gateway domain."""
+
+from __future__ import annotations
+
+from bridge.events import UserId
+from bridge.services.uplink import BridgeUplink
+from tests.bridge.store.conftest import Desk
+
+ROMEO = UserId("romeo@montague.lit")
+
+
+def uplink(store, domain: str = "mx.example.org") -> BridgeUplink:
+    """The uplink of a network that neither delivers nor has settings."""
+    return BridgeUplink(domain, None, None, store)  # type: ignore[arg-type]
+
+
+def test_uplink_keeps_what_is_not_done_over_a_restart(tmp_path):
+    """What the network took in comes back to that network, and to no other, after a crash."""
+    desk = Desk(str(tmp_path / "bridge.sqlite"))
+    up = uplink(desk.open())
+    first, second = up.keep(b"first"), up.keep(b"second")
+    up.done(first)
+    assert first < second
+    desk.wait(up.durable())
+    store = desk.reopen(desk.stores[0])
+    assert uplink(store, "irc.example.org").kept() == []
+    assert uplink(store).kept() == [(second, b"second")]
+    assert uplink(store).kept() == []
+    desk.wait(store.stop())
+
+
+def test_uplink_commits_memory_and_what_is_kept_together(tmp_path):
+    """Once it is durable, a restart knows both what came and that it came."""
+    desk = Desk(str(tmp_path / "bridge.sqlite"))
+    up = uplink(desk.open())
+    number = up.keep(b"event")
+    up.remember(ROMEO, "seen", b"1")
+    desk.wait(up.durable())
+    up = uplink(desk.reopen(desk.stores[0]))
+    assert (up.kept(), up.memory(ROMEO)) == ([(number, b"event")], {"seen": b"1"})
+    desk.wait(desk.stores[1].stop())
