@@ -7,6 +7,7 @@ BENCH ?= --rounds 3
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 HYBRID := .peers/ircd-hybrid/usr/sbin/ircd-hybrid
+SYNAPSE := .peers/synapse/bin/synapse_homeserver
 
 # Debian packages of the servers that the tests and the demo talk to, and the programs by which they are known.
 APT := python3-venv git prosody lua-sec lua-unbound ejabberd inspircd atheme-services ngircd libltdl7 postgresql biboumi \
@@ -20,7 +21,7 @@ export PATH := $(PATH):/usr/sbin:/sbin
 test: install check
 	@$(BIN)/python -m pytest
 
-install: servers $(STAMP)
+install: servers $(SYNAPSE) $(STAMP)
 
 servers: $(HYBRID)
 	@missing=; for program in $(PROGRAMS); do command -v $$program >/dev/null || missing="$$missing $$program"; done; \
@@ -43,6 +44,12 @@ $(HYBRID):
 	  { [ "$$(id -u)" = 0 ] && apt-get -q update && apt-get -q download ircd-hybrid; } || \
 	  { echo "missing: the package ircd-hybrid; as root: apt-get update"; exit 1; }; }
 	@cd .peers && dpkg -x ircd-hybrid_*.deb ircd-hybrid && rm ircd-hybrid_*.deb && touch ../$@
+
+# A homeserver of its own, in a virtual environment that nothing else uses.
+$(SYNAPSE):
+	@$(PYTHON) -m venv .peers/synapse
+	@.peers/synapse/bin/python -m pip install -q --disable-pip-version-check 'matrix-synapse==1.163.0'
+	@touch $@
 
 $(STAMP): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed")'

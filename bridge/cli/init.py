@@ -14,9 +14,10 @@ import msgspec
 
 from bridge.cli.snippets import SNIPPETS, STANDALONE, Setup, configuration
 from bridge.config import ConfigError, network_module, network_names, parse
-from bridge.config.loader import DATABASE, metas
+from bridge.config.loader import DATABASE, bare_type, metas
 from bridge.config.locate import FILE_NAME
 from bridge.config.values import BareJid, Domain
+from bridge.secret import Secret
 
 DEFAULT_PORT = 5347
 """Prosody's port for components."""
@@ -116,15 +117,24 @@ def _standalone(domain: str, answers: _Answers) -> dict[str, Any]:
 
 
 def _options(network: str, written: tuple[str, ...], answers: _Answers) -> dict[str, object]:
-    """Ask what the network's declarations want asked (`Meta.extra`'s "ask"); return what is no default."""
+    """Ask what the network's declarations want asked (`Meta.extra`'s "ask"); return what is no default.
+
+    A secret that must be set, and of which nobody has to be asked, is a fresh one.
+    """
     values = dict(map(_option, written))
     for field in msgspec.structs.fields(network_module(network).CONFIG):
         extras = [meta.extra for meta in metas(field.type) if meta.extra is not None]
         question = next((extra["ask"] for extra in extras if "ask" in extra), None)
-        if question and field.name not in values:
-            answer = answers.ask(field.name, question, field.default, type(field.default))
-            if answer != field.default:
+        is_required = field.default is msgspec.NODEFAULT
+        if field.name in values:
+            continue
+        if question:
+            default = None if is_required else field.default
+            answer = answers.ask(field.name, question, default, str if is_required else type(default))
+            if answer != default:
                 values[field.name] = answer
+        elif is_required and bare_type(field.type) is Secret:
+            values[field.name] = secrets.token_urlsafe(32)
     return values
 
 
@@ -142,12 +152,15 @@ def _option(written: str) -> tuple[str, object]:
 def _write(setup: Setup, server: str, output: Path) -> None:
     """Check the configuration, then write all files; none of them is overwritten."""
     try:
-        parse(configuration(msgspec.structs.replace(setup, secret_place=None)), output, os.environ)
+        config = parse(configuration(msgspec.structs.replace(setup, secret_place=None)), output, os.environ)
     except ConfigError as error:
         raise click.ClickException(f"these answers make no configuration:\n{error}") from None
     snippet = SNIPPETS[server]
     lines = snippet.lines(setup)
     files = {output: configuration(setup), output.with_name(f"{output.stem}.{snippet.file}"): lines}
+    options = config.gateways[Domain(setup.domain)].options
+    for name, text in network_module(setup.network).files(options).items():
+        files[output.with_name(f"{output.stem}.{name}")] = text
     if setup.secret_place and not setup.certificates:
         files[output.with_name(setup.secret_place["credential"])] = setup.secret + "\n"
     for path in files:

@@ -1,14 +1,14 @@
 """The networks that are installed: entry points of the group ``xmppbridge.networks``.
 
 Each names a module that has `CONFIG`, the struct type of its options, `build`, which makes a
-network of one, and `probes`, which tries one out. In a source checkout that is not installed, the
-project's own declaration of its entry points is read instead.
+network of one, `probes`, which tries one out, and `files`, which others need for it. In a source
+checkout that is not installed, the project's own declaration of its entry points is read instead.
 """
 
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any, Protocol, cast
@@ -31,6 +31,9 @@ class NetworkModule(Protocol):
 
     def probes(self, config: Any, reactor: Any) -> Sequence[Probe]:
         """Try to reach the servers that `config` names; for `xmppbridge check --live`."""
+
+    def files(self, config: Any) -> Mapping[str, str]:
+        """Return what the operator of the other side needs, by file name; for `xmppbridge init`."""
 
 
 def _declared() -> Iterable[EntryPoint]:

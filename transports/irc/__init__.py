@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bridge.network import Network, Probe
@@ -23,3 +23,8 @@ def probes(config: IrcConfig, reactor: Any) -> Sequence[Probe]:
     from transports.irc.probe import server_probes
 
     return server_probes(config, reactor)
+
+
+def files(config: IrcConfig) -> Mapping[str, str]:
+    """A server needs nothing of ours."""
+    return {}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bridge.network import Network, Probe
@@ -21,3 +21,8 @@ def build(config: LoopbackConfig, reactor: Any) -> Network:
 def probes(config: LoopbackConfig, reactor: Any) -> Sequence[Probe]:
     """There is nothing to reach."""
     return ()
+
+
+def files(config: LoopbackConfig) -> Mapping[str, str]:
+    """A server needs nothing of ours."""
+    return {}

@@ -18,9 +18,9 @@ def init(tmp_path: Path, *arguments: str, answers: str = "") -> Result:
 
 
 def test_answers_become_a_configuration_that_loads(tmp_path: Path) -> None:
-    """Server, domain, host, port, the network's question, administrator."""
+    """Server, network, domain, host, port, the network's question, administrator."""
     result = init(
-        tmp_path, answers="ejabberd\nIRC.example.org\nxmpp.local\n5348\nirc.libera.chat\nme@example.org\n"
+        tmp_path, answers="ejabberd\n\nIRC.example.org\nxmpp.local\n5348\nirc.libera.chat\nme@example.org\n"
     )
     assert result.exit_code == 0, result.output
     config = load(tmp_path / "xmppbridge.toml", {})
@@ -34,7 +34,7 @@ def test_answers_become_a_configuration_that_loads(tmp_path: Path) -> None:
 
 def test_standalone_gateway_is_federated_and_the_dns_records_are_told(tmp_path: Path) -> None:
     """It needs no XMPP server and no secret, but its machine's name and a certificate."""
-    result = init(tmp_path, answers="standalone\nirc.example.org\nxmpp.example.org\n/srv/tls\n\n\n")
+    result = init(tmp_path, answers="standalone\n\nirc.example.org\nxmpp.example.org\n/srv/tls\n\n\n")
     assert result.exit_code == 0, result.output
     config = load(tmp_path / "xmppbridge.toml", {})
     gateway = config.gateways["irc.example.org"]
@@ -124,3 +124,15 @@ def test_folder_that_is_not_there_is_told(tmp_path: Path) -> None:
     """Without a traceback."""
     result = init(tmp_path / "none", "--yes", "--domain", "a.example")
     assert result.exit_code == 1 and "No such file" in result.output
+
+
+def test_homeserver_gets_its_registration(tmp_path: Path) -> None:
+    """A Matrix gateway has fresh tokens, and the file that the homeserver reads holds the same."""
+    answers = "prosody\nmatrix\nmx.example.org\n\n\nhttp://127.0.0.1:8008\nexample.org\n\n"
+    result = init(tmp_path, answers=answers)
+    assert result.exit_code == 0, result.output
+    options = load(tmp_path / "xmppbridge.toml", {}).gateways["mx.example.org"].options
+    assert (options.homeserver, options.server_name) == ("http://127.0.0.1:8008", "example.org")
+    assert options.as_token != options.hs_token
+    registration = (tmp_path / "xmppbridge.registration.yaml").read_text()
+    assert options.as_token.reveal() in registration and options.hs_token.reveal() in registration

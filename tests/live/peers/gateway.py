@@ -14,6 +14,7 @@ from typing import Protocol
 from tests.live.peers.certificates import Certificate
 from tests.live.peers.daemon import HOST, Daemon, answers, find_program, free_port
 from tests.live.peers.xmpp import SECRET
+from transports.matrix.config import MatrixConfig
 
 ROOT = Path(__file__).parents[3]
 CONNECTED = ": connected to "
@@ -188,6 +189,40 @@ class FederatedBridge:
         """Servers' addresses are in the configuration."""
 
 
+class MatrixBridge:
+    """xmppbridge with a gateway to a homeserver, at the component port of an XMPP server."""
+
+    brand = "xmppbridge"
+
+    def __init__(self, folder: Path, domain: str, port: int, config: MatrixConfig) -> None:
+        self.domain = domain
+        prefix = f'gateways."{domain}"'
+        matrix = {
+            "homeserver": config.homeserver,
+            "server_name": config.server_name,
+            "as_token": config.as_token.reveal(),
+            "hs_token": config.hs_token.reveal(),
+            "listen": config.listen,
+            "id": config.id,
+            "sender": config.sender,
+            "prefix": config.prefix,
+        }
+        self.config = folder / "xmppbridge.toml"
+        self.config.write_text(
+            table("store", {"url": f"sqlite:///{folder}/xmppbridge.sqlite"})
+            + table(prefix, {"network": "matrix"})
+            + table(f"{prefix}.component", {"host": HOST, "port": port, "secret": SECRET})
+            + table(f"{prefix}.matrix", matrix)
+        )
+        self.daemon = Daemon(
+            "xmppbridge",
+            folder,
+            [sys.executable, "-m", "bridge.cli", "run", "--config", str(self.config)],
+            ready=lambda: CONNECTED in self.daemon.output(),
+            environment={"PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"},
+        )
+
+
 class Biboumi:
     """Biboumi 9 for one domain; servers' addresses are seeded per user into its database."""
 
@@ -236,4 +271,13 @@ class Biboumi:
                 )
 
 
-__all__ = ["Biboumi", "Certificate", "Domain", "FederatedBridge", "Gateway", "IrcServer", "XmppBridge"]
+__all__ = [
+    "Biboumi",
+    "Certificate",
+    "Domain",
+    "FederatedBridge",
+    "Gateway",
+    "IrcServer",
+    "MatrixBridge",
+    "XmppBridge",
+]

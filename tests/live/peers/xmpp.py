@@ -18,7 +18,7 @@ from tests.live.peers.daemon import HOST, Daemon, answers, find_program, free_po
 
 PASSWORD = "pw"
 SECRET = "secret"
-COMPONENTS = ("irc", "fixed", "spare", "silent")
+COMPONENTS = ("irc", "fixed", "spare", "silent", "mx")
 
 
 class XmppServer(Protocol):

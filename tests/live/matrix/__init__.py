@@ -1,0 +1,1 @@
+"""A real homeserver beside the bridge."""

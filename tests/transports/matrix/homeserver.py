@@ -1,0 +1,214 @@
+"""A homeserver in memory at the level of `client.Homeserver`, and a network between it and a bridge."""
+
+from __future__ import annotations
+
+import json
+from itertools import count
+from urllib.parse import unquote
+
+from msgspec.structs import replace
+from twisted.internet.defer import Deferred, fail, succeed
+
+from bridge.errors import BridgeError, Trouble
+from bridge.events import Enter, Entered, MessageId, RoomId, UserId
+from tests.transports.matrix.raw import ALICE, IDS, create, levels, member, said, state
+from tests.transports.matrix.test_registration import config
+from tests.transports.matrix.web import Reactor
+from transports.matrix.network import MatrixNetwork
+from transports.matrix.settings import GatewaySettings, RoomSettings
+
+ROOM_ID = "!garden:hs.example"
+GARDEN = RoomId("#garden:hs.example")
+ROMEO, JULIET = UserId("romeo@montague.example"), UserId("juliet@capulet.example")
+NOW = 1_800_000_000_000
+"""Milliseconds, later than all that the homeserver did before."""
+PUBLIC = (
+    create(),
+    levels(users={ALICE: 100}),
+    state("m.room.join_rules", ALICE, {"join_rule": "public"}),
+    state("m.room.canonical_alias", ALICE, {"alias": GARDEN}),
+    state("m.room.topic", ALICE, {"topic": "roses"}),
+    member(ALICE, "Alice"),
+)
+
+
+class Rooms:
+    """What the network asks of the homeserver is done at once, unless `refused` names it; `echo` takes what it
+    pushes."""
+
+    def __init__(self, echo) -> None:
+        self.state = {ROOM_ID: list(PUBLIC)}
+        self.aliases = {GARDEN: ROOM_ID}
+        self.names: dict[str, str] = {}
+        self.refused: dict[str, BridgeError] = {}
+        self.held: dict[str, Deferred] = {}
+        self.asked: list[tuple] = []
+        self.closed = False
+        self._echo = echo
+        self._numbers = count(1)
+
+    def _answer(self, what: str, result) -> Deferred:
+        if what in self.refused:
+            return fail(self.refused[what])
+        held = self.held.get(what)
+        return succeed(result) if held is None else held.addCallback(lambda _: result)
+
+    def _happens(self, event: dict) -> str:
+        number = next(self._numbers)
+        event = {**event, "event_id": f"$sent{number}", "room_id": ROOM_ID}
+        event["origin_server_ts"] += number
+        if "state_key" in event:
+            key = (event["type"], event["state_key"])
+            old = [one for one in self.state[ROOM_ID] if (one["type"], one["state_key"]) != key]
+            self.state[ROOM_ID] = [*old, event]
+        self._echo(event)
+        return event["event_id"]
+
+    async def set_profile(self, user: str, name: str | None = None, avatar: str | None = None) -> None:
+        self.names[user] = name or ""
+
+    def join(self, user: str, room: str, via=()) -> Deferred:
+        self.asked.append(("join", user, room))
+        if "join" in self.refused or room not in (*self.aliases, *self.state):
+            return fail(self.refused.get("join", BridgeError(Trouble.NO_SUCH_ROOM)))
+        event = member(user, self.names.get(user))
+        if not any(
+            one.get("state_key") == user and one["content"]["membership"] == "join"
+            for one in self.state[ROOM_ID]
+        ):
+            self._happens(event)
+        return self._answer("join", self.aliases.get(room, room))
+
+    def send(self, user: str, room: str, kind: str, content: dict, txn: str, patience: float) -> Deferred:
+        self.asked.append(("send", user, kind, content))
+        if "send" in self.refused:
+            return self._answer("send", "")
+        return self._answer("send", self._happens({**said(user, ""), "type": kind, "content": content}))
+
+    def api(self, request: tuple, **options) -> Deferred:
+        method, path, *data = request
+        return self.call(
+            method, path.partition("?")[0], body=json.loads(data[0]) if data else None, **options
+        )
+
+    def call(self, method: str, path: str, *, body=None, user: str = "", **options) -> Deferred:
+        parts = [unquote(part) for part in path.split("/")]
+        self.asked.append((method, user, *parts[4:], body))
+        if "leave" in parts and "leave" in self.held:
+            return self.held["leave"]
+        if "leave" in parts:
+            self._happens(member(user, membership="leave"))
+        elif "kick" in parts and "kick" not in self.refused:
+            self._happens(
+                member(body["user_id"], membership="leave", sender=user, reason=body.get("reason", ""))
+            )
+        elif method == "GET" and parts[-1] == "state":
+            return self._answer("state", self.state[parts[5]])
+        elif method == "PUT" and "state" in parts and "put" not in self.refused:
+            kind = parts[parts.index("state") + 1]
+            key = parts[-1] if kind == "m.room.member" else ""
+            return self._answer("put", {"event_id": self._happens(state(kind, user, body, key))})
+        elif "redact" in parts and "redact" not in self.refused:
+            redaction = {**said(user, ""), "type": "m.room.redaction", "redacts": parts[-2], "content": body}
+            return self._answer("redact", {"event_id": self._happens(redaction)})
+        words = {"kick": "kick", "state": "put", "redact": "redact"}
+        return self._answer(next((words[part] for part in parts if part in words), parts[-1]), {})
+
+    def close(self) -> Deferred:
+        self.closed = True
+        return succeed(None)
+
+
+class Scene:
+    """A network, what it delivered to whom, and the homeserver behind it; events arrive at `push`."""
+
+    def __init__(self) -> None:
+        self.reactor = Reactor()
+        self.told: dict[UserId, list] = {ROMEO: [], JULIET: []}
+        self.tuples: dict[UserId, list] = {ROMEO: [], JULIET: []}
+        self.archived: list = []
+        self.remembered: dict[UserId, dict[str, bytes]] = {}
+        self.persistent = False
+        self.numbers = count(1)
+        self.lost = False
+        self.server = Rooms(self.push)
+        self.start()
+
+    def start(self) -> None:
+        """Start, or start again."""
+        options = replace(config(), server_name="hs.example")
+        self.network = MatrixNetwork(options, self.reactor, self.server, lambda: 0.5)  # type: ignore[arg-type]
+        self.network.start(self)  # type: ignore[arg-type]
+
+    def turn(self, seconds: float = 0) -> None:
+        """Let time pass, and what waits for the next turn of the reactor happen."""
+        self.reactor.pump([seconds, *[0] * 20])
+
+    def push(self, event: dict) -> None:
+        """Have the homeserver push an event, in a turn of its own; `lost`: it does not."""
+        if self.lost:
+            return
+        event = {"room_id": ROOM_ID, **event}
+        txn = f"t{next(self.numbers)}"
+        self.reactor.callLater(0, lambda: self.network.inbox.receive(txn, [json.dumps(event).encode()], []))
+
+    def happens(self, event: dict) -> list:
+        """Push what happens now and return what Romeo is told of it."""
+        self.told[ROMEO].clear()
+        self.push({**event, "origin_server_ts": NOW})
+        self.turn()
+        return self.told[ROMEO]
+
+    def enter(self, user: UserId = ROMEO, nick: str = "romeo", room: RoomId = GARDEN) -> list:
+        """Have a user enter and return all that he is told."""
+        self.network.submit(user, Enter(room=room, nick=nick))
+        self.turn()
+        return self.told[user]
+
+    def inside(self, *users: tuple[UserId, str]) -> None:
+        """Have users in the garden, who were told of nothing yet."""
+        for user, nick in users or ((ROMEO, "romeo"),):
+            assert any(isinstance(event, Entered) for event in self.enter(user, nick))
+        for told in (*self.told.values(), *self.tuples.values()):
+            told.clear()
+        self.server.asked.clear()
+
+    # ---- the bridge
+
+    def deliver(self, user: UserId, events) -> None:
+        self.told[user] += events
+        self.tuples[user].append(events)
+
+    def message_id(self) -> MessageId:
+        return MessageId(f"{next(self.numbers):x}")
+
+    def archive(self, message) -> None:
+        self.archived.append(message)
+
+    def settings(self, user: UserId, scope, key: str):
+        return RoomSettings(persistent=self.persistent) if key else GatewaySettings()
+
+    def memory(self, user: UserId):
+        return self.remembered.get(user, {})
+
+    def remember(self, user: UserId, key: str, value: bytes | None) -> None:
+        mine = self.remembered.setdefault(user, {})
+        mine.pop(key, None)
+        if value is not None:
+            mine[key] = value
+
+    def keep(self, data: bytes) -> int:
+        return next(self.numbers)
+
+    def durable(self) -> Deferred:
+        return succeed(None)
+
+    def done(self, number: int) -> None:
+        pass
+
+    def kept(self) -> list:
+        return []
+
+
+def ghost(user: UserId) -> str:
+    return IDS.ghost(user)

@@ -1,0 +1,253 @@
+"""What XMPP users do, as it is asked of the homeserver."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bridge.errors import BridgeError, Trouble
+from bridge.events import (
+    ChangeNick,
+    Kick,
+    Kind,
+    Message,
+    Reaction,
+    Reply,
+    Retraction,
+    Span,
+    Style,
+    Text,
+    Topic,
+)
+from transports.matrix.actions import Redact, Remove, Send, SetState, actions
+from transports.matrix.tables import HTML, MARKER, MAX_CONTENT
+from transports.matrix.translate import live
+
+from .raw import ALICE, BOB, JULIET, ROMEO, ROOM, event, garden, member, said
+
+
+def say(plain, room=None, *spans, **more):
+    """The contents that a message becomes."""
+    message = Message(room=ROOM, body=Text(plain=plain, spans=spans), origin="s1", **more)
+    sends = actions(message, room or garden(), ROMEO)
+    assert all(isinstance(each, Send) and each.type == "m.room.message" for each in sends)
+    return [dict(each.content) for each in sends]
+
+
+def refused(event, room=None) -> Trouble:
+    with pytest.raises(BridgeError) as caught:
+        actions(event, room or garden(), ROMEO)
+    return caught.value.trouble
+
+
+def test_message_carries_the_mark_of_its_stanza():
+    """By it our own event is recognised when it comes back."""
+    assert say("hi") == [{"msgtype": "m.text", "body": "hi", "m.mentions": {}, MARKER: {"id": "s1"}}]
+    long = Message(room=ROOM, body=Text(plain="x"), origin="s" * 300)
+    assert actions(long, garden(), ROMEO)[0].content[MARKER] == {}
+
+
+@pytest.mark.parametrize(
+    ("plain", "kind", "msgtype", "body"),
+    [
+        ("/me waves", Kind.TEXT, "m.emote", "waves"),
+        ("waves", Kind.EMOTE, "m.emote", "waves"),
+        ("/me waves", Kind.NOTICE, "m.notice", "/me waves"),
+    ],
+)
+def test_kind_of_a_message_is_kept(plain, kind, msgtype, body):
+    """XMPP writes an emote with a slash (XEP-0245)."""
+    (content,) = say(plain, kind=kind)
+    assert (content["msgtype"], content["body"]) == (msgtype, body)
+
+
+def test_looks_are_html_beside_the_plain_words():
+    """Spans of an emote move with its words."""
+    (content,) = say("/me *waves*", None, Span(start=4, end=11, style=Style.BOLD))
+    assert content["format"] == HTML
+    assert content["formatted_body"] == "<strong>*waves*</strong>"
+    assert content["body"] == "*waves*"
+
+
+@pytest.mark.parametrize(("plain", "user"), [("Bob: hi", BOB), ("Bob, hi", BOB), ("Alice: a, b: c", ALICE)])
+def test_beginning_with_a_nick_mentions_its_owner(plain, user):
+    """The addressee's client rings."""
+    (content,) = say(plain)
+    assert content["m.mentions"] == {"user_ids": [user]}
+    assert str(content["formatted_body"]).startswith(f'<a href="https://matrix.to/#/{user}">')
+
+
+def test_beginning_with_a_nick_told_apart_mentions_its_owner():
+    """Also a nick that has a colon in it."""
+    room = garden()
+    room.apply(member("@bob:other.example", "Bob"))
+    (content,) = say("Bob (bob:other.example): hi", room)
+    assert content["m.mentions"] == {"user_ids": ["@bob:other.example"]}
+
+
+@pytest.mark.parametrize("plain", ["Nobody: hi", "Bob hi", ": hi", "hi Bob: x"])
+def test_other_beginnings_mention_nobody(plain):
+    """Only who is addressed by nick is mentioned."""
+    assert say(plain)[0]["m.mentions"] == {}
+
+
+def test_reply_refers_to_the_event():
+    """And mentions its author."""
+    room = garden()
+    live(said(BOB, "tea?") | {"event_id": "$tea"}, room)
+    (content,) = say("yes", room, reply=Reply(id="$tea", nick="Bob"))
+    assert content["m.relates_to"] == {"m.in_reply_to": {"event_id": "$tea"}}
+    assert content["m.mentions"] == {"user_ids": [BOB]}
+    assert content["body"] == "yes"
+
+
+def test_reply_to_what_is_no_event_is_put_into_words():
+    """Better an addressed message than none."""
+    (content,) = say("yes", reply=Reply(id="of another network", nick="Bob"))
+    assert "m.relates_to" not in content
+    assert content["body"] == "Bob: yes"
+
+
+def corrected(room, replaces):
+    return say("b", room, replaces=replaces)[0]
+
+
+def test_correction_replaces_the_ghosts_own_event():
+    """Known by the stanza's id, or by the event's."""
+    room = garden()
+    live(said(ROMEO, "a", **{MARKER: {"id": "s0"}}) | {"event_id": "$1"}, room)
+    for replaces in ("s0", "$1"):
+        assert corrected(room, replaces) == {
+            "msgtype": "m.text",
+            "body": "* b",
+            "m.mentions": {},
+            "m.new_content": {"msgtype": "m.text", "body": "b", "m.mentions": {}},
+            "m.relates_to": {"rel_type": "m.replace", "event_id": "$1"},
+            MARKER: {"id": "s1"},
+        }
+
+
+def test_correction_of_what_is_unknown_is_a_message():
+    """After a restart, or of somebody else's message: said anew, as a correction."""
+    room = garden()
+    live(said(BOB, "a") | {"event_id": "$1"}, room)
+    for replaces in ("s0", "$1", "$0"):
+        content = corrected(room, replaces)
+        assert content["body"] == "(edited) b"
+        assert "m.relates_to" not in content
+
+
+def test_long_message_becomes_several_events():
+    """Nothing of it is lost; the first is the reply."""
+    room = garden()
+    text = "".join(f"line {number} \x01é\n" for number in range(9_000))
+    contents = say(text, room, reply=Reply(id="$tea"))
+    assert len(contents) > 1
+    assert "".join(str(content["body"]) for content in contents) == text
+    assert ["m.relates_to" in content for content in contents] == [True] + [False] * (len(contents) - 1)
+    assert all(len(msgspec.json.encode(content)) < MAX_CONTENT + 500 for content in contents)
+
+
+def test_long_formatted_message_gives_up_its_looks():
+    """Words go first."""
+    (content,) = say("x" * 40_000, None, Span(start=0, end=40_000, style=Style.BOLD))
+    assert "formatted_body" not in content and len(str(content["body"])) == 40_000
+
+
+def test_long_correction_or_topic_is_refused():
+    """They cannot be split."""
+    room = garden()
+    live(said(ROMEO, "a", **{MARKER: {"id": "s0"}}), room)
+    long = Text(plain="x" * 40_000)
+    assert refused(Message(room=ROOM, body=long, replaces="s0"), room) is Trouble.TOO_LONG
+    assert refused(Topic(room=ROOM, text="x" * 70_000)) is Trouble.TOO_LONG
+
+
+def test_empty_emote_is_refused():
+    """There is nothing to say."""
+    assert refused(Message(room=ROOM, body=Text(plain="/me "))) is Trouble.NOT_ACCEPTABLE
+
+
+def test_reactions_are_sent_and_taken_back():
+    """XMPP says the whole set, Matrix wants the difference."""
+    room = garden()
+    live(
+        event(
+            "m.reaction", ROMEO, {"m.relates_to": {"rel_type": "m.annotation", "event_id": "$1", "key": "a"}}
+        )
+        | {"event_id": "$r"},
+        room,
+    )
+    wanted = Reaction(room=ROOM, id="$1", emojis=("b",))
+    assert actions(wanted, room, ROMEO) == (
+        Redact("$r"),
+        Send(
+            "m.reaction",
+            {"m.relates_to": {"rel_type": "m.annotation", "event_id": "$1", "key": "b"}, MARKER: {}},
+        ),
+    )
+    assert actions(Reaction(room=ROOM, id="$1", emojis=("a",)), room, ROMEO) == ()
+
+
+def test_topic_retraction_kick_and_nick_are_asked_for():
+    """Each is one request."""
+    room = garden()
+    assert actions(Topic(room=ROOM, text="Roses"), room, ROMEO) == (
+        SetState("m.room.topic", "", {"topic": "Roses"}),
+    )
+    assert actions(Retraction(room=ROOM, id="$1", reason="x" * 999), room, ROMEO) == (
+        Redact("$1", "x" * 255),
+    )
+    assert actions(Kick(room=ROOM, nick="Bob", reason="spam"), room, ROMEO) == (Remove(BOB, "spam"),)
+    assert actions(ChangeNick(room=ROOM, nick="ro"), room, ROMEO) == (
+        SetState("m.room.member", ROMEO, {"membership": "join", "displayname": "ro"}),
+    )
+
+
+def test_new_nick_keeps_the_avatar():
+    """A membership event is written as a whole."""
+    room = garden()
+    room.apply(member(ROMEO, "romeo", avatar_url="mxc://a/b"))
+    (change,) = actions(ChangeNick(room=ROOM, nick="ro"), room, ROMEO)
+    assert isinstance(change, SetState) and change.content["avatar_url"] == "mxc://a/b"
+
+
+@pytest.mark.parametrize(
+    ("event", "trouble"),
+    [
+        (Retraction(room=ROOM, id="no event"), Trouble.NOT_FOUND),
+        (Reaction(room=ROOM, id="no event", emojis=("a",)), Trouble.NOT_FOUND),
+        (Reaction(room=ROOM, id="$1", emojis=("a" * 99,)), Trouble.NOT_ACCEPTABLE),
+        (Kick(room=ROOM, nick="nobody"), Trouble.NO_SUCH_NICK),
+        (ChangeNick(room=ROOM, nick="Bob"), Trouble.NICK_IN_USE),
+        (ChangeNick(room=ROOM, nick="a  b"), Trouble.BAD_NICK),
+        (ChangeNick(room=ROOM, nick="Bob (bob:hs.example)"), Trouble.BAD_NICK),
+    ],
+)
+def test_impossible_wish_is_refused(event, trouble):
+    """The user is told what is wrong with it."""
+    assert refused(event) is trouble
+
+
+@given(st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs"]), min_size=1))
+def test_what_is_said_comes_back_as_it_was(plain):
+    """From XMPP into the room and back to another XMPP user: words, kind, and the stanza's id."""
+    room = garden()
+    try:
+        (content,) = say(plain, room)
+    except BridgeError:
+        assert plain == "/me "
+        return
+    (message,) = live(event("m.room.message", ROMEO, content), room)
+    said_again = ("/me " if message.kind is Kind.EMOTE else "") + message.body.plain
+    assert (said_again, message.origin, message.nick) == (plain, "s1", "romeo")
+
+
+def test_another_ghost_is_another_author():
+    """What one user said cannot be corrected by another."""
+    room = garden()
+    live(said(ROMEO, "a", **{MARKER: {"id": "s0"}}), room)
+    (send,) = actions(Message(room=ROOM, body=Text(plain="b"), replaces="s0"), room, JULIET)
+    assert isinstance(send, Send) and send.content["body"] == "(edited) b"

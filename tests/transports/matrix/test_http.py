@@ -1,0 +1,120 @@
+"""HTTP to the homeserver, byte for byte."""
+
+from __future__ import annotations
+
+import pytest
+from twisted.internet.error import ConnectionDone, ConnectionRefusedError
+from twisted.python.failure import Failure
+
+from bridge.errors import BridgeError, Trouble
+from tests.transports.matrix.web import Reactor, outcome, watch
+from transports.matrix import http
+from transports.matrix.http import Answer, Http, LinkError
+
+URL = "http://hs.test:8008/_matrix/client/v3/x?user_id=%40a%3Ab"
+
+
+@pytest.fixture
+def reactor() -> Reactor:
+    return Reactor()
+
+
+def test_request_goes_out_whole_and_its_answer_comes_back(reactor):
+    """Method, path, query, headers and body arrive; status and body come back."""
+    asked = Http(reactor, 30).request("PUT", URL, {"Authorization": "Bearer t"}, b"{}")
+    protocol, transport = reactor.accept()
+    head, _, body = transport.value().partition(b"\r\n\r\n")
+    assert head.startswith(b"PUT /_matrix/client/v3/x?user_id=%40a%3Ab HTTP/1.1\r\n")
+    assert {b"Authorization: Bearer t", b"Content-Length: 2"} <= set(head.split(b"\r\n"))
+    assert body == b"{}"
+    protocol.dataReceived(b"HTTP/1.1 404 Not Found\r\nContent-Length: 5\r\n\r\n")
+    protocol.dataReceived(b"hello")
+    assert outcome(asked) == Answer(404, b"hello")
+
+
+def test_connection_is_used_again(reactor):
+    """A second request needs no second connection."""
+    client = Http(reactor, 30)
+    client.request("GET", URL, {}, None)
+    protocol, transport = reactor.accept()
+    protocol.dataReceived(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+    transport.clear()
+    client.request("GET", URL, {}, None)
+    assert transport.value().startswith(b"GET ")
+    assert len(reactor.tcpClients) == 1
+
+
+def test_homeserver_that_is_down_was_not_sent_anything(reactor):
+    """A refused connection says that the request may be tried again without harm."""
+    asked = Http(reactor, 30).request("POST", URL, {}, b"{}")
+    reactor.tcpClients[-1][2].clientConnectionFailed(None, Failure(ConnectionRefusedError()))
+    reactor.advance(1)
+    error = outcome(asked)
+    assert isinstance(error, LinkError)
+    assert (error.trouble, error.sent) == (Trouble.UNREACHABLE, False)
+
+
+def test_homeserver_that_goes_away_may_have_got_it(reactor):
+    """A connection that breaks before the answer says that nobody knows."""
+    asked = Http(reactor, 30).request("POST", URL, {}, b"{}")
+    protocol, _ = reactor.accept()
+    protocol.connectionLost(Failure(ConnectionDone()))
+    error = outcome(asked)
+    assert (error.trouble, error.sent) == (Trouble.LOST, True)
+
+
+def test_answer_that_breaks_off_is_no_answer(reactor):
+    """Half an answer is not taken for a whole one."""
+    asked = Http(reactor, 30).request("GET", URL, {}, None)
+    protocol, _ = reactor.accept()
+    protocol.dataReceived(b"HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\n{")
+    protocol.connectionLost(Failure(ConnectionDone()))
+    assert outcome(asked).trouble is Trouble.LOST
+
+
+@pytest.mark.parametrize("begun", [b"", b"HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\n{"])
+def test_homeserver_that_does_not_answer_is_given_up(reactor, begun):
+    """An answer that does not come, or does not end, is waited for so long and no longer."""
+    answers = watch(Http(reactor, 30).request("GET", URL, {}, None))
+    protocol, transport = reactor.accept()
+    protocol.dataReceived(begun)
+    reactor.advance(29)
+    assert answers == []
+    reactor.advance(2)
+    [error] = answers
+    assert (error.trouble, error.sent) == (Trouble.TIMED_OUT, True)
+    assert transport.disconnecting or transport.disconnected
+
+
+def test_answer_without_end_is_cut_off(reactor):
+    """A homeserver cannot fill the memory."""
+    asked = Http(reactor, 30, answer_bytes=100).request("GET", URL, {}, None)
+    protocol, transport = reactor.accept()
+    protocol.dataReceived(b"HTTP/1.1 200 OK\r\n\r\n" + b"x" * 101)
+    assert outcome(asked).text == "The homeserver's answer is too long."
+    assert transport.disconnecting or transport.disconnected
+
+
+def test_answer_that_ends_with_its_connection_is_whole(reactor):
+    """HTTP/1.0 servers say the end by closing."""
+    asked = Http(reactor, 30).request("GET", URL, {}, None)
+    protocol, _ = reactor.accept()
+    protocol.dataReceived(b"HTTP/1.0 200 OK\r\n\r\n{}")
+    protocol.connectionLost(Failure(ConnectionDone()))
+    assert outcome(asked) == Answer(200, b"{}")
+
+
+def test_requests_are_bounded_in_number(reactor, monkeypatch):
+    """So many are on their way, so many wait, and the next is told that it is too much."""
+    monkeypatch.setattr(http, "WAITING", 5)
+    client = Http(reactor, 30)
+    answers = [watch(client.request("GET", URL, {}, None)) for _ in range(http.CONNECTIONS + 5)]
+    assert len(reactor.tcpClients) == http.CONNECTIONS
+    assert not any(answers)
+    error = outcome(client.request("GET", URL, {}, None))
+    assert isinstance(error, BridgeError)
+    assert error.trouble is Trouble.OVERLOADED
+    protocol, _ = reactor.accept(0)
+    protocol.dataReceived(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+    assert answers[0] == [Answer(200, b"")]
+    assert watch(client.request("GET", URL, {}, None)) == []

@@ -1,0 +1,81 @@
+"""Whether homeserver and gateway reach each other."""
+
+from __future__ import annotations
+
+import pytest
+from twisted.logger import globalLogPublisher
+
+from bridge.errors import Trouble
+from tests.transports.matrix.web import Scene, outcome
+from transports.matrix.http import LinkError
+from transports.matrix.ping import Pings, Way, ping
+
+
+@pytest.fixture
+def scene() -> Scene:
+    return Scene()
+
+
+def test_ping_that_comes_back_works_both_ways(scene):
+    """The homeserver called us back."""
+    asked = ping(scene.server, "xmppbridge", "t")
+    request = scene.http.take()
+    assert (request.method, request.path) == ("POST", "/_matrix/client/v1/appservice/xmppbridge/ping")
+    assert request.body == {"transaction_id": "t"}
+    request.reply({"duration_ms": 12})
+    assert outcome(asked) is Way.BOTH
+
+
+@pytest.mark.parametrize(
+    ("status", "said", "way"),
+    [
+        (401, {"errcode": "M_UNKNOWN_TOKEN"}, Way.NOT_KNOWN),
+        (403, {"errcode": "M_FORBIDDEN"}, Way.NOT_KNOWN),
+        (400, {"errcode": "M_URL_NOT_SET"}, Way.NO_URL),
+        (502, {"errcode": "M_CONNECTION_FAILED"}, Way.NO_WAY_BACK),
+        (504, {"errcode": "M_CONNECTION_TIMEOUT"}, Way.NO_WAY_BACK),
+        (502, {"errcode": "M_BAD_STATUS", "status": 403}, Way.BAD_TOKEN),
+        (502, {"errcode": "M_BAD_STATUS", "status": 404, "body": "<html>"}, Way.BAD_ANSWER),
+        (404, {"errcode": "M_UNRECOGNIZED"}, Way.NO_PING),
+        (502, {}, Way.NOT_THERE),
+    ],
+)
+def test_ping_that_fails_says_which_direction_is_broken(scene, status, said, way):
+    """Each failure has its own words for the operator, at once and without another attempt."""
+    asked = ping(scene.server, "xmppbridge")
+    scene.http.take().reply(said, status)
+    assert outcome(asked) is way
+    assert scene.clock.getDelayedCalls() == []
+
+
+def test_homeserver_that_is_down_is_pinged_until_it_is_there(scene):
+    """Gateway and homeserver may be started in any order; what changes is logged once."""
+    words: list[str] = []
+    observer = lambda event: words.append(event.get("state", ""))  # noqa: E731
+    globalLogPublisher.addObserver(observer)
+    pings = Pings(scene.server, "xmppbridge", scene.clock, lambda: 0.5)
+    assert pings.way is Way.UNKNOWN
+    pings.start()
+    for pause in (1, 2, 4):
+        scene.http.take().answer.errback(LinkError(Trouble.UNREACHABLE, sent=False))
+        assert pings.way is Way.NOT_THERE
+        scene.clock.advance(pause)
+    scene.http.take().reply()
+    globalLogPublisher.removeObserver(observer)
+    assert (pings.way, scene.clock.getDelayedCalls()) == (Way.BOTH, [])
+    assert words == [Way.NOT_THERE.value, Way.BOTH.value]
+
+
+def test_pings_that_are_stopped_do_not_go_on(scene):
+    """After the end nothing is asked, whatever the last answer was."""
+    pings = Pings(scene.server, "xmppbridge", scene.clock, lambda: 0.5)
+    pings.start()
+    scene.http.take().reply(status=502)
+    pings.stop()
+    scene.clock.advance(1000)
+    assert scene.http.asked == []
+    pings = Pings(scene.server, "xmppbridge", scene.clock, lambda: 0.5)
+    pings.start()
+    pings.stop()
+    scene.http.take().reply(status=502)
+    assert scene.clock.getDelayedCalls() == []

@@ -1,0 +1,372 @@
+"""Timeline events as the bridge tells them."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bridge.events import (
+    Exit,
+    Exited,
+    Join,
+    Kick,
+    Kind,
+    Leave,
+    Message,
+    Reaction,
+    Reply,
+    Retraction,
+    Span,
+    Style,
+    Text,
+    Typing,
+    TypingState,
+)
+from transports.matrix.tables import HTML, MARKER
+from transports.matrix.translate import (
+    MAX_OPTIONS,
+    UNREADABLE,
+    Skipped,
+    exited,
+    live,
+    origin_of,
+    past,
+    typing,
+)
+
+from .raw import ALICE, BOB, CAROL, ROMEO, ROOM, event, garden, json, member, said
+
+
+def heard(raw, room=None) -> Message:
+    """The one message that an event is."""
+    found = live(raw, room or garden())
+    assert isinstance(found, tuple)
+    (message,) = found
+    assert isinstance(message, Message)
+    return message
+
+
+def words(content) -> str:
+    return heard(event("m.room.message", BOB, content)).body.plain
+
+
+def relation(kind, target, **more):
+    return {"m.relates_to": {"rel_type": kind, "event_id": target, **more}}
+
+
+def test_message_is_said_by_its_author():
+    """Nick, identity and the event's own id."""
+    assert heard(said(BOB, "hi", **{"extra": 1}) | {"event_id": "$1"}) == Message(
+        room=ROOM, nick="Bob", body=Text(plain="hi"), id="$1", identity=BOB
+    )
+
+
+@pytest.mark.parametrize(
+    ("msgtype", "kind"),
+    [
+        ("m.text", Kind.TEXT),
+        ("m.emote", Kind.EMOTE),
+        ("m.notice", Kind.NOTICE),
+        ("x.y", Kind.TEXT),
+        (5, Kind.TEXT),
+    ],
+)
+def test_kind_of_a_message_is_kept(msgtype, kind):
+    """Emotes and notices are told apart; what is unknown is text."""
+    assert heard(said(BOB, "hi", msgtype=msgtype)).kind is kind
+
+
+def test_formatted_message_keeps_its_looks():
+    """Mentions are the nicks of the room."""
+    html = '<a href="https://matrix.to/#/@alice:hs.example">Al</a>: <b>hi</b>'
+    assert heard(said(BOB, "Al: **hi**", format=HTML, formatted_body=html)).body == Text(
+        plain="Alice: hi", spans=(Span(start=7, end=9, style=Style.BOLD),)
+    )
+
+
+@pytest.mark.parametrize(
+    "content", [{"format": "other", "formatted_body": "<b>x</b>"}, {"format": HTML, "formatted_body": None}]
+)
+def test_unreadable_formatting_leaves_the_body(content):
+    """Other formats, and none."""
+    assert heard(said(BOB, "hi", **content)).body == Text(plain="hi")
+
+
+@pytest.mark.parametrize(
+    ("content", "shown"),
+    [
+        ({"msgtype": "m.image", "body": "cat.jpg", "url": "mxc://a/b"}, "[image] cat.jpg"),
+        ({"msgtype": "m.file", "body": "my cat", "filename": "cat.pdf"}, "my cat\n[file] cat.pdf"),
+        ({"msgtype": "m.audio"}, "[audio]"),
+        ({"msgtype": "m.video", "body": "a.mp4", "filename": "a.mp4"}, "[video] a.mp4"),
+        ({"msgtype": "m.location", "body": "Verona", "geo_uri": "geo:45,10"}, "Verona\ngeo:45,10"),
+    ],
+)
+def test_other_messages_are_shown_as_words(content, shown):
+    """Files by name and caption, places by their URI."""
+    assert words(content) == shown
+
+
+def test_sticker_poll_and_encrypted_event_are_shown_as_words():
+    """Nothing that people see in Matrix is silence in XMPP."""
+    assert heard(event("m.sticker", BOB, {"body": "cat"})).body.plain == "[sticker] cat"
+    assert heard(event("m.room.encrypted", BOB, {"ciphertext": "x"})).body.plain == UNREADABLE
+    stable = {
+        "question": {"m.text": [{"body": "Tea?"}]},
+        "answers": [{"m.text": [{"body": "Yes"}]}, {"m.text": "x"}],
+    }
+    assert (
+        heard(event("m.poll.start", BOB, {"m.poll.start": stable})).body.plain == "[poll] Tea?\n1. Yes\n2. "
+    )
+    older = {"question": {"org.matrix.msc1767.text": "Tea?"}, "answers": [{}] * 99}
+    shown = heard(
+        event("org.matrix.msc3381.poll.start", BOB, {"org.matrix.msc3381.poll.start": older})
+    ).body.plain
+    assert shown.startswith("[poll] Tea?\n1. ") and shown.count("\n") == MAX_OPTIONS
+
+
+def test_reply_names_what_it_answers():
+    """The author's nick when the message is known; its quotation is taken off."""
+    room = garden()
+    live(said(ALICE, "tea?") | {"event_id": "$tea"}, room)
+    quoting = said(
+        BOB,
+        "> <@alice:hs.example> tea?\n> now\n\nyes",
+        **{"m.relates_to": {"m.in_reply_to": {"event_id": "$tea"}}},
+    )
+    answer = heard(quoting, room)
+    assert answer.reply == Reply(id="$tea", nick="Alice")
+    assert answer.body.plain == "yes"
+    unknown = said(BOB, "> a quotation", **{"m.relates_to": {"m.in_reply_to": {"event_id": "$x"}}})
+    assert (heard(unknown).reply, heard(unknown).body.plain) == (Reply(id="$x"), "> a quotation")
+
+
+def test_message_of_a_thread_answers_its_root():
+    """Unless it answers a message of the thread itself."""
+    falling = relation("m.thread", "$root", is_falling_back=True, **{"m.in_reply_to": {"event_id": "$last"}})
+    answering = relation("m.thread", "$root", **{"m.in_reply_to": {"event_id": "$last"}})
+    assert heard(said(BOB, "x", **falling)).reply == Reply(id="$root")
+    assert heard(said(BOB, "x", **answering)).reply == Reply(id="$last")
+
+
+def test_correction_replaces_the_original():
+    """The new words without the star that old clients show."""
+    content = {"m.new_content": {"msgtype": "m.emote", "body": "b"}, **relation("m.replace", "$1")}
+    message = heard(said(BOB, "* b", **content))
+    assert (message.replaces, message.body.plain, message.kind) == ("$1", "b", Kind.EMOTE)
+
+
+def test_correction_of_an_xmpp_user_names_his_stanza():
+    """Other XMPP clients know his message by the id that he gave it."""
+    room = garden()
+    live(said(ROMEO, "a", **{MARKER: {"id": "stanza"}}) | {"event_id": "$1"}, room)
+    message = heard(
+        said(
+            ROMEO,
+            "* b",
+            **{"m.new_content": {"body": "b"}, MARKER: {"id": "s2"}},
+            **relation("m.replace", "$1"),
+        ),
+        room,
+    )
+    assert (message.replaces, message.origin) == ("stanza", "s2")
+
+
+def test_correction_of_somebody_elses_message_is_skipped():
+    """Words cannot be put into another's mouth."""
+    room = garden()
+    live(said(ALICE, "a") | {"event_id": "$1"}, room)
+    assert isinstance(live(said(BOB, "* b", **relation("m.replace", "$1")), room), Skipped)
+
+
+def test_origin_is_believed_of_our_ghosts_only():
+    """Nobody else can pretend to have sent an XMPP user's stanza."""
+    room = garden()
+    assert heard(said(ROMEO, "a", **{MARKER: {"id": "s"}}), room).origin == "s"
+    assert heard(said(BOB, "a", **{MARKER: {"id": "s"}}), room).origin == ""
+    assert origin_of(said(ROMEO, "a", **{MARKER: {}}), room) == ""
+    assert origin_of(said(ROMEO, "a"), room) is None
+    assert origin_of(said(BOB, "a", **{MARKER: {"id": "s"}}), room) is None
+
+
+def test_reactions_are_told_as_the_whole_set():
+    """And taken back by a redaction."""
+    room = garden()
+    assert live(
+        event("m.reaction", BOB, relation("m.annotation", "$1", key="👍")) | {"event_id": "$r1"}, room
+    ) == (Reaction(room=ROOM, id="$1", nick="Bob", emojis=("👍",)),)
+    assert live(event("m.reaction", BOB, relation("m.annotation", "$1", key="🌹")), room) == (
+        Reaction(room=ROOM, id="$1", nick="Bob", emojis=("👍", "🌹")),
+    )
+    assert live(event("m.room.redaction", BOB, {"redacts": "$r1"}), room) == (
+        Reaction(room=ROOM, id="$1", nick="Bob", emojis=("🌹",)),
+    )
+
+
+@pytest.mark.parametrize("key", ["mxc://hs.example/cat"])
+def test_reaction_with_a_picture_is_not_shown(key):
+    """There is no emoji for it."""
+    assert live(event("m.reaction", BOB, relation("m.annotation", "$1", key=key)), garden()) == ()
+
+
+@pytest.mark.parametrize("content", [{}, {"m.relates_to": {}}])
+def test_redacted_reaction_in_history_is_nothing(content):
+    """What is left of a redacted event says nothing, and is no fault."""
+    assert live(event("m.reaction", BOB, content), garden()) == ()
+
+
+@pytest.mark.parametrize("where", ["top", "content"])
+def test_redaction_by_the_author_retracts(where):
+    """Old room versions name the event outside of the content."""
+    room = garden()
+    live(said(BOB, "a") | {"event_id": "$1"}, room)
+    raw = event("m.room.redaction", BOB, {"redacts": "$1"} if where == "content" else {}, redacts="$1")
+    assert live(raw, room) == (Retraction(room=ROOM, id="$1", nick="Bob"),)
+
+
+def test_redaction_by_another_is_moderation():
+    """The room let him do it; so it is also when the author is forgotten."""
+    room = garden()
+    live(said(BOB, "a") | {"event_id": "$1"}, room)
+    raw = event("m.room.redaction", ALICE, {"redacts": "$1", "reason": "spam"})
+    assert live(raw, room) == (Retraction(room=ROOM, id="$1", nick="Bob", actor="Alice", reason="spam"),)
+    assert live(event("m.room.redaction", BOB, {"redacts": "$0"}), room) == (
+        Retraction(room=ROOM, id="$0", actor="Bob"),
+    )
+
+
+def test_state_in_the_timeline_changes_the_room():
+    """Who joined is known when he speaks."""
+    room = garden()
+    (join,) = live(member("@dan:hs.example", "Dan"), room)
+    assert isinstance(join, Join)
+    assert heard(said("@dan:hs.example", "hi"), room).nick == "Dan"
+
+
+def test_ghost_that_was_put_out_is_told_how():
+    """Left, kicked, or banned, by whom and why."""
+    for membership, sender, how in (
+        ("leave", ROMEO, Exit.LEFT),
+        ("leave", ALICE, Exit.KICKED),
+        ("ban", ALICE, Exit.BANNED),
+    ):
+        room = garden()
+        raw = member(ROMEO, membership=membership, sender=sender, reason="why")
+        (left,) = live(raw, room)
+        assert isinstance(left, Leave | Kick)
+        actor = "" if how is Exit.LEFT else "Alice"
+        assert exited(raw, room, left) == Exited(room=ROOM, nick="romeo", exit=how, actor=actor, reason="why")
+
+
+def test_history_tells_when_and_by_whom():
+    """Also of people who left long ago; the rest of the timeline is no history."""
+    raw = said("@gone:hs.example", "hi") | {"event_id": "$1"}
+    assert past(raw, garden()) == Message(
+        room=ROOM, nick="gone (gone:hs.example)", body=Text(plain="hi"), id="$1",
+        time=1_700_000_000.0, identity="@gone:hs.example",
+    )  # fmt: skip
+    assert past(member(BOB), garden()) is None
+    assert past(event("m.reaction", BOB, {}), garden()) is None
+    assert past(event("m.room.message", BOB, {}), garden()) is None
+    assert isinstance(past(said(BOB, "hi") | {"origin_server_ts": "x"}, garden()), Skipped)
+    assert isinstance(past(said(BOB, "hi") | {"event_id": 5}, garden()), Skipped)
+
+
+def test_typing_is_told_as_it_changes():
+    """Who began and who stopped; who is not in the room is nobody."""
+    room = garden()
+    now, events = typing({"content": {"user_ids": [BOB, "@x:hs.example", 5]}}, room, frozenset({CAROL}))
+    assert now == {BOB}
+    assert events == (
+        Typing(room=ROOM, nick="Carol", state=TypingState.DONE),
+        Typing(room=ROOM, nick="Bob", state=TypingState.COMPOSING),
+    )
+    assert typing({"content": {"user_ids": None}}, room, now)[0] == frozenset()
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        said(BOB, "x") | {"event_id": "$a'/><evil"},
+        said(BOB, "x") | {"event_id": None},
+        said(BOB, "x") | {"sender": "bob"},
+        said(BOB, ""),
+        said(BOB, None),
+        said(BOB, "x", **relation("m.replace", 5)),
+        event("m.reaction", BOB, relation("m.annotation", "$1", key="")),
+        event("m.reaction", BOB, relation("m.annotation", "$1", key="x" * 99)),
+        event("m.reaction", BOB, relation("m.other", "$1", key="x")),
+        event("m.room.redaction", BOB, {}),
+        member(BOB, "Bob", 5),
+    ],
+)
+def test_poisoned_event_is_skipped_with_a_reason(raw):
+    """The log says what was wrong, without a word of the sender's."""
+    skipped = live(raw, garden())
+    assert isinstance(skipped, Skipped) and skipped.reason
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        None,
+        5,
+        [],
+        {},
+        {"type": 5},
+        {"type": "org.example.x"},
+        {"type": "m.room.message", "event_id": "$1", "sender": BOB},
+    ],
+)
+def test_event_that_means_nothing_is_no_event(raw):
+    """Unknown types, and what was redacted."""
+    assert live(raw, garden()) == ()
+
+
+KINDS = [
+    "m.room.message",
+    "m.sticker",
+    "m.room.encrypted",
+    "m.reaction",
+    "m.room.redaction",
+    "m.poll.start",
+    "m.room.member",
+]
+KEYS = [
+    "msgtype",
+    "body",
+    "format",
+    "formatted_body",
+    "m.relates_to",
+    "m.new_content",
+    "redacts",
+    "m.poll.start",
+    MARKER,
+    "filename",
+]
+RELATIONS = ["rel_type", "event_id", "m.in_reply_to", "is_falling_back", "key"]
+contents = st.dictionaries(
+    st.sampled_from(KEYS), json | st.dictionaries(st.sampled_from(RELATIONS), json), max_size=6
+)
+raws = json | st.fixed_dictionaries(
+    {"type": st.sampled_from(KINDS) | json},
+    optional={
+        "sender": st.sampled_from([ALICE, BOB, ROMEO]) | json,
+        "event_id": st.just("$event") | json,
+        "content": contents | json,
+        "state_key": json,
+        "redacts": json,
+        "origin_server_ts": json,
+    },
+)
+
+
+@given(st.lists(raws, max_size=4))
+def test_any_event_is_read_or_skipped(events):
+    """Whatever servers send, nothing stops the room."""
+    room = garden()
+    for raw in events:
+        assert isinstance(live(raw, room), tuple | Skipped)
+        assert isinstance(past(raw, room), Message | Skipped | None)
+        assert isinstance(typing(raw, room, frozenset())[1], tuple)

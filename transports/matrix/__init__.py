@@ -1,0 +1,32 @@
+"""Matrix: an application service of one homeserver, where every user of the gateway is a ghost."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from bridge.network import Network, Probe
+from transports.matrix.config import MatrixConfig
+
+CONFIG = MatrixConfig
+
+
+def build(config: MatrixConfig, reactor: Any) -> Network:
+    """Make the network of one gateway; nothing heavy is imported before."""
+    from transports.matrix.network import build_network
+
+    return build_network(config, reactor)
+
+
+def probes(config: MatrixConfig, reactor: Any) -> Sequence[Probe]:
+    """Ask the homeserver whether it knows us (`xmppbridge check --live`)."""
+    from transports.matrix.probe import homeserver_probes
+
+    return homeserver_probes(config, reactor)
+
+
+def files(config: MatrixConfig) -> Mapping[str, str]:
+    """The registration, which the homeserver's operator names in its configuration."""
+    from transports.matrix.registration import registration
+
+    return {"registration.yaml": registration(config)}

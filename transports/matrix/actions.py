@@ -1,0 +1,228 @@
+"""What an XMPP user does in a room → what is asked of the homeserver on behalf of his ghost."""
+
+from __future__ import annotations
+
+from typing import assert_never
+
+import msgspec
+from msgspec import Struct, structs
+
+from bridge import degrade
+from bridge.capabilities import Capabilities, Level
+from bridge.errors import BridgeError, Trouble
+from bridge.events import ChangeNick, Kick, Kind, Message, Reaction, Retraction, Text, Topic
+from bridge.text import clip
+
+from .capabilities import ROOM
+from .content import Json
+from .ids import is_event_id
+from .markup import to_html
+from .names import is_nick
+from .room import Room
+from .tables import HTML, MARKER, MAX_CONTENT, MAX_ID, MEMBER, MESSAGE, REACTION, TOPIC
+from .translate import MAX_KEY
+
+_ME = "/me "
+_TYPES = {Kind.TEXT: "m.text", Kind.EMOTE: "m.emote", Kind.NOTICE: "m.notice"}
+
+
+class Send(Struct, frozen=True):
+    """Send an event to the room's timeline."""
+
+    type: str
+    content: Json
+
+
+class SetState(Struct, frozen=True):
+    """Set a state event of the room."""
+
+    type: str
+    key: str
+    content: Json
+
+
+class Redact(Struct, frozen=True):
+    """Take back an event."""
+
+    event_id: str
+    reason: str = ""
+
+
+class Remove(Struct, frozen=True):
+    """Put somebody out of the room."""
+
+    user_id: str
+    reason: str = ""
+
+
+Action = Send | SetState | Redact | Remove
+Done = Message | Topic | Reaction | Retraction | Kick | ChangeNick
+"""The outgoing events that become actions; the others are no events of a Matrix room."""
+
+
+def actions(event: Done, room: Room, ghost: str) -> tuple[Action, ...]:
+    """Return what is to be asked for `ghost`, in order; nothing where all is as it should be.
+
+    BridgeError where the event can have no meaning in this room.
+    """
+    match event:
+        case Message():
+            return _messages(event, room, ghost)
+        case Topic(text=text):
+            return (SetState(TOPIC, "", _fitting({"topic": text})),)
+        case Reaction():
+            return _reactions(event, room, ghost)
+        case Retraction(id=target, reason=reason):
+            return (Redact(_known(target), reason[:MAX_ID]),)
+        case Kick(nick=nick, reason=reason):
+            user_id = room.user(nick)
+            if user_id is None:
+                raise BridgeError(Trouble.NO_SUCH_NICK)
+            return (Remove(user_id, reason[:MAX_ID]),)
+        case ChangeNick(nick=nick):
+            return (SetState(MEMBER, ghost, membership(nick, room, ghost)),)
+    assert_never(event)
+
+
+def membership(nick: str, room: Room, ghost: str) -> Json:
+    """Return the content by which a ghost is in the room under a nick; BridgeError if that cannot be his."""
+    if not is_nick(nick):
+        raise BridgeError(Trouble.BAD_NICK)
+    if not room.is_free(nick, ghost):
+        raise BridgeError(Trouble.NICK_IN_USE)
+    member = room.members.get(ghost)
+    avatar = {"avatar_url": member.avatar} if member is not None and member.avatar else {}
+    return {"membership": "join", "displayname": nick, **avatar}
+
+
+def _known(target: str) -> str:
+    if not is_event_id(target):
+        raise BridgeError(Trouble.NOT_FOUND)
+    return target
+
+
+def _fitting(content: dict[str, object]) -> Json:
+    if _size(content) > MAX_CONTENT:
+        raise BridgeError(Trouble.TOO_LONG)
+    return content
+
+
+def _size(content: Json) -> int:
+    return len(msgspec.json.encode(content))
+
+
+def _reactions(event: Reaction, room: Room, ghost: str) -> tuple[Action, ...]:
+    target = _known(event.id)
+    if any(not 0 < len(key) <= MAX_KEY for key in event.emojis):
+        raise BridgeError(Trouble.NOT_ACCEPTABLE)
+    missing, surplus = room.timeline.difference(target, ghost, event.emojis)
+    sends = [
+        Send(
+            REACTION,
+            {"m.relates_to": {"rel_type": "m.annotation", "event_id": target, "key": key}, MARKER: {}},
+        )
+        for key in missing
+    ]
+    return (*map(Redact, surplus), *sends)
+
+
+# ---- messages
+
+
+def _messages(event: Message, room: Room, ghost: str) -> tuple[Send, ...]:
+    """Write a message, in several events if it is too long for one."""
+    replaced = _replaced(event, room, ghost) if event.replaces else ""
+    event = degrade.message(event, _levels(event, replaced))
+    kind, body = event.kind, event.body
+    if kind is Kind.TEXT and body.plain.startswith(_ME):
+        kind, body = Kind.EMOTE, clip(body, len(_ME), len(body.plain))
+    if not body.plain:
+        raise BridgeError(Trouble.NOT_ACCEPTABLE)
+    if replaced:
+        return (Send(MESSAGE, _fitting(_correction(_marked(_words(kind, body, room), event), replaced))),)
+    contents = [_marked(content, event) for content in _parts(kind, body, room)]
+    if event.reply is not None:
+        contents[0] = _answering(contents[0], event.reply.id, room, ghost)
+    return tuple(Send(MESSAGE, content) for content in contents)
+
+
+def _levels(event: Message, replaced: str) -> Capabilities:
+    """Return what can be carried: what refers to a message that is not known is put into words."""
+    is_answerable = event.reply is not None and is_event_id(event.reply.id)
+    return structs.replace(
+        ROOM,
+        corrections=Level.NATIVE if replaced else Level.FALLBACK,
+        replies=Level.NATIVE if is_answerable else Level.FALLBACK,
+    )
+
+
+def _replaced(event: Message, room: Room, ghost: str) -> str:
+    """Return the event that is corrected, "" if it is not known as the ghost's own."""
+    found = room.timeline.event(ghost, event.replaces)
+    if found is not None:
+        return found
+    said = room.timeline.said(event.replaces)
+    return event.replaces if said is not None and said.sender == ghost else ""
+
+
+def _words(kind: Kind, body: Text, room: Room) -> dict[str, object]:
+    mentioned, length = _mentioned(body.plain, room)
+    content: dict[str, object] = {
+        "msgtype": _TYPES[kind],
+        "body": body.plain,
+        "m.mentions": {"user_ids": [mentioned]} if mentioned else {},
+    }
+    html = to_html(body, mentioned, length)
+    if html:
+        content |= {"format": HTML, "formatted_body": html}
+    return content
+
+
+def _mentioned(plain: str, room: Room) -> tuple[str, int]:
+    """Return whom a message addresses by beginning with his nick, and how long that is."""
+    for end in (plain.find(":"), plain.find(","), plain.find("): ") + 1):
+        user_id = room.user(plain[:end]) if end > 0 else None
+        if user_id is not None:
+            return user_id, end
+    return "", 0
+
+
+def _parts(kind: Kind, body: Text, room: Room) -> list[dict[str, object]]:
+    """Return contents that fit into events: without formatting if need be, then in halves."""
+    content = _words(kind, body, room)
+    if _size(content) <= MAX_CONTENT:
+        return [content]
+    if body.spans:
+        return _parts(kind, Text(plain=body.plain), room)
+    middle = len(body.plain) // 2
+    border = body.plain.rfind("\n", middle // 2, middle) + 1 or middle
+    halves = (clip(body, 0, border), clip(body, border, len(body.plain)))
+    return [content for half in halves for content in _parts(kind, half, room)]
+
+
+def _marked(content: dict[str, object], event: Message) -> dict[str, object]:
+    """Add by what our own event is recognised; an id too long for Matrix is left out."""
+    marker = {"id": event.origin} if 0 < len(event.origin) <= MAX_ID else {}
+    return {**content, MARKER: marker}
+
+
+def _answering(content: dict[str, object], target: str, room: Room, ghost: str) -> dict[str, object]:
+    """Make it a reply, which mentions whom it answers (Matrix: rich replies)."""
+    said = room.timeline.said(target)
+    mentions = content["m.mentions"]
+    if said is not None and said.sender != ghost and not mentions:
+        mentions = {"user_ids": [said.sender]}
+    return {**content, "m.mentions": mentions, "m.relates_to": {"m.in_reply_to": {"event_id": target}}}
+
+
+def _correction(content: dict[str, object], target: str) -> dict[str, object]:
+    """Make it a correction, which older clients show as a message (Matrix: event replacements)."""
+    marker = content.pop(MARKER)
+    fallback = {key: content[key] for key in ("msgtype", "m.mentions")}
+    return {
+        **fallback,
+        "body": f"* {content['body']}",
+        "m.new_content": content,
+        "m.relates_to": {"rel_type": "m.replace", "event_id": target},
+        MARKER: marker,
+    }

@@ -1,0 +1,256 @@
+"""What the homeserver asks of us: the application service API (MX v1.19 application-service-api)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from hmac import compare_digest
+from typing import Any
+from urllib.parse import unquote_to_bytes
+
+import msgspec
+from msgspec import Raw, Struct
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.interfaces import IAddress, IListeningPort
+from twisted.logger import Logger
+from twisted.protocols.policies import ProtocolWrapper, WrappingFactory
+from twisted.python.failure import Failure
+from twisted.web.resource import Resource
+from twisted.web.server import NOT_DONE_YET, Request, Site
+
+from bridge.errors import BridgeError
+
+PREFIX = ("_matrix", "app", "v1")
+UNSTABLE = ("_matrix", "app", "unstable")
+METHODS = {"transactions": "PUT", "rooms": "GET", "users": "GET", "thirdparty": "GET", "ping": "POST"}
+"""What can be asked, and how."""
+LEGACY = frozenset(("transactions", "rooms", "users"))
+"""What older homeservers ask without a prefix (MX v1.19 application-service-api/legacy-routes)."""
+CONNECTIONS = 200
+"""Connections at a time; a homeserver has a few, one that has many workers some more."""
+IDLE = 180
+"""Seconds after which a silent connection is closed."""
+WORDS = {
+    400: ("M_NOT_JSON", "This is no transaction."),
+    403: ("M_FORBIDDEN", "The token is wrong."),
+    404: ("M_NOT_FOUND", "There is no such thing here."),
+    405: ("M_UNRECOGNIZED", "This cannot be done that way."),
+    413: ("M_TOO_LARGE", "This is too long."),
+    500: ("M_UNKNOWN", "This cannot be done now."),
+}
+"""How we say no."""
+
+Receive = Callable[[str, Sequence[bytes], Sequence[bytes]], Deferred[None]]
+"""Takes a transaction: its id, its events and its ephemeral events, each as JSON.
+
+The Deferred fires when they are durable; if it fails, the homeserver sends them again.
+"""
+Exists = Callable[[str], Deferred[bool]]
+"""Whether a room alias or a user id of ours exists; the homeserver waits, so make it before you say so."""
+
+
+class Transaction(Struct, frozen=True):
+    """The body of a transaction, its parts not looked at yet."""
+
+    events: Raw = Raw(b"[]")
+    ephemeral: Raw = Raw(b"[]")
+
+
+class ApplicationService(Resource):
+    """The root of our web server.
+
+    `token` is the homeserver's; `limit` the longest body in bytes; `has_alias` and `has_user` answer its
+    questions.
+    """
+
+    isLeaf = True
+    log = Logger()
+
+    def __init__(self, token: str, limit: int, receive: Receive, has_alias: Exists, has_user: Exists) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.limit = limit
+        self._token = token.encode()
+        self._receive = receive
+        self._exists = {"rooms": has_alias, "users": has_user}
+        self._port: IListeningPort | None = None
+        self._connections: _Connections | None = None
+
+    def listen(self, reactor: Any, host: str, port: int) -> None:
+        """Answer at this address; raises twisted.internet.error.CannotListenError."""
+        site = Site(self, lambda *of, **how: _Request(self, *of, **how), timeout=IDLE, reactor=reactor)
+        site.displayTracebacks = False
+        site.log = lambda request: None  # type: ignore[method-assign]
+        self._connections = _Connections(site)  # type: ignore[no-untyped-call]
+        self._port = reactor.listenTCP(port, self._connections, interface=host)
+
+    def stop(self) -> Deferred[None]:
+        """Close the connections, and take no more; what is not answered the homeserver sends again."""
+        port, self._port = self._port, None
+        for connection in list(self._connections.protocols) if self._connections is not None else ():
+            connection.abortConnection()
+        if port is None:
+            return succeed(None)
+        return succeed(port.stopListening()).addCallback(lambda stopping: stopping)
+
+    def is_ours(self, request: Request) -> bool:
+        """Tell whether the request comes from our homeserver.
+
+        Older ones name the token in the query, some in both places; then both must be right.
+        """
+        given = [
+            scheme_and_token.partition(b" ")[2].strip() if scheme_and_token[:7].lower() == b"bearer " else b""
+            for scheme_and_token in request.requestHeaders.getRawHeaders(b"authorization", [])
+        ]
+        given += request.args.get(b"access_token", []) if request.args else []
+        matches = [compare_digest(token, self._token) for token in given]
+        return bool(matches) and all(matches)
+
+    def render(self, request: Request) -> int:
+        """Answer, now or later."""
+        assert isinstance(request, _Request)
+        request.notifyFinish().addErrback(lambda _: setattr(request, "gone", True))
+        Deferred.fromCoroutine(self._answer(request)).addCallbacks(
+            request.reply, lambda failure: self._failed(failure, request)
+        )
+        return NOT_DONE_YET
+
+    def _failed(self, failure: Failure, request: _Request) -> None:
+        if isinstance(failure.value, BridgeError):
+            self.log.warn("the homeserver has to come again: {reason}", reason=failure.value.text)
+        else:
+            self.log.failure("the homeserver could not be answered", failure)
+        request.reply(500)
+
+    async def _answer(self, request: _Request) -> int:
+        """Return the HTTP status; `is_unknown` tells a wrong path from what is not there."""
+        if not self.is_ours(request):
+            return 403
+        kind, rest = _route(request.path)
+        if kind not in METHODS:
+            request.is_unknown = True
+            return 404
+        if request.method.decode("ascii", "replace") != METHODS[kind]:
+            return 405
+        if request.is_too_long:
+            self.log.error("a transaction of more than {limit} bytes is refused", limit=self.limit)
+            return 413
+        if kind == "transactions":
+            return await self._take(rest, request.body())
+        if kind == "ping":
+            return 200
+        exists = self._exists.get(kind)
+        return 200 if exists is not None and await exists(rest) else 404
+
+    async def _take(self, id: str, body: bytes) -> int:
+        try:
+            events, ephemeral = read_transaction(body)
+        except ValueError:
+            self.log.error("the transaction {id} cannot be read", id=id)
+            return 400
+        await self._receive(id, events, ephemeral)
+        return 200
+
+
+class _Connections(WrappingFactory):
+    """The connections of our web server, up to a number."""
+
+    noisy = False
+    protocols: dict[Any, Any]
+
+    def buildProtocol(self, addr: IAddress | None) -> ProtocolWrapper | None:  # type: ignore[override]
+        """Take one more, if that is not too many."""
+        if len(self.protocols) >= CONNECTIONS:
+            return None
+        return super().buildProtocol(addr)
+
+
+class _Request(Request):
+    """A request whose body is kept up to a limit, and only if it is our homeserver's."""
+
+    def __init__(self, service: ApplicationService, *of: Any, **how: Any) -> None:
+        super().__init__(*of, **how)  # type: ignore[no-untyped-call]
+        self._service = service
+        self._left = 0
+        self.is_unknown = False
+        self.gone = False
+
+    def body(self) -> bytes:
+        """What came, up to the limit."""
+        content: bytes = b"" if self.content is None else self.content.read()
+        return content
+
+    @property
+    def is_too_long(self) -> bool:
+        """Whether there was more than we take."""
+        return self._left < 0
+
+    def gotLength(self, length: int | None) -> None:
+        """The headers are there, the body is not."""
+        bearer = self.requestHeaders.hasHeader(b"authorization")
+        self._left = self._service.limit if not bearer or self._service.is_ours(self) else 0
+        super().gotLength(length)  # type: ignore[no-untyped-call]
+
+    def handleContentChunk(self, data: bytes) -> None:
+        """Keep it, or let it pass by; who goes on and on is cut off."""
+        self._left -= len(data)
+        if self._left >= 0:
+            super().handleContentChunk(data)  # type: ignore[no-untyped-call]
+        elif self._left < -self._service.limit:
+            self.channel.forceAbortClient()
+
+    def reply(self, status: int) -> None:
+        """Send the answer, if somebody still waits for it."""
+        if self.gone:
+            return
+        self.setResponseCode(status)
+        self.setHeader(b"content-type", b"application/json")  # type: ignore[no-untyped-call]
+        errcode, words = WORDS.get(status, ("", ""))
+        if self.is_unknown:
+            errcode = "M_UNRECOGNIZED"
+        self.write(msgspec.json.encode({"errcode": errcode, "error": words} if errcode else {}))  # type: ignore[no-untyped-call]
+        self.finish()  # type: ignore[no-untyped-call]
+
+
+def read_transaction(body: bytes) -> tuple[list[bytes], list[bytes]]:
+    """Return the events and ephemeral events, each as JSON; ValueError if it is none.
+
+    What msgspec refuses (a lone surrogate, a number that is none) is read by json once more, so that one
+    event that is written badly does not keep the others, and all after them, from us.
+    """
+    try:
+        found = msgspec.json.decode(body, type=Transaction)
+    except msgspec.DecodeError:
+        try:
+            parsed = json.loads(body.decode("utf-8", "replace"))
+        except RecursionError:
+            raise ValueError from None
+        if not isinstance(parsed, dict):
+            raise ValueError from None
+        return _again(parsed.get("events")), _again(parsed.get("ephemeral"))
+    return _items(found.events), _items(found.ephemeral)
+
+
+def _items(raw: Raw) -> list[bytes]:
+    try:
+        return [bytes(item) for item in msgspec.json.decode(raw, type=list[Raw])]
+    except msgspec.ValidationError:
+        return []
+
+
+def _again(items: object) -> list[bytes]:
+    return [json.dumps(item).encode() for item in items] if isinstance(items, list) else []
+
+
+def _route(path: bytes) -> tuple[str, str]:
+    """Return what is asked, "" if nothing known, and what stands behind it."""
+    parts = [unquote_to_bytes(part).decode("utf-8", "replace") for part in path.split(b"/")[1:]]
+    if tuple(parts[:3]) == PREFIX:
+        kind, *rest = parts[3:] or [""]
+    elif tuple(parts[:4]) == (*UNSTABLE, "thirdparty"):
+        kind, *rest = parts[3:]
+    elif parts[0] in LEGACY:
+        kind, *rest = parts
+    else:
+        return "", ""
+    is_whole = kind == "thirdparty" or len(rest) == (kind != "ping")
+    return (kind, "/".join(rest)) if is_whole else ("", "")

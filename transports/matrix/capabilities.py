@@ -1,0 +1,18 @@
+"""What a Matrix room carries."""
+
+from __future__ import annotations
+
+from bridge.capabilities import Capabilities, Level
+
+ROOM = Capabilities(
+    formatting=Level.NATIVE,
+    replies=Level.NATIVE,
+    corrections=Level.NATIVE,
+    retractions=Level.NATIVE,
+    reactions=Level.NATIVE,
+    typing=Level.NATIVE,
+    presence=Level.DROPPED,
+    moderation=Level.PARTIAL,
+    direct_messages=Level.REJECTED,
+)
+"""A room without end-to-end encryption. Moderation: kick, redact; what power levels allow is the server's."""

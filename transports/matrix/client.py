@@ -1,0 +1,284 @@
+"""The client-server API of the homeserver, as the application service and in the name of its users.
+
+`Homeserver.call` is one request with all that belongs to it: authorisation, masquerade, registration
+of the ghost, patience while the homeserver is down or busy, order within a room. `Homeserver.api`
+takes what a builder of matrix-nio's `nio.Api` returns.
+"""
+
+from __future__ import annotations
+
+from base64 import b32encode
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
+from hashlib import sha256
+from typing import Any
+from urllib.parse import parse_qs, quote, urlencode
+
+import msgspec
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.task import deferLater
+from twisted.python.failure import Failure
+
+from bridge.errors import BridgeError, Trouble
+from transports.matrix.http import Http, LinkError
+from transports.matrix.order import InOrder
+from transports.matrix.refusal import Refusal
+
+PATIENCE = 25.0
+"""Seconds that a request is tried again, unless it is told otherwise."""
+FIRST_PAUSE = 0.5
+LAST_PAUSE = 15.0
+"""Seconds between attempts: about the first, doubled up to about the last."""
+FAULTS = 4
+"""Attempts that answer 500: the request itself may be what the homeserver stumbles over."""
+ROOM_QUEUE = 1000
+"""Requests of one user that may wait in one room."""
+QUEUE = 20_000
+"""Requests that may wait in all rooms."""
+GHOSTS = 200_000
+"""Ghosts that are remembered for being registered."""
+CLIENT = "/_matrix/client/v3"
+GONE = frozenset((502, 503, 504))
+"""HTTP status of a homeserver that is not there behind its proxy, or not yet."""
+TOO_FAST = 429
+"""HTTP status of a request that comes too soon (MX v1.19 client-server-api/rate-limiting)."""
+JOIN_PATIENCE = 60.0
+"""Seconds that a join is tried; a homeserver takes long for the first join of a large remote room."""
+
+Request = tuple[str, str] | tuple[str, str, str]
+"""What `nio.Api` builds: method, path with query, and perhaps a JSON body."""
+Query = Mapping[str, str | Sequence[str]]
+
+
+def transaction_id(*parts: str) -> str:
+    """Return the transaction id of what `parts` name: the same for ever, so nothing is sent twice.
+
+    MX v1.19 client-server-api/transaction-identifiers; the parts are for instance the sender, the
+    room and the id of his stanza.
+    """
+    return b32encode(sha256("\0".join(parts).encode()).digest()[:20]).decode().lower()
+
+
+class Homeserver:
+    """See the module's docstring; `jitter` returns a random number from 0 to 1.
+
+    A request with `user` is made in the name of that Matrix id, which is registered first if it has not
+    been yet; `device` is its device. With `room` it waits for those before it of the same user and room:
+    what one says stays in order, and an answer to it cannot come before it, for nobody has seen it.
+    It is tried again for `patience` seconds: always when the homeserver wants a pause (429) or was not
+    reached; when it may have been carried out already only if that does no harm (`repeatable`; by
+    default everything but a POST). Fails with `Refusal`, or another BridgeError.
+    """
+
+    def __init__(self, url: str, token: str, http: Http, clock: Any, jitter: Callable[[], float]) -> None:
+        self._url = url.rstrip("/")
+        self._headers = {"Authorization": f"Bearer {token}"}
+        self._http = http
+        self._clock = clock
+        self._jitter = jitter
+        self._rooms = InOrder(ROOM_QUEUE, QUEUE)
+        self._ghosts: OrderedDict[str, None] = OrderedDict()
+        self._registering = InOrder(ROOM_QUEUE, QUEUE)
+        self._asleep: set[Deferred[None]] = set()
+        self._closed = False
+        self.trouble: BridgeError | None = None
+        """Why the last attempt got no answer at all; None if it got one."""
+
+    # ---- requests
+
+    def call(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Query | None = None,
+        body: Any = None,
+        user: str | None = None,
+        device: str | None = None,
+        room: str | None = None,
+        patience: float = PATIENCE,
+        repeatable: bool | None = None,
+    ) -> Deferred[Any]:
+        """Make a request; fires with the decoded answer. `path` is quoted already."""
+        asked = dict(query or {})
+        if user is not None:
+            asked["user_id"] = user
+        if device is not None:
+            asked["device_id"] = device
+        target = f"{path}?{urlencode(asked, doseq=True)}" if asked else path
+        data = msgspec.json.encode({} if body is None else body) if method in ("PUT", "POST") else None
+        again = method != "POST" if repeatable is None else repeatable
+
+        end = self._clock.seconds() + patience
+
+        async def work() -> Any:
+            if user is not None:
+                await self.register(user, patience)
+            return await self._attempts(method, target, data, end, again)
+
+        def begin() -> Deferred[Any]:
+            return Deferred.fromCoroutine(work())
+
+        return begin() if room is None else self._rooms.run(f"{room} {user}", begin)
+
+    def api(self, request: Request, **options: Any) -> Deferred[Any]:
+        """Make a request that `nio.Api` built, its access token left out; `options` are those of `call`."""
+        method, target, *data = request
+        path, _, query = target.partition("?")
+        asked = {name: values for name, values in parse_qs(query).items() if name != "access_token"}
+        body = msgspec.json.decode(data[0]) if data else None
+        return self.call(method, path, query=asked, body=body, **options)
+
+    async def _attempts(
+        self, method: str, target: str, data: bytes | None, end: float, repeatable: bool
+    ) -> Any:
+        if self.trouble is not None and self._clock.seconds() > end:
+            raise self.trouble
+        pause, faults = FIRST_PAUSE, 0
+        while True:
+            try:
+                return await self._attempt(method, target, data)
+            except LinkError as error:
+                trouble: BridgeError = error
+                wanted = None
+                passes = repeatable or not error.sent
+            except Refusal as error:
+                trouble, wanted = error, error.retry_after
+                faults += error.status >= 500 and error.status not in GONE
+                passes = error.status == TOO_FAST or (repeatable and error.status >= 500 and faults < FAULTS)
+            # a pause that we were told is kept, and a little more; our own varies by half
+            jitter = self._jitter()
+            wait = pause * (0.5 + jitter) if wanted is None else wanted + 0.1 * jitter
+            pause = min(pause * 2, LAST_PAUSE)
+            if not passes or self._closed or self._clock.seconds() + wait > end:
+                raise trouble
+            await self._sleep(wait)
+
+    async def _attempt(self, method: str, target: str, data: bytes | None) -> Any:
+        if self._closed:
+            raise BridgeError(Trouble.SHUTTING_DOWN)
+        headers = self._headers if data is None else {**self._headers, "Content-Type": "application/json"}
+        try:
+            answer = await self._http.request(method, self._url + target, headers, data)
+        except LinkError as error:
+            self.trouble = error
+            raise
+        self.trouble = None
+        if answer.status >= 300:
+            raise Refusal.read(answer.status, answer.body)
+        try:
+            return msgspec.json.decode(answer.body)
+        except (msgspec.DecodeError, RecursionError):
+            raise BridgeError(Trouble.REFUSED, "The homeserver's answer cannot be read.") from None
+
+    def _sleep(self, seconds: float) -> Deferred[None]:
+        slept: Deferred[None] = deferLater(self._clock, seconds)
+        self._asleep.add(slept)
+
+        def awake(result: object) -> None:
+            self._asleep.discard(slept)
+
+        return slept.addBoth(awake)
+
+    def close(self) -> Deferred[None]:
+        """Try nothing again and begin nothing; what is on its way may still be answered."""
+        self._closed = True
+        for slept in list(self._asleep):
+            slept.cancel()
+        return self._http.close()
+
+    # ---- ghosts
+
+    def register(self, user: str, patience: float = PATIENCE) -> Deferred[None]:
+        """See to it that this user of ours exists; asks the homeserver once for each."""
+        if user in self._ghosts:
+            self._ghosts.move_to_end(user)
+            return succeed(None)
+        return self._registering.run(user, lambda: self._register(user, patience))
+
+    def _register(self, user: str, patience: float) -> Deferred[None]:
+        if user in self._ghosts:
+            return succeed(None)
+        localpart = user[1:].partition(":")[0]
+        # MX v1.19 application-service-api/server-admin-style-permissions
+        body = {"type": "m.login.application_service", "username": localpart, "inhibit_login": True}
+        asked = self.call("POST", f"{CLIENT}/register", body=body, patience=patience, repeatable=True)
+        return asked.addErrback(_is_there).addCallback(self._registered, user)
+
+    def _registered(self, answer: object, user: str) -> None:
+        self._ghosts[user] = None
+        if len(self._ghosts) > GHOSTS:
+            self._ghosts.popitem(last=False)
+
+    async def set_profile(self, user: str, name: str | None = None, avatar: str | None = None) -> None:
+        """Set a ghost's display name and avatar (an mxc URL, "" for none); None leaves it as it is."""
+        who = f"{CLIENT}/profile/{quote(user, safe='')}"
+        for key, value in (("displayname", name), ("avatar_url", avatar)):
+            if value is not None:
+                await self.call("PUT", f"{who}/{key}", body={key: value}, user=user)
+
+    # ---- rooms
+
+    def join(self, user: str, room: str, via: Sequence[str] = ()) -> Deferred[str]:
+        """Take `user` into a room, by id or alias, with the help of the servers `via`; fires with its id.
+
+        Fails with BANNED or INVITE_ONLY where the homeserver forbids it.
+        """
+        path = f"{CLIENT}/join/{quote(room, safe='')}"
+        # MX v1.12 joining with `via`; homeservers before it read `server_name`
+        query = {"via": via, "server_name": via} if via else None
+        joined = self.call(
+            "POST", path, query=query, user=user, room=room, patience=JOIN_PATIENCE, repeatable=True
+        )
+        return joined.addCallbacks(_room_id, _not_let_in)
+
+    def send(
+        self, user: str, room: str, event_type: str, content: Mapping[str, Any], txn: str, patience: float
+    ) -> Deferred[str]:
+        """Send an event after all of the same user in the room; fires with its id.
+
+        `txn` is a `transaction_id`: what was sent with it before by this user is not sent again. Fails
+        with CANNOT_SPEAK where the homeserver forbids it.
+        """
+        path = f"{CLIENT}/rooms/{quote(room, safe='')}/send/{quote(event_type, safe='')}/{txn}"
+        sent = self.call("PUT", path, body=content, user=user, room=room, patience=patience)
+        return sent.addCallbacks(_event_id, _not_allowed_to_speak)
+
+
+def _is_there(failure: Failure) -> None:
+    """A ghost of an earlier run is as good as a new one."""
+    refusal = failure.value
+    if not isinstance(refusal, Refusal) or refusal.errcode != "M_USER_IN_USE":
+        failure.raiseException()
+
+
+def _room_id(answer: Any) -> str:
+    return _field(answer, "room_id")
+
+
+def _event_id(answer: Any) -> str:
+    return _field(answer, "event_id")
+
+
+def _field(answer: Any, name: str) -> str:
+    value = answer.get(name) if isinstance(answer, dict) else None
+    if not isinstance(value, str):
+        raise BridgeError(Trouble.REFUSED, "The homeserver's answer cannot be read.")
+    return value
+
+
+def _not_let_in(failure: Failure) -> Failure:
+    refusal = failure.value
+    if not isinstance(refusal, Refusal) or refusal.errcode not in ("M_FORBIDDEN", "M_BAD_STATE"):
+        return failure
+    # there is no code of its own for a ban: Synapse says M_BAD_STATE of it, others M_FORBIDDEN
+    if "ban" in refusal.words.lower():
+        return Failure(refusal.meaning(Trouble.BANNED))
+    return Failure(refusal.meaning(Trouble.INVITE_ONLY)) if refusal.errcode == "M_FORBIDDEN" else failure
+
+
+def _not_allowed_to_speak(failure: Failure) -> Failure:
+    refusal = failure.value
+    if isinstance(refusal, Refusal) and refusal.errcode == "M_FORBIDDEN":
+        return Failure(refusal.meaning(Trouble.CANNOT_SPEAK))
+    return failure

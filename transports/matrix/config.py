@@ -1,0 +1,141 @@
+"""What the operator of a Matrix gateway sets: ``[gateways."<domain>".matrix]``."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+from bridge.secret import Secret
+
+RESTART = {"restart": True}
+Endpoint = Annotated[str, Meta(pattern=r"^([0-9.]+|\[[0-9A-Fa-f:.]+\]):[0-9]{1,5}$")]
+"""An IP address and a port."""
+Localpart = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[a-z0-9._=/+-]+$")]
+"""MX v1.19 appendices/user-identifiers: what a user id may be made of."""
+
+
+class MatrixConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A Matrix gateway: an application service of one homeserver."""
+
+    homeserver: Annotated[
+        str,
+        Meta(
+            pattern=r"^https?://[^/?#\s]+(/[^?#\s]*)?$",
+            description="Where the client-server API of the homeserver answers, as seen from here.",
+            examples=["http://127.0.0.1:8008"],
+            extra={**RESTART, "ask": "The homeserver's address, e.g. http://127.0.0.1:8008"},
+        ),
+    ]
+    server_name: Annotated[
+        str,
+        Meta(
+            min_length=1,
+            max_length=230,
+            pattern=r"^[A-Za-z0-9.:\[\]-]+$",
+            description="The homeserver's server_name: what stands behind the colon in its users' ids.",
+            examples=["example.org"],
+            extra={**RESTART, "ask": "The homeserver's server_name, e.g. example.org"},
+        ),
+    ]
+    as_token: Annotated[
+        Secret,
+        Meta(
+            description="The token by which the homeserver knows the gateway, as in the registration.",
+            extra=RESTART,
+        ),
+    ]
+    hs_token: Annotated[
+        Secret,
+        Meta(
+            description="The token by which the gateway knows the homeserver, as in the registration.",
+            extra=RESTART,
+        ),
+    ]
+    listen: Annotated[
+        Endpoint,
+        Meta(description="Address and port where the homeserver finds the gateway.", extra=RESTART),
+    ] = "127.0.0.1:29333"
+    url: Annotated[
+        str,
+        Meta(
+            pattern=r"^(https?://[^?#\s]+)?$",
+            description="The same as a URL, as seen from the homeserver, for the registration; empty: "
+            "http:// and the address of listen.",
+            extra=RESTART,
+        ),
+    ] = ""
+    id: Annotated[
+        str,
+        Meta(
+            min_length=1,
+            max_length=64,
+            pattern=r"^[A-Za-z0-9._-]+$",
+            description="The registration's id; no two application services of a homeserver share one.",
+            extra=RESTART,
+        ),
+    ] = "xmppbridge"
+    sender: Annotated[
+        Localpart,
+        Meta(
+            description="Local part of the gateway's own user on the homeserver (sender_localpart).",
+            extra=RESTART,
+        ),
+    ] = "xmppbridge"
+    prefix: Annotated[
+        Localpart,
+        Meta(
+            description="What the local parts of XMPP users begin with on the homeserver, and aliases of "
+            "XMPP rooms.",
+            extra=RESTART,
+        ),
+    ] = "_xmpp_"
+    timeout: Annotated[
+        float,
+        Meta(
+            ge=1,
+            le=600,
+            description="How long the homeserver may take for one answer.",
+            extra={"unit": "seconds", **RESTART},
+        ),
+    ] = 60.0
+    patience: Annotated[
+        float,
+        Meta(
+            ge=0,
+            le=86400,
+            description="How long a message waits for a homeserver that is down before its sender is told.",
+            extra={"unit": "seconds", **RESTART},
+        ),
+    ] = 300.0
+    max_transaction: Annotated[
+        int,
+        Meta(
+            ge=65536,
+            description="Longest transaction taken from the homeserver; longer ones it would send for ever.",
+            extra={"unit": "bytes", **RESTART},
+        ),
+    ] = 32 * 1024 * 1024
+    max_waiting: Annotated[
+        int,
+        Meta(
+            ge=100,
+            description="Events from the homeserver that may wait to be passed on; above it, it has to wait.",
+            extra=RESTART,
+        ),
+    ] = 10_000
+
+    @property
+    def listen_host(self) -> str:
+        """The address to listen on, without brackets."""
+        return self.listen.rpartition(":")[0].strip("[]")
+
+    @property
+    def listen_port(self) -> int:
+        """The port to listen on."""
+        return int(self.listen.rpartition(":")[2])
+
+    @property
+    def bot(self) -> str:
+        """The Matrix id of the gateway's own user."""
+        return f"@{self.sender}:{self.server_name}"

@@ -1,0 +1,309 @@
+"""Matrix as a `bridge.network.Network`: an application service, with a ghost for each user."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+from nio.api import Api
+from twisted.internet.defer import Deferred, DeferredList, TimeoutError, fail, succeed
+from twisted.logger import Logger
+
+from bridge.capabilities import Capabilities
+from bridge.errors import BridgeError, Trouble
+from bridge.events import (
+    ChangeNick,
+    ContactId,
+    Depart,
+    Enter,
+    Entered,
+    Exit,
+    Exited,
+    Incoming,
+    Kick,
+    Message,
+    Outgoing,
+    Reaction,
+    Retraction,
+    RoomId,
+    Topic,
+    Typing,
+    UserId,
+)
+from bridge.forms import Command, Settings
+from bridge.network import (
+    Address,
+    ContactAddress,
+    ContactInfo,
+    ContactQuery,
+    Identity,
+    Query,
+    RoomAddress,
+    RoomInfo,
+    RoomQuery,
+    Scope,
+    Uplink,
+)
+from transports.matrix.address import Addresses
+from transports.matrix.appservice import ApplicationService
+from transports.matrix.capabilities import ROOM
+from transports.matrix.client import Homeserver
+from transports.matrix.config import MatrixConfig
+from transports.matrix.content import mapping, text
+from transports.matrix.http import Http
+from transports.matrix.inbox import Inbox
+from transports.matrix.names import name_of
+from transports.matrix.ping import Pings
+from transports.matrix.room import Room
+from transports.matrix.rooms import Rooms
+from transports.matrix.session import Stay
+from transports.matrix.settings import GatewaySettings, RoomSettings, ServerSettings
+from transports.matrix.submission import Submissions, refusal
+
+STOP_TIMEOUT = 8.0
+"""Seconds that ghosts get to leave their rooms."""
+ASK_PATIENCE = 20.0
+"""Seconds that a question is tried; the homeserver's own timeout may be shorter."""
+ASK_TIMEOUT = 30.0
+"""Seconds in which a question is answered."""
+
+
+def build_network(config: MatrixConfig, reactor: Any) -> MatrixNetwork:
+    """Make the network with real connections, randomness and time."""
+    http = Http(reactor, config.timeout)
+    homeserver = Homeserver(config.homeserver, config.as_token.reveal(), http, reactor, random.random)
+    return MatrixNetwork(config, reactor, homeserver, random.random)
+
+
+class MatrixNetwork:
+    """See the module's docstring. `jitter` returns a random number from 0 to 1."""
+
+    log = Logger()
+    identity = Identity(type="matrix", name="Matrix gateway", brand="Matrix")
+    single_server = True
+    settings: Mapping[Scope, type[Settings]] = {
+        Scope.GATEWAY: GatewaySettings,
+        Scope.SERVER: ServerSettings,
+        Scope.ROOM: RoomSettings,
+    }
+
+    def __init__(
+        self, config: MatrixConfig, clock: Any, homeserver: Homeserver, jitter: Callable[[], float]
+    ) -> None:
+        self._config = config
+        self._clock = clock
+        self._homeserver = homeserver
+        self._addresses = Addresses(config.server_name, config.prefix)
+        self._pings = Pings(homeserver, config.id, clock, jitter)
+        self._uplink: Uplink
+        self._rooms: Rooms
+        self.inbox: Inbox
+        self._submissions: Submissions
+        self._web: ApplicationService | None = None
+        self._stopping: Deferred[None] | None = None
+
+    # ---- life
+
+    def start(self, uplink: Uplink) -> None:
+        """Listen to the homeserver, and tell it that we are here."""
+        config, self._uplink = self._config, uplink
+        self._rooms = Rooms(self._homeserver, self._addresses, self._clock, uplink)
+        self._submissions = Submissions(self._homeserver, self._answer, uplink.message_id, config.patience)
+        self.inbox = Inbox(uplink, self._rooms.hear, self._rooms.overhear, config.max_waiting)
+        self.inbox.start()
+        self._web = ApplicationService(
+            config.hs_token.reveal(),
+            config.max_transaction,
+            self.inbox.receive,
+            lambda alias: succeed(False),
+            lambda user: succeed(False),
+        )
+        self._web.listen(self._clock, config.listen_host, config.listen_port)
+        self._pings.start()
+
+    def stop(self, reason: str) -> Deferred[None]:
+        """Take everybody out; the ghosts of those who stay in a room without clients stay there."""
+        if self._stopping is None:
+            self._stopping = Deferred.fromCoroutine(self._stop(reason))
+        return self._stopping
+
+    async def _stop(self, reason: str) -> None:
+        leaving = [
+            self._rooms.leave(stay, reason, Exit.SHUTDOWN, stays=self._is_persistent(stay.user, stay.room))
+            for stay in self._rooms.all()
+        ]
+        left = DeferredList(leaving, consumeErrors=True)
+        # cutting off what is not done in time makes it fire
+        await left.addTimeout(STOP_TIMEOUT, self._clock)
+        self._rooms.stop()
+        self._pings.stop()
+        if self._web is not None:
+            await self._web.stop()
+        await self._homeserver.close()
+
+    def _is_persistent(self, user: UserId, room: RoomId) -> bool:
+        own = self._uplink.settings(user, Scope.ROOM, room)
+        general = self._uplink.settings(user, Scope.GATEWAY, "")
+        return any(getattr(settings, "persistent", False) for settings in (own, general))
+
+    def reload(self, config: Any) -> None:
+        """Nothing can change without a restart."""
+
+    def pause(self) -> None:
+        """Let the homeserver wait."""
+        self.inbox.hold()
+
+    def resume(self) -> None:
+        """Take in what waits."""
+        self.inbox.go_on()
+
+    # ---- names
+
+    def address(self, local: str) -> Address:
+        """Read a JID's unescaped local part; BridgeError JID_MALFORMED if it is none of ours."""
+        return self._addresses.parse(local)
+
+    def contact(self, room: RoomId, nick: str) -> ContactId:
+        """Return who `nick` in `room` is outside it; BridgeError JID_MALFORMED if nobody can be."""
+        session = self._rooms.by_address.get(room)
+        user_id = None if session is None else session.room.user(nick)
+        if user_id is not None:
+            return self._addresses.contact(user_id)
+        raise BridgeError(Trouble.JID_MALFORMED)
+
+    def nick(self, contact: ContactId) -> str:
+        """Return what a user is called who has no display name."""
+        return name_of("", self._addresses.user_id(contact))
+
+    def name(self, address: Address) -> str:
+        """Return what people call it: its id on Matrix."""
+        match address:
+            case RoomAddress(room=room):
+                return self._addresses.target(room).id
+            case ContactAddress(contact=contact):
+                return self._addresses.user_id(contact)
+        return self._config.server_name
+
+    def capabilities(self, user: UserId, room: RoomId | None) -> Capabilities:
+        """Tell what can be carried; it is the same in every room."""
+        return ROOM
+
+    # ---- what users want
+
+    def submit(self, user: UserId, event: Outgoing) -> None:
+        """Do what the user wants; what cannot be done is answered at once."""
+        try:
+            self._do(user, event)
+        except BridgeError as error:
+            answer = refusal(event, error)
+            if answer is not None:
+                self._uplink.deliver(user, (answer,))
+
+    def _do(self, user: UserId, event: Outgoing) -> None:
+        match event:
+            case Enter():
+                self._rooms.enter(user, event)
+            case Depart(room=room, reason=reason):
+                self._depart(user, room, reason)
+            case Typing():
+                if event.room is not None and event.contact is None:
+                    self._submissions.type(*self._rooms.find(user, event.room), event)
+            case Message() | Topic() | Reaction() | Retraction() | Kick() | ChangeNick():
+                stay, session = self._rooms.find(user, event.room)
+                self._submissions.submit(stay, session, event)
+            case _:
+                raise BridgeError(Trouble.UNSUPPORTED)
+
+    def _depart(self, user: UserId, room: RoomId, reason: str) -> None:
+        stay = self._rooms.stays.get(user, {}).get(room)
+        if stay is None:
+            self._uplink.deliver(user, (Exited(room=room, nick="", exit=Exit.LEFT, reason=reason),))
+        else:
+            self._rooms.leave(stay, reason)
+
+    def _answer(self, stay: Stay, event: Incoming) -> None:
+        self._uplink.deliver(stay.user, (event,))
+
+    def burst(self) -> AbstractContextManager[None]:
+        """Requests are sent as they come."""
+        return nullcontext()
+
+    # ---- what users ask
+
+    def ask(self, user: UserId, query: Query) -> Deferred[Any]:
+        """Answer from what we see, or ask the homeserver."""
+        try:
+            asking = self._ask(query)
+        except BridgeError as error:
+            return fail(error)
+        asking.addTimeout(ASK_TIMEOUT, self._clock)
+        return asking.addErrback(_timed_out)
+
+    def _ask(self, query: Query) -> Deferred[Any]:
+        match query:
+            case RoomQuery(room=room):
+                return self._describe(room)
+            case ContactQuery(contact=contact):
+                asked = self._homeserver.api(
+                    Api.profile_get_displayname(self._addresses.user_id(contact)), patience=ASK_PATIENCE
+                )
+                return asked.addCallbacks(self._particulars, _nobody, callbackArgs=(contact,))
+        raise BridgeError(Trouble.UNSUPPORTED)
+
+    def _describe(self, room: RoomId) -> Deferred[RoomInfo]:
+        target = self._addresses.target(room)
+        session = self._rooms.by_address.get(room)
+        if session is not None and session.ready:
+            return succeed(_info(room, session.room))
+        if target.id.startswith("!"):
+            return succeed(RoomInfo(room=room))
+        asked = self._homeserver.api(Api.room_resolve_alias(target.id), patience=ASK_PATIENCE)
+        return asked.addCallback(lambda _: RoomInfo(room=room))
+
+    def _particulars(self, profile: object, contact: ContactId) -> ContactInfo:
+        user_id = self._addresses.user_id(contact)
+        name = name_of(text(mapping(profile), "displayname"), user_id)
+        return ContactInfo(nick=name, name=name, account=user_id)
+
+    def snapshot(self, user: UserId, room: RoomId) -> Entered | None:
+        """Return the room as `user` sees it now; None if he is not in it."""
+        try:
+            stay, session = self._rooms.find(user, room)
+        except BridgeError:
+            return None
+        return session.entered(stay)
+
+    def users(self) -> Sequence[UserId]:
+        """Return who is in any room, or on the way in."""
+        return list(self._rooms.stays)
+
+    def disconnect(self, user: UserId, reason: str) -> bool:
+        """Take the user out of every room."""
+        stays = list(self._rooms.stays.get(user, {}).values())
+        for stay in stays:
+            self._rooms.leave(stay, reason)
+        return bool(stays)
+
+    def commands(self, address: Address) -> Sequence[Command]:
+        """There are none beside the generic ones."""
+        return ()
+
+
+def _info(room: RoomId, seen: Room) -> RoomInfo:
+    topic = "" if seen.topic is None else seen.topic.text
+    return RoomInfo(room=room, name=seen.name, description=topic, occupants=len(seen.members))
+
+
+def _nobody(failure: Any) -> Any:
+    error = failure.value
+    if isinstance(error, BridgeError) and error.trouble is Trouble.NO_SUCH_ROOM:
+        raise BridgeError(Trouble.NO_SUCH_NICK)
+    return failure
+
+
+def _timed_out(failure: Any) -> Any:
+    if failure.check(TimeoutError):
+        raise BridgeError(Trouble.TIMED_OUT)
+    return failure

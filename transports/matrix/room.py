@@ -1,0 +1,348 @@
+"""One room as its state events tell: who is in it by which nick, who may do what, what it is called.
+
+`Room.apply` takes one raw state event and returns what a MUC would say of it. A room of twenty
+thousand members is built by `Room.load`, which can be spread over turns of the reactor.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from msgspec import Struct, structs
+
+from bridge.errors import BridgeError
+from bridge.events import (
+    Entered,
+    Join,
+    Kick,
+    Leave,
+    NickChange,
+    Occupant,
+    OccupantChange,
+    RoomConfig,
+    RoomEvent,
+    RoomId,
+    RoomNotice,
+    Topic,
+)
+
+from .content import Json, Malformed, mapping, text, time_of
+from .ids import Ids, is_room_id, is_user_id
+from .levels import Creation, PowerLevels, Standing, creation, power_levels
+from .names import Names, key_of, name_of, telling
+from .tables import (
+    ALIAS,
+    CREATE,
+    ENCRYPTION,
+    JOIN_RULES,
+    MAX_ID,
+    MEMBER,
+    NAME,
+    POWER_LEVELS,
+    TOMBSTONE,
+    TOPIC,
+)
+from .timeline import Timeline
+
+MAX_MEMBERS = 50_000
+"""Members of a room that are kept; those beyond are not shown."""
+SLICE = 500
+"""Events that `Room.load` applies before it lets others work."""
+REPLACED = "This room has been replaced by another one."
+ENCRYPTED = "This room is end-to-end encrypted from now on: what is said here cannot be read over XMPP."
+
+Events = list[RoomEvent]
+
+
+class Member(Struct, gc=False):
+    """Somebody who is in the room; `name` is what he is called, `nick` how he is told apart."""
+
+    user_id: str
+    name: str
+    avatar: str
+    nick: str = ""
+
+
+class Room:
+    """See the module's docstring. Events carry `room`; whoever came by another address has it replaced."""
+
+    def __init__(self, room: RoomId, ids: Ids) -> None:
+        self.room = room
+        self.ids = ids
+        self.timeline = Timeline()
+        self.name = ""
+        self.alias = ""
+        self.topic: Topic | None = None
+        self.join_rule = "invite"
+        self.is_encrypted = False
+        self.replacement = ""
+        self.malformed = 0
+        self.levels = PowerLevels()
+        self.members: dict[str, Member] = {}
+        self._creation = Creation()
+        self._power: Json | None = None
+        self._names = Names(ids.is_ghost)
+        self._nicks: dict[str, str] = {}
+        self._standings: dict[float, Standing] = {}
+        self._occupants: dict[str, Occupant] = {}
+        self._is_lent = False
+        self._read = {
+            ALIAS: self._on_alias,
+            CREATE: self._on_create,
+            ENCRYPTION: self._on_encryption,
+            JOIN_RULES: self._on_join_rules,
+            MEMBER: self._on_member,
+            NAME: self._on_name,
+            POWER_LEVELS: self._on_power_levels,
+            TOMBSTONE: self._on_tombstone,
+            TOPIC: self._on_topic,
+        }
+
+    # ---- read
+
+    @property
+    def occupants(self) -> Mapping[str, Occupant]:
+        """Everybody by nick; what was given out is never changed."""
+        self._is_lent = True
+        return self._occupants
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether nobody joins uninvited."""
+        return self.join_rule != "public"
+
+    def entered(self, user_id: str) -> Entered | None:
+        """Return the room as this member sees it, None if he is not in it."""
+        member = self.members.get(user_id)
+        if member is None:
+            return None
+        return Entered(
+            room=self.room,
+            me=self._occupants[member.nick],
+            occupants=self.occupants,
+            topic=self.topic,
+            moderated=self.levels.moderated,
+        )
+
+    def nick(self, user_id: str) -> str:
+        """Return the nick of a user, also of one who is no longer here."""
+        member = self.members.get(user_id)
+        return telling(name_of("", user_id), user_id) if member is None else member.nick
+
+    def user(self, nick: str) -> str | None:
+        """Return who has this nick, None if nobody."""
+        return self._nicks.get(nick)
+
+    def is_free(self, nick: str, user_id: str) -> bool:
+        """Tell whether nobody else has this nick or a name like it."""
+        return self._names.is_free(nick, user_id)
+
+    # ---- change
+
+    def load(self, state: Sequence[object]) -> Iterator[int]:
+        """Take in the whole state; between two steps of the iterator others may work.
+
+        It yields how many events are done; those that cannot be understood are counted only.
+        """
+        done = 0
+        for is_turn in (_is_rule, _is_member, _is_other):
+            for event in map(mapping, state):
+                if not is_turn(event):
+                    continue
+                if done % SLICE == 0:
+                    yield done
+                done += 1
+                try:
+                    self.apply(event)
+                except Malformed:
+                    self.malformed += 1
+
+    def apply(self, event: Json) -> Events:
+        """Take in one state event and return what it means to those in the room; may raise Malformed."""
+        kind = event.get("type")
+        read = self._read.get(kind) if isinstance(kind, str) else None
+        key = event.get("state_key")
+        if read is None or not isinstance(key, str) or (key and kind != MEMBER):
+            return []
+        sender = event.get("sender")
+        if not isinstance(sender, str) or not is_user_id(sender):
+            raise Malformed("no sender")
+        return read(event)
+
+    def _on_create(self, event: Json) -> Events:
+        self._creation = creation(event)
+        return self._levels_changed()
+
+    def _on_power_levels(self, event: Json) -> Events:
+        self._power = mapping(event.get("content"))
+        return self._levels_changed()
+
+    def _on_join_rules(self, event: Json) -> Events:
+        self.join_rule = text(mapping(event.get("content")), "join_rule") or "invite"
+        return [*self._stand_anew(self.members), self._configured()]
+
+    def _on_name(self, event: Json) -> Events:
+        self.name = " ".join(text(mapping(event.get("content")), "name").split())
+        return [self._configured()]
+
+    def _on_alias(self, event: Json) -> Events:
+        self.alias = text(mapping(event.get("content")), "alias")[:MAX_ID]
+        return [self._configured()]
+
+    def _on_encryption(self, event: Json) -> Events:
+        was_encrypted, self.is_encrypted = self.is_encrypted, True
+        return [] if was_encrypted else [RoomNotice(room=self.room, text=ENCRYPTED), self._configured()]
+
+    def _on_tombstone(self, event: Json) -> Events:
+        content = mapping(event.get("content"))
+        replacement = text(content, "replacement_room")
+        self.replacement = replacement if is_room_id(replacement) else ""
+        return [RoomNotice(room=self.room, text=text(content, "body") or REPLACED)]
+
+    def _on_topic(self, event: Json) -> Events:
+        words, nick = text(mapping(event.get("content")), "topic"), self.nick(str(event["sender"]))
+        self.topic = Topic(room=self.room, text=words, nick=nick, time=time_of(event))
+        return [Topic(room=self.room, text=words, nick=nick)]
+
+    def _configured(self) -> RoomConfig:
+        return RoomConfig(room=self.room, moderated=self.levels.moderated)
+
+    # ---- who is in
+
+    def _on_member(self, event: Json) -> Events:
+        user_id, content = str(event["state_key"]), mapping(event.get("content"))
+        membership = content.get("membership")
+        if not is_user_id(user_id) or not isinstance(membership, str):
+            raise Malformed("no membership")
+        member = self.members.get(user_id)
+        if membership != "join":
+            return [] if member is None else self._leave(member, event, text(content, "reason"))
+        avatar = text(content, "avatar_url")[: 2 * MAX_ID]
+        name = name_of(content.get("displayname"), user_id)
+        if member is not None:
+            member.avatar = avatar
+            return [] if member.name == name else self._rename(member, name)
+        if len(self.members) >= MAX_MEMBERS:
+            return []
+        return self._join(Member(user_id, name, avatar))
+
+    def _join(self, member: Member) -> Events:
+        self.members[member.user_id] = member
+        renamed = self._settle(self._names.take(member.user_id, member.name))
+        return [*renamed, Join(room=self.room, occupant=self._seat(member))]
+
+    def _leave(self, member: Member, event: Json, reason: str) -> Events:
+        del self.members[member.user_id]
+        self._unseat(member.nick)
+        heir = self._names.release(member.user_id, member.name)
+        left: RoomEvent = Leave(room=self.room, nick=member.nick, reason=reason)
+        sender = str(event["sender"])
+        if sender != member.user_id:
+            is_ban = mapping(event.get("content")).get("membership") == "ban"
+            left = Kick(
+                room=self.room, nick=member.nick, actor=self.nick(sender), reason=reason, banned=is_ban
+            )
+        return [left, *self._settle(heir)]
+
+    def _rename(self, member: Member, name: str) -> Events:
+        """Give a member another name: who had to give way does so before, who inherits comes after."""
+        heir = loser = None
+        if key_of(name) == key_of(member.name):
+            member.name = name
+        else:
+            heir = self._names.release(member.user_id, member.name)
+            member.name = name
+            loser = self._names.take(member.user_id, name)
+        return [*self._settle(loser), *self._settle(member.user_id), *self._settle(heir)]
+
+    def _settle(self, user_id: str | None) -> Events:
+        """Give a member the nick that is his now."""
+        member = self.members.get(user_id) if user_id is not None else None
+        if member is None or self._names.nick(member.user_id, member.name) == member.nick:
+            return []
+        old = member.nick
+        self._unseat(old)
+        return [NickChange(room=self.room, old=old, occupant=self._seat(member))]
+
+    def _seat(self, member: Member) -> Occupant:
+        member.nick = self._names.nick(member.user_id, member.name)
+        self._nicks[member.nick] = member.user_id
+        affiliation, role = self._standing(member.user_id)
+        occupant = Occupant(
+            nick=member.nick,
+            affiliation=affiliation,
+            role=role,
+            address=self._address(member.user_id),
+            identity=member.user_id,
+        )
+        self._owned()[member.nick] = occupant
+        return occupant
+
+    def _unseat(self, nick: str) -> None:
+        del self._nicks[nick]
+        del self._owned()[nick]
+
+    def _address(self, user_id: str) -> str:
+        if self.ids.is_ghost(user_id):
+            return ""
+        try:
+            return self.ids.contact(user_id)
+        except BridgeError:
+            return ""
+
+    def _owned(self) -> dict[str, Occupant]:
+        if self._is_lent:
+            self._occupants, self._is_lent = dict(self._occupants), False
+        return self._occupants
+
+    # ---- who may do what
+
+    def _standing(self, user_id: str) -> Standing:
+        level = self.levels.level(user_id)
+        found = self._standings.get(level)
+        if found is None:
+            found = self._standings[level] = self.levels.standing(level, closed=self.is_closed)
+        return found
+
+    def _levels_changed(self) -> Events:
+        before, self.levels = self.levels, power_levels(self._power, self._creation)
+        is_same_for_most = _rules(before) == _rules(self.levels)
+        concerned: Iterable[str] = before.special | self.levels.special if is_same_for_most else self.members
+        changes = self._stand_anew(concerned)
+        return [*changes, self._configured()] if before.moderated != self.levels.moderated else changes
+
+    def _stand_anew(self, user_ids: Iterable[str]) -> Events:
+        """Look again at what these members may do."""
+        self._standings.clear()
+        changes: Events = []
+        for user_id in user_ids:
+            member = self.members.get(user_id)
+            if member is None:
+                continue
+            shown = self._occupants[member.nick]
+            affiliation, role = self._standing(user_id)
+            if affiliation is not shown.affiliation or role is not shown.role:
+                occupant = structs.replace(shown, affiliation=affiliation, role=role)
+                self._owned()[member.nick] = occupant
+                changes.append(OccupantChange(room=self.room, occupant=occupant))
+        return changes
+
+
+def _rules(levels: PowerLevels) -> PowerLevels:
+    """Leave only what concerns everybody."""
+    return structs.replace(levels, users={}, creation=Creation())
+
+
+_RULES = (CREATE, POWER_LEVELS, JOIN_RULES)
+
+
+def _is_rule(event: Json) -> bool:
+    return event.get("type") in _RULES
+
+
+def _is_member(event: Json) -> bool:
+    return event.get("type") == MEMBER
+
+
+def _is_other(event: Json) -> bool:
+    return not _is_rule(event) and not _is_member(event)

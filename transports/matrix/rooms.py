@@ -1,0 +1,347 @@
+"""The ways into rooms and out of them, and what is heard inside.
+
+Each ghost goes through one door at a time, so that a leave and the next join cannot overtake each other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine, Iterator, Mapping
+from typing import Any
+
+from nio.api import Api
+from twisted.internet.defer import Deferred, TimeoutError
+from twisted.internet.task import deferLater
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from bridge.errors import BridgeError, Trouble
+from bridge.events import (
+    Enter,
+    Exit,
+    Exited,
+    Invite,
+    NotEntered,
+    RoomId,
+    UserId,
+)
+from bridge.network import Uplink
+from transports.matrix.actions import membership
+from transports.matrix.client import Homeserver
+from transports.matrix.content import mapping, text
+from transports.matrix.ids import Ids, is_room_id, is_user_id
+from transports.matrix.names import is_nick, name_of
+from transports.matrix.order import InOrder
+from transports.matrix.room import Room
+from transports.matrix.session import RoomSession, Stay
+from transports.matrix.tables import MAX_ID, MEMBER
+from transports.matrix.translate import Skipped
+
+STATE_PATIENCE = 60.0
+"""Seconds that the state of a room is asked for; a large one takes a homeserver long."""
+ECHO_TIMEOUT = 30.0
+"""Seconds in which the homeserver tells us of a membership that it agreed to."""
+OVERLAP = 60.0
+"""Seconds after the state was loaded in which older events may still come."""
+RESTORING = 60.0
+"""Seconds after the start in which events wait for users who are restored to their rooms."""
+DOOR_QUEUE = 600
+DOORS = 50_000
+"""Ways in and out that may wait, of one user and of all."""
+PROFILE = "profile"
+"""Under which key it is remembered that a ghost has a profile; the other keys are ids of his rooms."""
+ENCRYPTED = "This room is end-to-end encrypted; that cannot be carried over XMPP."
+BY_ANOTHER = "You are in this room already, by another of its addresses."
+
+
+class Rooms:
+    """See the module's docstring."""
+
+    log = Logger()
+
+    def __init__(self, homeserver: Homeserver, ids: Ids, clock: Any, uplink: Uplink) -> None:
+        self.sessions: dict[str, RoomSession] = {}
+        self.by_address: dict[RoomId, RoomSession] = {}
+        self.stays: dict[UserId, dict[RoomId, Stay]] = {}
+        self._homeserver = homeserver
+        self._ids = ids
+        self._clock = clock
+        self._uplink = uplink
+        self._doors = InOrder(DOOR_QUEUE, DOORS)
+        self._loads = InOrder(DOORS, DOORS)
+        self._waiting: dict[str, Deferred[None]] = {}
+        self._moves: dict[tuple[str, str], Deferred[None]] = {}
+        self._restoring = clock.callLater(RESTORING, self._restored)
+        self._settling: dict[str, Any] = {}
+
+    def find(self, user: UserId, room: RoomId) -> tuple[Stay, RoomSession]:
+        """Return where a user is; BridgeError NOT_IN_ROOM."""
+        stay = self.stays.get(user, {}).get(room)
+        session = None if stay is None else self._session_of(stay)
+        if stay is None or session is None or not stay.inside:
+            raise BridgeError(Trouble.NOT_IN_ROOM)
+        return stay, session
+
+    def all(self) -> Iterator[Stay]:
+        """Everybody who is in a room or on the way in, once for each room."""
+        for mine in list(self.stays.values()):
+            yield from list(mine.values())
+
+    def _session_of(self, stay: Stay) -> RoomSession | None:
+        return self.sessions.get(stay.id)
+
+    def stop(self) -> None:
+        """Let nothing wait any more."""
+        for call in (self._restoring, *self._settling.values()):
+            if call.active():
+                call.cancel()
+
+    # ---- in
+
+    def enter(self, user: UserId, event: Enter) -> None:
+        """Take a user in; who is in already is shown the room again."""
+        stay = self.stays.get(user, {}).get(event.room)
+        if stay is not None:
+            session = self._session_of(stay)
+            found = session.entered(stay) if session is not None and stay.inside else None
+            if found is not None:
+                self._uplink.deliver(user, (found,))
+            return
+        stay = Stay(user, event.room, self._ids.ghost(user), event.nick)
+        self.stays.setdefault(user, {})[event.room] = stay
+        _in_order(self._doors, stay.ghost, lambda: self._enter(stay)).addErrback(self._refuse, stay)
+
+    def _refuse(self, failure: Failure, stay: Stay) -> None:
+        error = failure.value
+        if not isinstance(error, BridgeError):
+            self.log.failure("a room could not be entered", failure)
+            error = BridgeError(Trouble.INTERNAL)
+        if not stay.gone:
+            self._forget(stay)
+            self._uplink.deliver(stay.user, (NotEntered(room=stay.room, nick=stay.nick, error=error),))
+
+    async def _enter(self, stay: Stay) -> None:
+        if stay.gone:
+            return
+        target = self._ids.target(stay.room)
+        await self._introduce(stay)
+        stay.id = await self._homeserver.join(stay.ghost, target.id, target.via)
+        session = self.sessions.get(stay.id)
+        if session is None:
+            session = self.sessions[stay.id] = RoomSession(stay.id, Room(stay.room, self._ids))
+        elif stay.ghost in session.stays:
+            raise BridgeError(Trouble.NOT_ACCEPTABLE, BY_ANOTHER)
+        session.seat(stay)
+        self.by_address[stay.room] = session
+        try:
+            await self._arrive(stay, session)
+        finally:
+            self._release(stay.id)
+            if not stay.inside:
+                await self._turn_back(stay, session)
+
+    async def _turn_back(self, stay: Stay, session: RoomSession) -> None:
+        try:
+            await self._withdraw(stay, session, "")
+        except BridgeError as error:
+            self._stuck(Failure(error))
+
+    async def _arrive(self, stay: Stay, session: RoomSession) -> None:
+        """Wait until the ghost is seen in the room, and show it to the user unless he left meanwhile."""
+        await _in_order(self._loads, stay.id, lambda: self._load(session, stay.ghost))
+        if stay.ghost not in session.room.members:
+            self._release(stay.id)
+            await self._until(session, stay.ghost, present=True)
+        if session.room.is_encrypted:
+            raise BridgeError(Trouble.REFUSED, ENCRYPTED)
+        if stay.id not in self._uplink.memory(stay.user):
+            # a nick that was his before stays his
+            membership(stay.nick, session.room, stay.ghost)
+        found = session.entered(stay)
+        if stay.gone:
+            return
+        if found is None:
+            raise BridgeError(Trouble.REFUSED)
+        self._uplink.remember(stay.user, stay.id, stay.nick.encode())
+        stay.inside = True
+        self._uplink.deliver(stay.user, (found,))
+        if session.room.members[stay.ghost].name != stay.nick:
+            self._name(stay, session)
+
+    def _name(self, stay: Stay, session: RoomSession) -> None:
+        """Have the ghost called in this room as its user wants; his profile has another name."""
+        try:
+            content = dict(membership(stay.nick, session.room, stay.ghost))
+        except BridgeError:
+            return
+        asked = Api.room_put_state("", session.id, MEMBER, content, stay.ghost)
+        self._homeserver.api(asked, user=stay.ghost, room=session.id).addErrback(self._unnamed)
+
+    def _unnamed(self, failure: Failure) -> None:
+        failure.trap(BridgeError)
+        self.log.warn("a ghost keeps its other name: {trouble}", trouble=str(failure.value))
+
+    async def _introduce(self, stay: Stay) -> None:
+        """See to it that the nick can be had, as far as is known, and that a new ghost has it as its name."""
+        if not is_nick(stay.nick):
+            raise BridgeError(Trouble.BAD_NICK)
+        session = self.by_address.get(stay.room)
+        if session is not None and session.ready and stay.ghost not in session.room.members:
+            membership(stay.nick, session.room, stay.ghost)
+        if PROFILE not in self._uplink.memory(stay.user):
+            await self._homeserver.set_profile(stay.ghost, stay.nick)
+            self._uplink.remember(stay.user, PROFILE, stay.ghost.encode())
+
+    async def _load(self, session: RoomSession, ghost: str) -> None:
+        if session.ready:
+            return
+        asked = Api.room_get_state("", session.id)
+        state = await self._homeserver.api(asked, user=ghost, patience=STATE_PATIENCE)
+        if not isinstance(state, list):
+            raise BridgeError(Trouble.REFUSED, "The homeserver's answer cannot be read.")
+        for _ in session.load(state):
+            await deferLater(self._clock, 0)
+        session.ready = True
+        self._settling[session.id] = self._clock.callLater(OVERLAP, session.settle)
+
+    async def _until(self, session: RoomSession, ghost: str, *, present: bool) -> None:
+        """Wait until a ghost is seen in the room, or out of it; TIMED_OUT."""
+        end = self._clock.seconds() + ECHO_TIMEOUT
+        while self.sessions.get(session.id) is session and (ghost in session.room.members) is not present:
+            moved = self._moves[session.id, ghost] = Deferred()
+            moved.addTimeout(max(end - self._clock.seconds(), 0), self._clock)
+            try:
+                await moved
+            except TimeoutError:
+                raise BridgeError(Trouble.TIMED_OUT) from None
+            finally:
+                self._moves.pop((session.id, ghost), None)
+
+    # ---- out
+
+    def leave(
+        self, stay: Stay, reason: str, exit: Exit = Exit.LEFT, *, stays: bool = False
+    ) -> Deferred[None]:
+        """Take a user out; fires, and never fails, when the homeserver knows.
+
+        `stays`: his ghost does not go.
+        """
+        session = self._session_of(stay)
+        nick = stay.nick if session is None or not stay.inside else session.room.nick(stay.ghost)
+        was_inside, stay.inside, stay.gone = stay.inside, False, True
+        self._forget(stay)
+        self._uplink.deliver(stay.user, (Exited(room=stay.room, nick=nick, exit=exit, reason=reason),))
+
+        async def go() -> None:
+            if session is not None and was_inside and not stays:
+                await self._withdraw(stay, session, reason)
+
+        # who is still on the way in turns round by himself
+        return _in_order(self._doors, stay.ghost, go).addErrback(self._stuck)
+
+    def _stuck(self, failure: Failure) -> None:
+        """The ghost stays in a room that its user left; the next time he is in, he can leave again."""
+        failure.trap(BridgeError)
+        self.log.warn("a ghost did not get out of its room: {trouble}", trouble=str(failure.value))
+
+    async def _withdraw(self, stay: Stay, session: RoomSession, reason: str) -> None:
+        self._unseat(stay, session)
+        path, _ = Api.room_leave("", session.id)[1].split("?", 1)
+        body = {"reason": reason} if reason else {}
+        options: Mapping[str, Any] = {"user": stay.ghost, "room": session.id, "repeatable": True}
+        await self._homeserver.call("POST", path, body=body, **options)
+        self._uplink.remember(stay.user, session.id, None)
+        if session.ready:
+            await self._until(session, stay.ghost, present=False)
+
+    def _unseat(self, stay: Stay, session: RoomSession) -> None:
+        """Take a stay out of its room; a room without any of our users is forgotten."""
+        session.unseat(stay)
+        if not session.addresses[stay.room] and self.by_address.get(stay.room) is session:
+            del self.by_address[stay.room]
+            del session.addresses[stay.room]
+        if not session.stays and self.sessions.get(session.id) is session:
+            del self.sessions[session.id]
+            settling = self._settling.pop(session.id, None)
+            if settling is not None and settling.active():
+                settling.cancel()
+            for key in [key for key in self._moves if key[0] == session.id]:
+                self._moves[key].callback(None)
+            self._release(session.id)
+
+    def _forget(self, stay: Stay) -> None:
+        mine = self.stays.get(stay.user, {})
+        if mine.get(stay.room) is stay:
+            del mine[stay.room]
+            if not mine:
+                del self.stays[stay.user]
+
+    # ---- what is heard
+
+    def hear(self, event: Mapping[str, Any]) -> Deferred[None] | None:
+        """Take in an event; the next of the room waits while its state is being loaded."""
+        id = text(event, "room_id")
+        session = self.sessions.get(id)
+        self._invited(id, event)
+        if (session is None and self._restoring.active()) or (session is not None and not session.ready):
+            waiting = self._waiting[id] = Deferred()
+            return waiting.addCallback(lambda _: self._hear(id, event))
+        self._hear(id, event)
+        return None
+
+    def _invited(self, id: str, event: Mapping[str, Any]) -> None:
+        """Tell a user that his ghost is invited; the server of who does it knows the room."""
+        content, inviter = mapping(event.get("content")), text(event, "sender")
+        user = self._ids.ghost_of(text(event, "state_key"))
+        is_invitation = event.get("type") == MEMBER and content.get("membership") == "invite"
+        if is_invitation and user is not None and is_room_id(id) and is_user_id(inviter):
+            room = self._ids.room(id, (inviter.partition(":")[2],))
+            words = text(content, "reason")[:MAX_ID]
+            self._uplink.deliver(user, (Invite(room=room, nick=name_of("", inviter), reason=words),))
+
+    def _hear(self, id: str, event: Mapping[str, Any]) -> None:
+        session = self.sessions.get(id)
+        if session is None or not session.ready:
+            return
+        key = text(event, "state_key") if event.get("type") == MEMBER else ""
+        own = session.stays.get(key)
+        heard = session.hear(event)
+        if isinstance(heard, Skipped):
+            self.log.warn("an event is skipped: {reason}", reason=heard.reason)
+            return
+        for message in heard.messages:
+            self._uplink.archive(message)
+        for user, events in heard.deliveries:
+            self._uplink.deliver(user, events)
+        if own is not None and own.gone:
+            self._uplink.remember(own.user, id, None)
+            self._forget(own)
+            self._unseat(own, session)
+        moved = self._moves.pop((id, key), None)
+        if moved is not None:
+            moved.callback(None)
+
+    def overhear(self, event: Mapping[str, Any]) -> None:
+        """Take in what is not kept: who is writing."""
+        session = self.sessions.get(text(event, "room_id"))
+        if session is not None and session.ready and event.get("type") == "m.typing":
+            for user, events in session.type(event):
+                self._uplink.deliver(user, events)
+
+    def _release(self, id: str) -> None:
+        waiting = self._waiting.pop(id, None)
+        if waiting is not None:
+            waiting.callback(None)
+
+    def _restored(self) -> None:
+        """Who is not in his room by now is not expected any more."""
+        for id in [id for id in self._waiting if id not in self.sessions]:
+            self._release(id)
+
+
+def _in_order(
+    queue: InOrder, key: str, work: Callable[[], Coroutine[Deferred[Any], Any, None]]
+) -> Deferred[None]:
+    def begin() -> Deferred[None]:
+        return Deferred.fromCoroutine(work())
+
+    return queue.run(key, begin)

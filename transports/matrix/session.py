@@ -1,0 +1,171 @@
+"""One room of Matrix while users of ours are in it: who they are, and what each is told of an event.
+
+All who came by the same address are told by the same tuple; `RoomSession.addresses` counts them.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import TypeVar
+
+from msgspec import Struct, structs
+
+from bridge.events import (
+    Entered,
+    Incoming,
+    Kick,
+    Leave,
+    Message,
+    RoomEvent,
+    RoomId,
+    Topic,
+    Typing,
+    UserId,
+)
+
+from . import translate
+from .content import Json, mapping, time_of
+from .room import Room
+from .tables import MEMBER
+from .translate import Skipped
+
+Delivery = tuple[UserId, Sequence[Incoming]]
+"""A user, and what he is told."""
+
+
+class Stay(Struct, eq=False):
+    """A user of ours in a room: the address by which he came, and his ghost; `id` is "" until he joined.
+
+    `inside` is True from `Entered` on; `gone` once he left, also while he was still coming in.
+    """
+
+    user: UserId
+    room: RoomId
+    ghost: str
+    nick: str
+    id: str = ""
+    inside: bool = False
+    gone: bool = False
+
+
+class Heard(Struct, frozen=True):
+    """What an event leads to: who is told what, and the messages to keep, one for each address in use."""
+
+    deliveries: Sequence[Delivery] = ()
+    messages: Sequence[Message] = ()
+
+
+class RoomSession:
+    """See the module's docstring; `id` is the room's on Matrix, `ready` whether its state was loaded."""
+
+    def __init__(self, id: str, room: Room) -> None:
+        self.id = id
+        self.room = room
+        self.ready = False
+        self.stays: dict[str, Stay] = {}
+        self.addresses: Counter[RoomId] = Counter()
+        self._typing: frozenset[str] = frozenset()
+        self._loaded: dict[tuple[object, object], Json] = {}
+
+    def load(self, state: Sequence[object]) -> Iterator[int]:
+        """Take in the state of the room; see `Room.load`."""
+        self._loaded = {(event.get("type"), event.get("state_key")): event for event in map(mapping, state)}
+        yield from self.room.load(state)
+
+    def settle(self) -> None:
+        """What comes from now on is newer than the state that was loaded."""
+        self._loaded.clear()
+
+    def seat(self, stay: Stay) -> None:
+        """Take somebody in."""
+        self.stays[stay.ghost] = stay
+        self.addresses[stay.room] += 1
+
+    def unseat(self, stay: Stay) -> None:
+        """Take him out again, if he is in."""
+        if self.stays.get(stay.ghost) is stay:
+            del self.stays[stay.ghost]
+            self.addresses[stay.room] -= 1
+
+    @property
+    def listeners(self) -> list[Stay]:
+        """Our users who are inside."""
+        return [stay for stay in self.stays.values() if stay.inside]
+
+    def entered(self, stay: Stay) -> Entered | None:
+        """Return the room as the user sees it; None if his ghost is not there."""
+        found = self.room.entered(stay.ghost)
+        return None if found is None else _renamed(found, stay.room)
+
+    def hear(self, event: Json) -> Heard | Skipped:
+        """Take in an event of the room."""
+        read = () if self._is_old(event) else translate.live(event, self.room)
+        if isinstance(read, Skipped):
+            return read
+        if not read:
+            return Heard()
+        own = self.stays.get(str(event.get("state_key"))) if event.get("type") == MEMBER else None
+        told = [stay for stay in self.listeners if stay is not own]
+        rooms = dict.fromkeys(stay.room for stay in self.listeners)
+        messages = [_renamed(one, room) for one in read if isinstance(one, Message) for room in rooms]
+        if messages and translate.origin_of(event, self.room) is not None:
+            # who wrote it was told when the homeserver took it
+            told = [stay for stay in told if stay.ghost != event.get("sender")]
+        deliveries = list(_shared(told, read))
+        if own is not None and own.inside:
+            deliveries += self._own(event, own, read)
+        return Heard(deliveries, messages)
+
+    def type(self, event: Json) -> list[Delivery]:
+        """Take in who is writing; nobody is told of himself."""
+        self._typing, changes = translate.typing(event, self.room, self._typing)
+        deliveries: list[Delivery] = []
+        for stay in self.listeners if changes else ():
+            own = self.room.nick(stay.ghost)
+            events = tuple(_renamed(one, stay.room) for one in changes if one.nick != own)
+            deliveries.append((stay.user, events))
+        return deliveries
+
+    def _own(self, event: Json, stay: Stay, read: Sequence[RoomEvent]) -> list[Delivery]:
+        """Return what somebody is told of his own membership."""
+        for one in read:
+            if isinstance(one, Leave | Kick):
+                stay.inside, stay.gone = False, True
+                return [(stay.user, (_renamed(translate.exited(event, self.room, one), stay.room),))]
+        return list(_shared([stay], read))
+
+    def _is_old(self, event: Json) -> bool:
+        """Tell whether the state that was loaded held this event, or one that came after it."""
+        key = (event.get("type"), event.get("state_key"))
+        loaded = self._loaded.get(key) if "state_key" in event else None
+        if loaded is None:
+            return False
+        is_old = loaded.get("event_id") == event.get("event_id") or (time_of(event) or 0.0) < (
+            time_of(loaded) or 0.0
+        )
+        if not is_old:
+            del self._loaded[key]
+        return is_old
+
+
+def _shared(stays: Sequence[Stay], events: Sequence[RoomEvent]) -> Iterator[Delivery]:
+    """Tell several users the same, by one tuple for each address of the room."""
+    tuples: dict[RoomId, tuple[RoomEvent, ...]] = {}
+    for stay in stays:
+        told = tuples.get(stay.room)
+        if told is None:
+            told = tuples[stay.room] = tuple(_renamed(event, stay.room) for event in events)
+        yield stay.user, told
+
+
+E = TypeVar("E", bound="RoomEvent | Typing")
+
+
+def _renamed(event: E, room: RoomId) -> E:
+    """Return the event as of the room by the address `room`."""
+    if event.room == room:
+        return event
+    if isinstance(event, Entered) and isinstance(event.topic, Topic):
+        event = structs.replace(event, topic=structs.replace(event.topic, room=room))
+    return structs.replace(event, room=room)

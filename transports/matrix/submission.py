@@ -1,0 +1,151 @@
+"""What users do in their rooms: asked of the homeserver in the name of their ghosts, and answered."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, assert_never
+
+from msgspec import structs
+from nio.api import Api
+from twisted.internet.defer import Deferred
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from bridge.errors import BridgeError, Trouble
+from bridge.events import (
+    NO_REF,
+    ChangeNick,
+    Failed,
+    Incoming,
+    Message,
+    MessageId,
+    NickRefused,
+    Reaction,
+    Sent,
+    Text,
+    Typing,
+    TypingState,
+)
+from transports.matrix.actions import Action, Done, Redact, Remove, Send, SetState, actions
+from transports.matrix.client import Homeserver, transaction_id
+from transports.matrix.content import Json, mapping, text
+from transports.matrix.session import RoomSession, Stay
+from transports.matrix.tables import REACTION
+
+TYPING = 30_000
+"""Milliseconds after which somebody who is writing is not taken to be writing any more."""
+
+
+class Submissions:
+    """See the module's docstring.
+
+    `answer` is told what the user is to hear of it, `fresh` gives ids that never repeat. `patience` is
+    how many seconds the homeserver may be away.
+    """
+
+    log = Logger()
+
+    def __init__(
+        self,
+        homeserver: Homeserver,
+        answer: Callable[[Stay, Incoming], None],
+        fresh: Callable[[], str],
+        patience: float,
+    ) -> None:
+        self._homeserver = homeserver
+        self._answer = answer
+        self._fresh = fresh
+        self._patience = patience
+
+    def submit(self, stay: Stay, session: RoomSession, event: Done) -> None:
+        """Do what the user wants in a room that he is in; the answer comes by itself."""
+        wanted = actions(event, session.room, stay.ghost)
+        if isinstance(event, ChangeNick) and session.room.nick(stay.ghost) == event.nick:
+            raise BridgeError(Trouble.NICK_IN_USE)
+        # all of it takes its place in the room's queue now
+        asked = [self._act(stay, session, action) for action in wanted]
+        doing = Deferred.fromCoroutine(self._follow(stay, session, event, wanted, asked))
+        doing.addErrback(self._failed, stay, event, asked)
+
+    async def _follow(
+        self,
+        stay: Stay,
+        session: RoomSession,
+        event: Done,
+        wanted: Sequence[Action],
+        asked: Sequence[Deferred[str]],
+    ) -> None:
+        for number, (action, done) in enumerate(zip(wanted, asked, strict=True), 1):
+            event_id = await done
+            if isinstance(event, Message):
+                said = self._said(stay, session, event, action, event_id, len(wanted))
+                self._answer(stay, Sent(ref=event.ref, message=said, last=number == len(wanted)))
+            elif isinstance(action, Send) and action.type == REACTION:
+                key = text(mapping(action.content["m.relates_to"]), "key")
+                assert isinstance(event, Reaction)
+                session.room.timeline.react(event.id, stay.ghost, key, event_id)
+        if not isinstance(event, Message | ChangeNick) and event.ref:
+            self._answer(stay, Sent(ref=event.ref))
+
+    def _said(
+        self, stay: Stay, session: RoomSession, event: Message, action: Action, event_id: str, parts: int
+    ) -> Message:
+        """Return a message as the room sees it, and remember what became of it."""
+        assert isinstance(action, Send)
+        session.room.timeline.learn(event_id, stay.ghost, event.origin)
+        return structs.replace(
+            event,
+            nick=session.room.nick(stay.ghost),
+            identity=stay.ghost,
+            id=MessageId(event_id),
+            body=event.body if parts == 1 else Text(plain=text(action.content, "body")),
+            ref=NO_REF,
+        )
+
+    def _failed(self, failure: Failure, stay: Stay, event: Done, asked: Sequence[Deferred[str]]) -> None:
+        for other in asked:
+            other.addErrback(lambda _: None)
+        error = failure.value
+        if not isinstance(error, BridgeError):
+            self.log.failure("a user's wish failed", failure)
+            error = BridgeError(Trouble.INTERNAL)
+        answer = refusal(event, error)
+        if answer is not None:
+            self._answer(stay, answer)
+
+    def _act(self, stay: Stay, session: RoomSession, action: Action) -> Deferred[str]:
+        """Ask for one action; fires with the id of the event that it made, "" if none."""
+        txn = transaction_id(stay.ghost, session.id, self._fresh())
+        options: dict[str, Any] = {"user": stay.ghost, "room": session.id, "patience": self._patience}
+        match action:
+            case Send(type=type, content=content):
+                return self._homeserver.send(stay.ghost, session.id, type, content, txn, self._patience)
+            case SetState(type=type, key=key, content=content):
+                request: Any = Api.room_put_state("", session.id, type, dict(content), key)
+            case Redact(event_id=event_id, reason=reason):
+                request = Api.room_redact("", session.id, event_id, txn, reason or None)
+            case Remove(user_id=user_id, reason=reason):
+                request = Api.room_kick("", session.id, user_id, reason or None)
+            case _:
+                assert_never(action)
+        return self._homeserver.api(request, **options).addCallback(_event_id)
+
+    def type(self, stay: Stay, session: RoomSession, event: Typing) -> None:
+        """Tell the room that the user is writing, or not any more; it does not matter if that fails."""
+        is_typing = event.state is TypingState.COMPOSING
+        request = Api.room_typing("", session.id, stay.ghost, is_typing, TYPING)
+        asked = self._homeserver.api(request, user=stay.ghost, patience=0)
+        asked.addErrback(lambda failure: failure.trap(BridgeError) and None)
+
+
+def refusal(event: object, error: BridgeError) -> Incoming | None:
+    """Return how a user is told that it could not be done; None if he asked for no answer."""
+    if isinstance(event, ChangeNick):
+        return NickRefused(room=event.room, nick=event.nick, error=error)
+    ref = getattr(event, "ref", NO_REF)
+    return Failed(ref=ref, error=error) if ref else None
+
+
+def _event_id(answer: object) -> str:
+    said: Json = mapping(answer)
+    return text(said, "event_id")

@@ -1,0 +1,95 @@
+"""What a room remembers of its latest events: who said what, and who reacted how."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from msgspec import Struct
+
+MAX_SAID = 2_000
+"""Events of a room whose author is remembered."""
+MAX_REACTIONS = 5_000
+"""Reactions of a room that are remembered."""
+MAX_REACTIONS_OF_ONE = 1_000
+"""Reactions on one message that are remembered."""
+
+
+class Said(Struct, frozen=True):
+    """An event: who sent it, and the id that the author's XMPP client gave it, "" if none did."""
+
+    sender: str
+    origin: str = ""
+
+
+class Timeline:
+    """See the module's docstring; the oldest is forgotten first."""
+
+    __slots__ = ("_events", "_reacted", "_said", "_targets")
+
+    def __init__(self) -> None:
+        self._said: dict[str, Said] = {}
+        self._events: dict[tuple[str, str], str] = {}
+        self._reacted: dict[str, dict[str, tuple[str, str]]] = {}
+        self._targets: dict[str, str] = {}
+
+    def learn(self, event_id: str, sender: str, origin: str = "") -> None:
+        """Remember an event; its origin only if the sender is a ghost of ours."""
+        said = Said(sender, origin)
+        self._said[event_id] = said
+        if origin:
+            self._events[sender, origin] = event_id
+        if len(self._said) > MAX_SAID:
+            oldest = next(iter(self._said))
+            gone = self._said.pop(oldest)
+            if self._events.get((gone.sender, gone.origin)) == oldest:
+                del self._events[gone.sender, gone.origin]
+
+    def said(self, event_id: str) -> Said | None:
+        """Return who sent an event, None if that is forgotten."""
+        return self._said.get(event_id)
+
+    def event(self, sender: str, origin: str) -> str | None:
+        """Return the event that was made of a ghost's stanza, None if that is forgotten."""
+        return self._events.get((sender, origin))
+
+    def react(self, target: str, sender: str, key: str, event_id: str) -> tuple[str, ...]:
+        """Remember a reaction; return all those of its sender on that message."""
+        reactions = self._reacted.setdefault(target, {})
+        if len(reactions) < MAX_REACTIONS_OF_ONE and event_id not in self._targets:
+            reactions[event_id] = (sender, key)
+            self._targets[event_id] = target
+        if len(self._targets) > MAX_REACTIONS:
+            for forgotten in self._reacted.pop(next(iter(self._reacted))):
+                del self._targets[forgotten]
+        return self._keys(target, sender)
+
+    def unreact(self, event_id: str) -> tuple[str, str, tuple[str, ...]] | None:
+        """Forget a reaction; return its message, its sender, and what else he has there.
+
+        None if the event is no reaction that is remembered.
+        """
+        target = self._targets.pop(event_id, None)
+        if target is None:
+            return None
+        sender, _ = self._reacted[target].pop(event_id)
+        keys = self._keys(target, sender)
+        if not self._reacted[target]:
+            del self._reacted[target]
+        return target, sender, keys
+
+    def difference(
+        self, target: str, sender: str, wanted: Iterable[str]
+    ) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Return which keys are to be sent, and which events redacted, so that `wanted` is all there is."""
+        missing = dict.fromkeys(wanted)
+        surplus: list[str] = []
+        for event_id, (reactor, key) in self._reacted.get(target, {}).items():
+            if reactor == sender and key in missing:
+                del missing[key]
+            elif reactor == sender:
+                surplus.append(event_id)
+        return tuple(missing), tuple(surplus)
+
+    def _keys(self, target: str, sender: str) -> tuple[str, ...]:
+        reactions = self._reacted.get(target, {}).values()
+        return tuple(dict.fromkeys(key for reactor, key in reactions if reactor == sender))

@@ -1,0 +1,306 @@
+"""Events of a room's timeline → what the bridge says of them.
+
+An event is whatever some server sent: what cannot be understood is `Skipped`, with a reason, and the
+room goes on. What is understood but means nothing to XMPP is no events at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from msgspec import Struct, structs
+
+from bridge.events import (
+    Exit,
+    Exited,
+    Kick,
+    Kind,
+    Leave,
+    Message,
+    MessageId,
+    Reaction,
+    Reply,
+    Retraction,
+    RoomEvent,
+    Text,
+    Typing,
+    TypingState,
+)
+
+from .content import Json, Malformed, mapping, text, time_of
+from .ids import is_event_id, is_user_id
+from .markup import from_html
+from .room import Room
+from .tables import (
+    ENCRYPTED,
+    HTML,
+    MARKER,
+    MAX_ID,
+    MEDIA,
+    MESSAGE,
+    POLLS,
+    REACTION,
+    REDACTION,
+    STICKER,
+)
+
+MAX_KEY = 64
+"""Code points of a reaction."""
+MAX_OPTIONS = 20
+"""Options of a poll that are shown."""
+UNREADABLE = "[encrypted message]"
+
+_KINDS = {"m.emote": Kind.EMOTE, "m.notice": Kind.NOTICE}
+
+
+class Skipped(Struct, frozen=True):
+    """An event that cannot be understood; `reason` holds nothing that the sender chose."""
+
+    reason: str
+
+
+def live(event: object, room: Room) -> tuple[RoomEvent, ...] | Skipped:
+    """Read what happens now, and let `room` take it in.
+
+    Events of our own ghosts are read like all others; `Message.origin` tells what they were made of.
+    """
+    try:
+        raw = mapping(event)
+        if "state_key" in raw:
+            return tuple(room.apply(raw))
+        kind = raw.get("type")
+        read = _READERS.get(kind) if isinstance(kind, str) else None
+        return () if read is None else read(raw, room)
+    except Malformed as malformed:
+        return Skipped(str(malformed))
+
+
+def past(event: object, room: Room) -> Message | Skipped | None:
+    """Read a message of long ago, for history; None if the event is anything else, or was redacted.
+
+    The room as it is now tells by which nick its author is known.
+    """
+    raw = mapping(event)
+    if "state_key" in raw or raw.get("type") not in _SAYING:
+        return None
+    try:
+        found = _said(raw, room)
+    except Malformed as malformed:
+        return Skipped(str(malformed))
+    time = time_of(raw)
+    if time is None:
+        return Skipped("no time")
+    return structs.replace(found[0], time=time) if found else None
+
+
+def exited(event: object, room: Room, left: Leave | Kick) -> Exited:
+    """Return what a ghost's own `Leave` or `Kick`, read of `event`, means to its user."""
+    how = Exit.LEFT
+    if isinstance(left, Kick):
+        is_ban = mapping(mapping(event).get("content")).get("membership") == "ban"
+        how = Exit.BANNED if is_ban else Exit.KICKED
+    actor = left.actor if isinstance(left, Kick) else ""
+    return Exited(room=room.room, nick=left.nick, exit=how, actor=actor, reason=left.reason)
+
+
+def typing(event: object, room: Room, before: frozenset[str]) -> tuple[frozenset[str], tuple[Typing, ...]]:
+    """Read ``m.typing``: return who is writing now, and what changed for those who are here."""
+    listed = mapping(mapping(event).get("content")).get("user_ids")
+    listed = listed if isinstance(listed, list) else []
+    now = frozenset(each for each in listed if isinstance(each, str) and each in room.members)
+    stopped = [(user_id, TypingState.DONE) for user_id in sorted(before - now) if user_id in room.members]
+    started = [(user_id, TypingState.COMPOSING) for user_id in sorted(now - before)]
+    return now, tuple(
+        Typing(room=room.room, nick=room.nick(user_id), state=state) for user_id, state in stopped + started
+    )
+
+
+def origin_of(event: Json, room: Room) -> str | None:
+    """Return the id of the stanza that one of our ghosts' events was made of; None for all other events."""
+    marker = mapping(event.get("content")).get(MARKER)
+    sender = event.get("sender")
+    is_ours = isinstance(marker, dict) and isinstance(sender, str) and room.ids.is_ghost(sender)
+    return text(mapping(marker), "id") if is_ours else None
+
+
+# ---- what is said
+
+
+def _said(event: Json, room: Room) -> tuple[Message, ...]:
+    event_id, sender = _ids(event)
+    content = mapping(event.get("content"))
+    if not content:
+        return ()
+    relates = mapping(content.get("m.relates_to"))
+    shown, replaces = content, ""
+    if relates.get("rel_type") == "m.replace":
+        replaces = text(relates, "event_id")
+        shown = mapping(content.get("m.new_content")) or content
+        if not is_event_id(replaces):
+            raise Malformed("a correction of nothing")
+    original = room.timeline.said(replaces)
+    if original is not None and original.sender != sender:
+        raise Malformed("a correction of somebody else's message")
+    kind, body = _WORDS[str(event["type"])](shown, room)
+    if not body.plain:
+        raise Malformed("no words")
+    message = Message(
+        room=room.room,
+        nick=room.nick(sender),
+        body=body,
+        id=MessageId(event_id),
+        origin=origin_of(event, room) or "",
+        kind=kind,
+        reply=None if replaces else _reply(relates, room),
+        replaces=(original.origin if original is not None else "") or replaces,
+        identity=sender,
+    )
+    room.timeline.learn(event_id, sender, message.origin)
+    return (message,)
+
+
+def _ids(event: Json) -> tuple[str, str]:
+    event_id, sender = event.get("event_id"), event.get("sender")
+    if not isinstance(event_id, str) or not is_event_id(event_id):
+        raise Malformed("no event id")
+    if not isinstance(sender, str) or not is_user_id(sender):
+        raise Malformed("no sender")
+    return event_id, sender
+
+
+def _reply(relates: Json, room: Room) -> Reply | None:
+    """Return what is answered (Matrix: rich replies); in a thread, its root if nothing else is."""
+    answered = text(mapping(relates.get("m.in_reply_to")), "event_id")
+    if relates.get("rel_type") == "m.thread" and relates.get("is_falling_back") is True:
+        answered = text(relates, "event_id")
+    if not is_event_id(answered):
+        return None
+    said = room.timeline.said(answered)
+    return Reply(id=MessageId(answered), nick=room.nick(said.sender) if said is not None else "")
+
+
+_Words = tuple[Kind, Text]
+
+
+def _message_words(content: Json, room: Room) -> _Words:
+    kind = content.get("msgtype")
+    kind = kind if isinstance(kind, str) else ""
+    plain = _without_quote(content)
+    formatted = content.get("formatted_body")
+    if content.get("format") == HTML and isinstance(formatted, str):
+        body = from_html(formatted, plain, lambda user_id: _nick_here(room, user_id))
+    else:
+        body = Text(plain=plain)
+    if kind in MEDIA:
+        return Kind.TEXT, _captioned(content, body, MEDIA[kind])
+    if kind == "m.location":
+        place = text(content, "geo_uri")
+        return Kind.TEXT, Text(plain=f"{plain}\n{place}".strip())
+    return _KINDS.get(kind, Kind.TEXT), body
+
+
+def _nick_here(room: Room, user_id: str) -> str:
+    member = room.members.get(user_id)
+    return "" if member is None else member.nick
+
+
+def _without_quote(content: Json) -> str:
+    """Return the body without the quotation that replies used to begin with (Matrix: rich replies)."""
+    body = text(content, "body")
+    answers = mapping(content.get("m.relates_to")).get("m.in_reply_to")
+    if not body.startswith("> <") or not isinstance(answers, dict):
+        return body
+    lines = body.split("\n")
+    quoted = next((index for index, line in enumerate(lines) if not line.startswith("> ")), len(lines))
+    return "\n".join(lines[quoted:]).removeprefix("\n") or body
+
+
+def _captioned(content: Json, body: Text, sort: str) -> Text:
+    """Name a file after its caption, which is a body that differs from the file's name."""
+    name = text(content, "filename")
+    if name and body.plain and name != body.plain:
+        return Text(plain=f"{body.plain}\n[{sort}] {name}", spans=body.spans)
+    return Text(plain=f"[{sort}] {name or body.plain}".rstrip())
+
+
+def _sticker_words(content: Json, room: Room) -> _Words:
+    return Kind.TEXT, Text(plain=f"[sticker] {text(content, 'body')}".rstrip())
+
+
+def _encrypted_words(content: Json, room: Room) -> _Words:
+    return Kind.TEXT, Text(plain=UNREADABLE)
+
+
+def _poll_words(content: Json, room: Room) -> _Words:
+    """Show a poll as text: its question, and its options by number."""
+    poll = mapping(next((content[kind] for kind in POLLS if kind in content), None))
+    answers = poll.get("answers")
+    answers = answers if isinstance(answers, list) else []
+    options = [_poll_text(mapping(answer)) for answer in answers[:MAX_OPTIONS]]
+    lines = [f"{number}. {option}" for number, option in enumerate(options, 1)]
+    return Kind.TEXT, Text(plain="\n".join([f"[poll] {_poll_text(mapping(poll.get('question')))}", *lines]))
+
+
+def _poll_text(block: Json) -> str:
+    """Return the words of a text block, in the stable form or the one before."""
+    stable = block.get("m.text")
+    if isinstance(stable, list) and stable:
+        return text(mapping(stable[0]), "body")
+    return text(block, "org.matrix.msc1767.text") or text(block, "body")
+
+
+_WORDS: Mapping[str, Callable[[Json, Room], _Words]] = {
+    MESSAGE: _message_words,
+    STICKER: _sticker_words,
+    ENCRYPTED: _encrypted_words,
+    **dict.fromkeys(POLLS, _poll_words),
+}
+_SAYING = tuple(_WORDS)
+
+
+# ---- what is done to what was said
+
+
+def _reacted(event: Json, room: Room) -> tuple[Reaction, ...]:
+    event_id, sender = _ids(event)
+    relates = mapping(mapping(event.get("content")).get("m.relates_to"))
+    target, key = text(relates, "event_id"), text(relates, "key").strip()
+    if not relates:
+        return ()
+    if relates.get("rel_type") != "m.annotation" or not is_event_id(target) or not 0 < len(key) <= MAX_KEY:
+        raise Malformed("a reaction to nothing, or without a key")
+    if key.startswith("mxc:"):
+        return ()
+    keys = room.timeline.react(target, sender, key, event_id)
+    return (Reaction(room=room.room, id=MessageId(target), nick=room.nick(sender), emojis=keys),)
+
+
+def _redacted(event: Json, room: Room) -> tuple[Reaction | Retraction, ...]:
+    """Take back a reaction or a message; whose message is unknown is taken back by the room's rules."""
+    _, sender = _ids(event)
+    content = mapping(event.get("content"))
+    target = text(content, "redacts") or text(event, "redacts")
+    if not is_event_id(target):
+        raise Malformed("a redaction of nothing")
+    reaction = room.timeline.unreact(target)
+    if reaction is not None:
+        message, reactor, keys = reaction
+        return (Reaction(room=room.room, id=MessageId(message), nick=room.nick(reactor), emojis=keys),)
+    said = room.timeline.said(target)
+    is_own = said is not None and said.sender == sender
+    return (
+        Retraction(
+            room=room.room,
+            id=MessageId(target),
+            nick=room.nick(said.sender) if said is not None else "",
+            actor="" if is_own else room.nick(sender),
+            reason=text(content, "reason")[:MAX_ID],
+        ),
+    )
+
+
+_READERS: Mapping[str, Callable[[Json, Room], tuple[RoomEvent, ...]]] = {
+    **dict.fromkeys(_SAYING, _said),
+    REACTION: _reacted,
+    REDACTION: _redacted,
+}
