@@ -28,7 +28,7 @@ from bridge.federation.lane import Bounce, Lane, is_full
 from bridge.federation.questions import Question, Questions
 from bridge.federation.refusals import Refusals
 from bridge.federation.resolver import Target
-from bridge.federation.suspensions import Suspensions
+from bridge.federation.suspensions import RETURN, Suspensions
 from bridge.federation.upkeep import look_after, review
 from bridge.xmpp.dialback import Pair, Verdict
 from bridge.xmpp.outgoing import OutgoingStream
@@ -89,6 +89,8 @@ class Pool:
         self._questions = Questions(clock)
         self._suspensions = Suspensions(self._lane_of, self.lose_session, clock)
         self._refusals = Refusals()
+        self._revivals: dict[Pair, tuple[float, Session]] = {}
+        """Sessions that are dialled for though no lane waits for them, and until when."""
         self._is_stopped = False
         self._on: dict[type, Callable[[Connection, Any], None]] = {
             PairOpened: lambda connection, event: self.adopt(event.pair, connection),
@@ -279,6 +281,8 @@ class Pool:
             return self._questions.refuse(pair, "remote-server-timeout")
         self._questions.ask_waiting(pair, connection)
         connection.flush()
+        if pair in self._revivals:
+            return None if self._request(pair, connection) else self._revive_again(pair)
         lane = self._lanes.get(pair)
         if lane is None or not self._wants(lane) or self._request(pair, connection):
             return None
@@ -293,7 +297,10 @@ class Pool:
         """There is no stream: neither for what waits to be asked nor for the pair."""
         not_found = error.trouble is Trouble.REMOTE_NOT_FOUND
         self._questions.refuse(pair, "remote-server-not-found" if not_found else "remote-connection-failed")
-        self._refuse(pair, error)
+        if pair in self._revivals:
+            self._clock.callLater(FIRST_DELAY, self._revive_again, pair)
+        else:
+            self._refuse(pair, error)
 
     def _refuse(self, pair: Pair, error: BridgeError) -> None:
         """A pair has no stream: try again while a lost one may come back, else answer what waits."""
@@ -386,21 +393,51 @@ class Pool:
         if not isinstance(stream, OutgoingStream):
             return self._suspensions.begin(session, None)
         lane = self._lanes.get(stream.pair)
+        if not len(session.outbox) and not stream.is_bidirectional:
+            return set()
         if stream.pair not in carried or (lane is not None and lane.session is not None):
+            return self._revive(stream.pair, session)
+        return self._suspensions.begin(session, stream.pair)
+
+    def _revive(self, pair: Pair, session: Session) -> set[Lane]:
+        """Go on with a session that no lane of ours waits for: the peer's may, after both had dialled."""
+        if pair in self._dialler.dials or self._carriers.is_asked(pair) or pair in self._revivals:
             return self._suspensions.put_back(session)
-        if len(session.outbox) or stream.is_bidirectional:
-            return self._suspensions.begin(session, stream.pair)
-        return set()
+        self._revivals[pair] = self._clock.seconds() + RETURN, session
+        self._dialler.dial(pair, session)
+        held = {self._lane_of(note.pair) for note, _ in session.outbox.pending() if isinstance(note, Lane)}
+        if any(lane.session is not None for lane in held):
+            return set()
+        for lane in held:
+            lane.carrier = None  # what it holds must not be overtaken
+        return self._suspensions.begin(session, None)
+
+    def _revive_again(self, pair: Pair) -> None:
+        """A revival failed: try again while the peer waits for it, else let its stanzas go another way."""
+        deadline, session = self._revivals.pop(pair, (0.0, None))
+        if session is None:
+            return
+        if self._clock.seconds() < deadline and not self._is_stopped and pair not in self._dialler.dials:
+            self._revivals[pair] = deadline, session
+            self._dialler.dial(pair, session)
+        else:
+            self.lose_session(session)
 
     def resumed(self, connection: Connection) -> None:
         """The session of a lost stream goes on, on this connection."""
         session = connection.stream.session
+        self._forget_revival(session)
         if session is not None:
             for lane in self._suspensions.end(session):
                 self._seek(lane)
 
+    def _forget_revival(self, session: Session | None) -> None:
+        for pair in [pair for pair, (_, revived) in self._revivals.items() if revived is session]:
+            del self._revivals[pair]
+
     def lose_session(self, session: Session) -> None:
         """Nobody will go on with it; its lanes do."""
+        self._forget_revival(session)
         for lane in self._suspensions.put_back(session):
             self._seek(lane)
 
@@ -417,6 +454,8 @@ class Pool:
 
     def _undecided(self, pair: Pair, connection: Connection) -> None:
         """The connection on which a pair was asked for is lost."""
+        if pair in self._revivals:
+            return self._revive_again(pair)
         lane, stream = self._lanes.get(pair), stream_of(connection)
         if lane is None:
             return

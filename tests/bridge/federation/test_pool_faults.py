@@ -440,3 +440,26 @@ def test_keys_that_wait_are_bounded(network: Network, monkeypatch: pytest.Monkey
     capulet.send(JULIET, ROMEO, "1")
     assert montague.bodies() == []
     assert capulet.errors() == [("1", "remote-server-timeout")]
+
+
+def test_links_that_both_sides_dialled_are_both_resumed(network: Network) -> None:
+    """After a cut each may send on the other's link; then each resumes its own, for the other waits for it."""
+    capulet, montague = network.server("capulet.example"), network.server("montague.example")
+    sent = 0
+    for _ in range(4):
+        for number in range(sent, sent + 6):
+            for server, sender, to in ((capulet, JULIET, ROMEO), (montague, ROMEO, JULIET)):
+                stanza = f"<message from='{sender}' to='{to}'><body>{number}</body></message>"
+                server.pool.send(
+                    sender.partition("/")[0].partition("@")[2],
+                    to.partition("/")[0].partition("@")[2],
+                    stanza.encode(),
+                )
+            network.clock.advance(0)
+        sent += 6
+        network.settle()
+        network.cut()
+        network.pass_time(3)
+    expected = [str(number) for number in range(sent)]
+    assert (capulet.bodies(), montague.bodies()) == (expected, expected)
+    assert capulet.errors() == montague.errors() == []

@@ -1,13 +1,17 @@
-"""A TCP proxy that can fall silent, as a link does whose other end is gone without a word."""
+"""A TCP proxy that can fall silent, as a link does whose other end is gone without a word, or reset it."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
+import struct
 
 from tests.live.peers.daemon import HOST
 
 CHUNK = 1 << 16
+AT_ONCE = struct.pack("ii", 1, 0)
+"""SO_LINGER of a socket that is to be closed with a reset (RST), whatever it has not sent yet."""
 
 
 class Proxy:
@@ -34,6 +38,15 @@ class Proxy:
     def speak(self) -> None:
         """Forward again, on connections made from now on too."""
         self._speaks.set()
+
+    def cut(self) -> int:
+        """Reset every connection at both ends; what is under way is lost. Returns how many there were."""
+        writers = [writer for writer in self._writers if not writer.transport.is_closing()]
+        for writer in writers:
+            end = writer.get_extra_info("socket")
+            end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, AT_ONCE)
+            writer.transport.abort()
+        return len(writers) // 2
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(OSError):

@@ -25,11 +25,13 @@ PAUSE = 0.02
 PING = "<ping xmlns='urn:xmpp:ping'/>"
 
 
-async def count(talker: Talker, to: str, numbers: Iterable[int], kind: str = "chat") -> None:
+async def count(
+    talker: Talker, to: str, numbers: Iterable[int], kind: str = "chat", pause: float = PAUSE
+) -> None:
     """Say numbers, each under an id of its own."""
     for number in numbers:
         talker.say(to, str(number), type=kind, ident=f"n{number}")
-        await asyncio.sleep(PAUSE)
+        await asyncio.sleep(pause)
 
 
 def received(talker: Talker, kind: str = "chat") -> list[int]:
