@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
+from bridge.config import DomainPattern
 from bridge.federation.exchange import Exchange
 from bridge.router import Outlet
 
@@ -49,7 +50,7 @@ class ByDomain:
         if decided is None:
             if len(self._decided) >= DECISIONS:
                 self._decided.clear()
-            decided = self._decided[domain] = not self._served.isdisjoint(_patterns(domain))
+            decided = self._decided[domain] = not self._served.isdisjoint(DomainPattern.meaning(domain))
         return decided
 
 
@@ -60,12 +61,3 @@ def parents(domain: str) -> tuple[str, ...]:
     """
     parent = domain.partition(".")[2]
     return (parent, f"*.{parent}") if "." in parent else (parent,)
-
-
-def _patterns(domain: str) -> Iterator[str]:
-    """Iterate over all patterns that match a domain."""
-    yield "*"
-    yield domain
-    while "." in domain:
-        domain = domain.partition(".")[2]
-        yield f"*.{domain}"

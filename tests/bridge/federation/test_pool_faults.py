@@ -448,13 +448,9 @@ def test_links_that_both_sides_dialled_are_both_resumed(network: Network) -> Non
     sent = 0
     for _ in range(4):
         for number in range(sent, sent + 6):
-            for server, sender, to in ((capulet, JULIET, ROMEO), (montague, ROMEO, JULIET)):
-                stanza = f"<message from='{sender}' to='{to}'><body>{number}</body></message>"
-                server.pool.send(
-                    sender.partition("/")[0].partition("@")[2],
-                    to.partition("/")[0].partition("@")[2],
-                    stanza.encode(),
-                )
+            body = str(number)
+            capulet.pool.send("capulet.example", "montague.example", message(JULIET, ROMEO, body))
+            montague.pool.send("montague.example", "capulet.example", message(ROMEO, JULIET, body))
             network.clock.advance(0)
         sent += 6
         network.settle()
