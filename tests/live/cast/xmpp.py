@@ -297,6 +297,7 @@ class Person(Talker):
         self._port = port
         self._gateways = gateways
         self._client: _Client | None = None
+        self._available = asyncio.Event()
 
     @property
     def bare(self) -> str:
@@ -304,7 +305,8 @@ class Person(Talker):
         return self.jid.partition("/")[0]
 
     async def log_in(self) -> None:
-        """Connect, authenticate, bind and become available."""
+        """Connect, authenticate, bind and become available; the server knows when this returns."""
+        self._available.clear()
         client = self._client = _Client(self.jid, self._password, self._keep)
         ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         client.add_event_handler("session_start", lambda _: ready.done() or ready.set_result(None))
@@ -315,9 +317,13 @@ class Person(Talker):
         await asyncio.wait_for(ready, TIMEOUT)
         self.jid = str(client.boundjid)
         client.send_raw("<iq type='get' id='roster'><query xmlns='jabber:iq:roster'/></iq><presence/>")
+        # it is shown to the sender too (RFC 6121 §4.2.2); before, what comes for the bare JID may be dropped
+        await asyncio.wait_for(self._available.wait(), TIMEOUT)
 
     def _keep(self, xml: bytes) -> bool:
         stanza = normalise(xml)
+        if stanza.tag == "presence" and stanza.get("from") == self.jid:
+            self._available.set()
         domain = stanza.get("from", "").partition("/")[0].rpartition("@")[2]
         if stanza.tag not in ("iq", "message", "presence") or not domain.endswith(self._gateways):
             return False
