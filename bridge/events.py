@@ -135,13 +135,52 @@ class Reply(Value, frozen=True, kw_only=True):
     nick: str = ""
 
 
+class Mention(Value, frozen=True, kw_only=True):
+    """Somebody is named in a body: code points `start` to `end`, end excluded.
+
+    In a room it is an occupant, by `nick`; elsewhere, or if he is not in, `contact`.
+    """
+
+    start: int
+    end: int
+    nick: str = ""
+    contact: ContactId | None = None
+
+
+class Thumbnail(Value, frozen=True, kw_only=True):
+    """A small picture of a file; sizes in pixels."""
+
+    url: str
+    type: str = ""
+    width: int | None = None
+    height: int | None = None
+
+
+class Attachment(Value, frozen=True, kw_only=True):
+    """A file that goes with a message; `url` is where anybody can fetch it.
+
+    `type` is its media type, `size` in bytes, `width` and `height` in pixels, `duration` in seconds; None
+    and "" are unknown. Nothing of it is verified.
+    """
+
+    url: str
+    name: str = ""
+    type: str = ""
+    size: int | None = None
+    width: int | None = None
+    height: int | None = None
+    duration: float | None = None
+    thumbnail: Thumbnail | None = None
+
+
 class Occupant(Value, frozen=True, kw_only=True):
     """Somebody in a room.
 
     `address` is the person's real address on the network as a JID's local part and resource
     (``nick%server/~user@host``), "" if hidden. `account` is a verified login name, "" if none.
     `identity` is stable across nick changes as far as the network can tell; XEP-0421's
-    occupant-id is derived from it.
+    occupant-id is derived from it. `avatar` is the SHA-1 of his picture in hexadecimal (XEP-0153 §3.1), "" if
+    that is not known or he has none.
     """
 
     nick: str
@@ -151,6 +190,7 @@ class Occupant(Value, frozen=True, kw_only=True):
     account: str = ""
     identity: str = ""
     away: str | None = None
+    avatar: str = ""
 
 
 class Topic(Value, frozen=True, kw_only=True):
@@ -331,7 +371,8 @@ class Message(Value, frozen=True, kw_only=True):
     """Something said in a room.
 
     `id` is the room's; `origin` the id the author's client gave it, "" if unknown. Outgoing, `id`
-    is "" and `ref` set. `time` is when it was said if that is not now.
+    is "" and `ref` set. `time` is when it was said if that is not now. `thread` names the conversation
+    that it belongs to, "" for none. A body that is only the links of `attachments` is empty.
     """
 
     room: RoomId
@@ -342,6 +383,9 @@ class Message(Value, frozen=True, kw_only=True):
     kind: Kind = Kind.TEXT
     reply: Reply | None = None
     replaces: str = ""
+    thread: str = ""
+    mentions: tuple[Mention, ...] = ()
+    attachments: tuple[Attachment, ...] = ()
     time: float | None = None
     identity: str = ""
     ref: Ref = NO_REF
@@ -350,15 +394,21 @@ class Message(Value, frozen=True, kw_only=True):
 class DirectMessage(Value, frozen=True, kw_only=True):
     """Something said to the user alone, or by him to one contact.
 
-    `nick` keeps the contact's spelling. `room` is the room it was said in connection with.
+    `nick` keeps the contact's spelling. `room` is the room it was said in connection with. The rest is as
+    in `Message`.
     """
 
     contact: ContactId
     nick: str = ""
     body: Text
     id: MessageId = MessageId("")
+    origin: str = ""
     kind: Kind = Kind.TEXT
     room: RoomId | None = None
+    reply: Reply | None = None
+    replaces: str = ""
+    thread: str = ""
+    attachments: tuple[Attachment, ...] = ()
     time: float | None = None
     ref: Ref = NO_REF
 
@@ -403,6 +453,32 @@ class Retraction(Value, frozen=True, kw_only=True):
     ref: Ref = NO_REF
 
 
+class DirectReaction(Value, frozen=True, kw_only=True):
+    """XEP-0444 between two: all the reactions that the contact, or the user, now has on message `id`."""
+
+    contact: ContactId
+    id: MessageId
+    emojis: tuple[str, ...]
+    ref: Ref = NO_REF
+
+
+class DirectRetraction(Value, frozen=True, kw_only=True):
+    """XEP-0424 between two: the author of message `id` takes it back."""
+
+    contact: ContactId
+    id: MessageId
+    ref: Ref = NO_REF
+
+
+class Receipt(Value, frozen=True, kw_only=True):
+    """All up to message `id` was read: in a room by `nick`, else by the contact or the user."""
+
+    room: RoomId | None = None
+    contact: ContactId | None = None
+    nick: str = ""
+    id: MessageId
+
+
 class Typing(Value, frozen=True, kw_only=True):
     """Somebody is writing, in a room or to the user alone."""
 
@@ -422,8 +498,43 @@ class Presence(Value, frozen=True, kw_only=True):
     status: str = ""
 
 
+class Subscribe(Value, frozen=True, kw_only=True):
+    """Outgoing: the user wants to know how a contact is, from now on; answered by `ContactPresence`s."""
+
+    contact: ContactId
+
+
+class Unsubscribe(Value, frozen=True, kw_only=True):
+    """Outgoing: he does not want to know it any more."""
+
+    contact: ContactId
+
+
+class ContactPresence(Value, frozen=True, kw_only=True):
+    """Incoming: how a contact is, told to who subscribed to him; `avatar` as in `Occupant`."""
+
+    contact: ContactId
+    available: bool
+    show: Show = Show.AVAILABLE
+    status: str = ""
+    nick: str = ""
+    avatar: str = ""
+
+
+class Profile(Value, frozen=True, kw_only=True):
+    """Outgoing: the user's picture, as his client's presence says: SHA-1 in hexadecimal, "" for none.
+
+    The picture itself is had by `Uplink.photo`.
+    """
+
+    avatar: str
+
+
 class Invite(Value, frozen=True, kw_only=True):
-    """Incoming: `nick` asks the user into `room`; outgoing: the user asks `nick`."""
+    """Incoming: `nick` asks the user into `room`; outgoing: the user asks `nick`.
+
+    Outgoing, `nick` may also be a contact id.
+    """
 
     room: RoomId
     nick: str
@@ -494,7 +605,19 @@ RoomEvent = (
 """Incoming events that belong to one room."""
 
 Incoming = (
-    RoomEvent | Typing | DirectMessage | Sent | Failed | Invite | ServerNotice | ContactNotice | NetworkState
+    RoomEvent
+    | Typing
+    | Receipt
+    | DirectMessage
+    | DirectReaction
+    | DirectRetraction
+    | ContactPresence
+    | Sent
+    | Failed
+    | Invite
+    | ServerNotice
+    | ContactNotice
+    | NetworkState
 )
 
 Outgoing = (
@@ -507,10 +630,16 @@ Outgoing = (
     | Topic
     | Message
     | DirectMessage
+    | DirectReaction
+    | DirectRetraction
     | Reaction
     | Retraction
+    | Receipt
     | Typing
     | Presence
+    | Profile
+    | Subscribe
+    | Unsubscribe
     | Invite
     | ContactAnswer
     | Command

@@ -40,13 +40,17 @@ from bridge.events import (
 )
 from bridge.forms import Command, Settings
 from bridge.queries import AffiliationList as AffiliationList
+from bridge.queries import AvatarQuery as AvatarQuery
 from bridge.queries import ClientVersion as ClientVersion
 from bridge.queries import ContactInfo as ContactInfo
 from bridge.queries import ContactPing as ContactPing
 from bridge.queries import ContactQuery as ContactQuery
 from bridge.queries import ContactTime as ContactTime
 from bridge.queries import ContactVersion as ContactVersion
+from bridge.queries import HistoryPage as HistoryPage
+from bridge.queries import HistoryQuery as HistoryQuery
 from bridge.queries import ListedUser as ListedUser
+from bridge.queries import Photo as Photo
 from bridge.queries import Query as Query
 from bridge.queries import RoomInfo as RoomInfo
 from bridge.queries import RoomList as RoomList

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
-from bridge.events import Affiliation, ContactId, RoomId, ServerId
+from bridge.events import Affiliation, ContactId, Message, MessageId, RoomId, ServerId
 
 
 class RoomQuery(Struct, frozen=True):
@@ -27,13 +27,15 @@ class RoomInfo(Struct, frozen=True, kw_only=True):
 class RoomList(Struct, frozen=True):
     """Which rooms does the server show? Answered by `RoomPage`, paged by room id (XEP-0059).
 
-    `after` and `before` are room ids; `before` "" asks for the last page; `limit` in rooms.
+    `search` asks only for those whose name or description holds these words. `after` and `before`
+    are room ids; `before` "" asks for the last page; `limit` in rooms.
     """
 
     server: ServerId
     after: RoomId | None = None
     before: RoomId | None = None
     limit: int = 100
+    search: str = ""
 
 
 class RoomPage(Struct, frozen=True, kw_only=True):
@@ -43,6 +45,46 @@ class RoomPage(Struct, frozen=True, kw_only=True):
     first_index: int | None = None
     total: int | None = None
     complete: bool = False
+
+
+class HistoryQuery(Struct, frozen=True, kw_only=True):
+    """What was said in the room? Answered by `HistoryPage`; see `Network.keeps_history`.
+
+    The fields are those of XEP-0313 §4.1 and XEP-0059: `start` and `end` in seconds since the epoch, `after`
+    and `before` ids of messages that are themselves left out (`before` "" asks for the last page), `ids` the
+    messages wanted, and no others. NOT_FOUND if such a message is not known.
+    """
+
+    room: RoomId
+    start: float | None = None
+    end: float | None = None
+    after: MessageId | None = None
+    before: MessageId | None = None
+    ids: Sequence[MessageId] = ()
+    nick: str = ""
+    limit: int = 100
+
+
+class HistoryPage(Struct, frozen=True, kw_only=True):
+    """Messages, each with its `time`, oldest first; `complete` if there are no more in that direction."""
+
+    messages: Sequence[Message]
+    complete: bool
+
+
+class AvatarQuery(Struct, frozen=True, kw_only=True):
+    """What is the picture of a contact, or of a room? Answered by `Photo`, or NOT_FOUND."""
+
+    contact: ContactId | None = None
+    room: RoomId | None = None
+
+
+class Photo(Struct, frozen=True, kw_only=True):
+    """A picture: its media type, its bytes, and their SHA-1 in hexadecimal."""
+
+    type: str
+    data: bytes
+    id: str
 
 
 class AffiliationList(Struct, frozen=True):
@@ -106,4 +148,14 @@ class ClientVersion(Struct, frozen=True, kw_only=True):
     os: str = ""
 
 
-Query = RoomQuery | RoomList | AffiliationList | ContactQuery | ContactPing | ContactVersion | ContactTime
+Query = (
+    RoomQuery
+    | RoomList
+    | HistoryQuery
+    | AvatarQuery
+    | AffiliationList
+    | ContactQuery
+    | ContactPing
+    | ContactVersion
+    | ContactTime
+)
