@@ -24,7 +24,8 @@ class Level(Enum):
 class Capabilities(Struct, frozen=True, kw_only=True):
     """What a network carries; FALLBACK means that `bridge.degrade` turns it into a message.
 
-    `edit_age` and `retract_age` are seconds, None for no limit.
+    `edit_age` and `retract_age` are seconds, None for no limit. Profiles are pictures and particulars of
+    people and rooms, subscriptions the presence of contacts, search that of rooms by words.
     """
 
     formatting: Level = Level.DROPPED
@@ -36,5 +37,18 @@ class Capabilities(Struct, frozen=True, kw_only=True):
     presence: Level = Level.DROPPED
     moderation: Level = Level.REJECTED
     direct_messages: Level = Level.NATIVE
+    receipts: Level = Level.DROPPED
+    threads: Level = Level.DROPPED
+    mentions: Level = Level.DROPPED
+    attachments: Level = Level.FALLBACK
+    profiles: Level = Level.DROPPED
+    subscriptions: Level = Level.REJECTED
+    search: Level = Level.REJECTED
     edit_age: float | None = None
     retract_age: float | None = None
+
+    @property
+    def carried(self) -> frozenset[str]:
+        """The names of what is carried as it is, at least in part."""
+        levels = ((name, getattr(self, name)) for name in self.__struct_fields__)
+        return frozenset(name for name, level in levels if level in (Level.NATIVE, Level.PARTIAL))

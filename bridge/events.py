@@ -179,7 +179,7 @@ class Occupant(Value, frozen=True, kw_only=True):
     `address` is the person's real address on the network as a JID's local part and resource
     (``nick%server/~user@host``), "" if hidden. `account` is a verified login name, "" if none.
     `identity` is stable across nick changes as far as the network can tell; XEP-0421's
-    occupant-id is derived from it. `avatar` is the SHA-1 of his picture in hexadecimal (XEP-0153 §3.1), "" if
+    occupant-id is derived from it. `avatar` is the SHA-1 of his picture in hexadecimal, "" if
     that is not known or he has none.
     """
 

@@ -182,7 +182,7 @@ class Network(Protocol):
         """Return what people call it, e.g. ``#chan on irc.example.org``."""
 
     def capabilities(self, user: UserId, room: RoomId | None) -> Capabilities:
-        """Tell what can be carried there now."""
+        """Tell what can be carried there now; for nobody ("") and no room, what ever can be."""
 
     def submit(self, user: UserId, event: Outgoing) -> None:
         """Do what the user wants; troubles come back as events."""

@@ -11,7 +11,7 @@ from twisted.python.failure import Failure
 
 from bridge.capabilities import Level
 from bridge.errors import BridgeError, Trouble
-from bridge.events import Entered, ServerId
+from bridge.events import Entered, ServerId, UserId
 from bridge.network import (
     Address,
     ContactAddress,
@@ -114,16 +114,19 @@ class Disco:
         if isinstance(address, ServerAddress):
             name = self._network.name(address)
             return Info(
-                identities=(Identity("conference", identity.type, name),), features=features("server")
+                identities=(Identity("conference", identity.type, name),), features=self._features("server")
             )
         return Info(
             identities=(
                 Identity("conference", identity.type, identity.name),
                 Identity("gateway", identity.type, identity.name),
             ),
-            features=features("gateway"),
+            features=self._features("gateway"),
             forms=self._contact_forms,
         )
+
+    def _features(self, place: str) -> tuple[str, ...]:
+        return features(place, self._network.capabilities(UserId(""), None).carried)
 
     def caps(self, address: Address) -> Element:
         """Return the ``<c/>`` of a presence from the gateway or a server (XEP-0115 §4)."""
@@ -134,7 +137,7 @@ class Disco:
         return target in (Target.GATEWAY, Target.SERVER) and node.startswith(f"{NODE}#")
 
     def _person(self, nick: str) -> Info:
-        return Info(identities=(Identity("account", "registered", nick),), features=features("contact"))
+        return Info(identities=(Identity("account", "registered", nick),), features=self._features("contact"))
 
     def _room(self, request: Request, address: RoomAddress) -> Info | Deferred[Info]:
         """XEP-0045 §6.4: as the user sees it from inside, else what the network tells of it."""
@@ -164,7 +167,7 @@ class Disco:
         shown = [(f"muc#roominfo_{key}", value) for key, value in facts if value]
         return Info(
             identities=(Identity("conference", self._network.identity.type, name),),
-            features=(*features("room"), "muc_nonanonymous", *more),
+            features=(*self._features("room"), "muc_nonanonymous", *more),
             forms=(build_result(FORM_ROOM_INFO, shown),) if shown else (),
         )
 

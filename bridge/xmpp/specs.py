@@ -6,6 +6,7 @@ From it come the disco features of each kind of address, the README's conformanc
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from enum import Enum
 
 from msgspec import Struct
@@ -29,7 +30,10 @@ ALL = (GATEWAY, SERVER, ROOM, CONTACT)
 
 
 class Spec(Struct, frozen=True):
-    """One specification: `features` are (disco feature, kinds of addresses that have it)."""
+    """One specification: `features` are (disco feature, kinds of addresses that have it).
+
+    They are offered only where the network carries what `needs` names (see `Capabilities.carried`).
+    """
 
     id: str
     name: str
@@ -37,6 +41,7 @@ class Spec(Struct, frozen=True):
     status: Status
     note: str = ""
     features: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    needs: str = ""
 
 
 _C, _P, _B = Status.COMPLETE, Status.PARTIAL, Status.BACKGROUND
@@ -263,9 +268,13 @@ SPECS: tuple[Spec, ...] = (
 )
 
 
-def features(place: str) -> tuple[str, ...]:
-    """Return the disco features of a kind of address (a `router.Target` value), sorted."""
-    return tuple(sorted(feature for spec in SPECS for feature, places in spec.features if place in places))
+def features(place: str, carried: Collection[str] = ()) -> tuple[str, ...]:
+    """Return the disco features of a kind of address (a `router.Target` value), sorted.
+
+    `carried` is what the network carries.
+    """
+    offered = [spec for spec in SPECS if not spec.needs or spec.needs in carried]
+    return tuple(sorted(feature for spec in offered for feature, places in spec.features if place in places))
 
 
 README_BEGIN, README_END = "<!-- specs:begin -->", "<!-- specs:end -->"

@@ -13,6 +13,7 @@ from bridge.xmpp.specs import (
     README_BEGIN,
     README_END,
     SPECS,
+    Spec,
     Status,
     conformance_table,
     doap,
@@ -82,3 +83,11 @@ def test_readme_table_is_up_to_date():
     text = (ROOT / "README.md").read_text()
     begin, end = text.index(README_BEGIN) + len(README_BEGIN), text.index(README_END)
     assert text[begin:end].strip() == conformance_table().strip()
+
+
+def test_features_that_need_something_are_offered_only_with_it(monkeypatch):
+    """A feature that not every network can carry is not claimed for those that cannot."""
+    spec = Spec("XEP-0000", "Test", "1", Status.COMPLETE, "", (("urn:test", ("room",)),), "receipts")
+    monkeypatch.setattr("bridge.xmpp.specs.SPECS", (spec,))
+    assert features("room") == features("gateway", {"receipts"}) == ()
+    assert features("room", {"receipts"}) == ("urn:test",)
