@@ -14,6 +14,9 @@ Endpoint = Annotated[str, Meta(pattern=r"^([0-9.]+|\[[0-9A-Fa-f:.]+\]):[0-9]{1,5
 Localpart = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[a-z0-9._=/+-]+$")]
 """MX v1.19 appendices/user-identifiers: what a user id may be made of."""
 
+Rule = Annotated[str, Meta(pattern=r"^(allow|deny) \S+ \S+$")]
+"""``allow`` or ``deny``, whom, and what."""
+
 
 class MatrixConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A Matrix gateway: an application service of one homeserver."""
@@ -124,6 +127,24 @@ class MatrixConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
             extra=RESTART,
         ),
     ] = 10_000
+    room_rules: Annotated[
+        tuple[Rule, ...],
+        Meta(
+            description='Who may enter which rooms of Matrix: "allow USERS ROOMS" or "deny USERS ROOMS". The '
+            "first rule that fits decides; where none does, it is allowed. USERS is a domain or an address, "
+            "ROOMS a server, an alias or a room id, each with * for anything.",
+            examples=[["deny *@guest.example.org *", "allow * example.org", "deny * #secret*:*"]],
+        ),
+    ] = ()
+    contact_rules: Annotated[
+        tuple[Rule, ...],
+        Meta(
+            description='Which Matrix users may speak to whom on XMPP: "allow MATRIX XMPP" or "deny MATRIX '
+            'XMPP", the first that fits. MATRIX is a homeserver or a user id, XMPP a domain or an address '
+            "of a user or a room.",
+            examples=[["deny spam.example *", "allow @alice:example.org *@example.org"]],
+        ),
+    ] = ()
 
     @property
     def listen_host(self) -> str:

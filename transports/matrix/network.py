@@ -58,6 +58,7 @@ from transports.matrix.names import name_of
 from transports.matrix.ping import Pings
 from transports.matrix.room import Room
 from transports.matrix.rooms import Rooms
+from transports.matrix.rules import Rules
 from transports.matrix.session import Stay
 from transports.matrix.settings import GatewaySettings, RoomSettings, ServerSettings
 from transports.matrix.submission import Submissions, refusal
@@ -96,6 +97,7 @@ class MatrixNetwork:
         self._clock = clock
         self._homeserver = homeserver
         self._addresses = Addresses(config.server_name, config.prefix)
+        self._rules = Rules(config)
         self._pings = Pings(homeserver, config.id, clock, jitter)
         self._uplink: Uplink
         self._rooms: Rooms
@@ -109,7 +111,7 @@ class MatrixNetwork:
     def start(self, uplink: Uplink) -> None:
         """Listen to the homeserver, and tell it that we are here."""
         config, self._uplink = self._config, uplink
-        self._rooms = Rooms(self._homeserver, self._addresses, self._clock, uplink)
+        self._rooms = Rooms(self._homeserver, self._addresses, self._clock, uplink, self._rules)
         self._submissions = Submissions(self._homeserver, self._answer, uplink.message_id, config.patience)
         self.inbox = Inbox(uplink, self._rooms.hear, self._rooms.overhear, config.max_waiting)
         self.inbox.start()
@@ -149,7 +151,9 @@ class MatrixNetwork:
         return any(getattr(settings, "persistent", False) for settings in (own, general))
 
     def reload(self, config: Any) -> None:
-        """Nothing can change without a restart."""
+        """Put new rules in force: who may not be in a room any more is put out."""
+        self._rules.apply(config)
+        self._rooms.enforce()
 
     def pause(self) -> None:
         """Let the homeserver wait."""

@@ -32,6 +32,7 @@ from transports.matrix.ids import Ids, is_room_id, is_user_id
 from transports.matrix.names import is_nick, name_of
 from transports.matrix.order import InOrder
 from transports.matrix.room import Room
+from transports.matrix.rules import Rules
 from transports.matrix.session import RoomSession, Stay
 from transports.matrix.tables import MAX_ID, MEMBER
 from transports.matrix.translate import Skipped
@@ -58,7 +59,7 @@ class Rooms:
 
     log = Logger()
 
-    def __init__(self, homeserver: Homeserver, ids: Ids, clock: Any, uplink: Uplink) -> None:
+    def __init__(self, homeserver: Homeserver, ids: Ids, clock: Any, uplink: Uplink, rules: Rules) -> None:
         self.sessions: dict[str, RoomSession] = {}
         self.by_address: dict[RoomId, RoomSession] = {}
         self.stays: dict[UserId, dict[RoomId, Stay]] = {}
@@ -66,6 +67,7 @@ class Rooms:
         self._ids = ids
         self._clock = clock
         self._uplink = uplink
+        self._rules = rules
         self._doors = InOrder(DOOR_QUEUE, DOORS)
         self._loads = InOrder(DOORS, DOORS)
         self._waiting: dict[str, Deferred[None]] = {}
@@ -123,6 +125,8 @@ class Rooms:
         if stay.gone:
             return
         target = self._ids.target(stay.room)
+        if not self._rules.may_enter(stay.user, target.id):
+            raise BridgeError(Trouble.NOT_ALLOWED)
         await self._introduce(stay)
         stay.id = await self._homeserver.join(stay.ghost, target.id, target.via)
         session = self.sessions.get(stay.id)
@@ -153,6 +157,8 @@ class Rooms:
             await self._until(session, stay.ghost, present=True)
         if session.room.is_encrypted:
             raise BridgeError(Trouble.REFUSED, ENCRYPTED)
+        if not self._is_allowed(stay, session):
+            raise BridgeError(Trouble.NOT_ALLOWED)
         if stay.id not in self._uplink.memory(stay.user):
             # a nick that was his before stays his
             membership(stay.nick, session.room, stay.ghost)
@@ -166,6 +172,18 @@ class Rooms:
         self._uplink.deliver(stay.user, (found,))
         if session.room.members[stay.ghost].name != stay.nick:
             self._name(stay, session)
+
+    def _is_allowed(self, stay: Stay, session: RoomSession) -> bool:
+        """Tell whether the operator lets the user into the room, by all the names it has."""
+        names = (session.id, session.room.alias) if session.room.alias else (session.id,)
+        return self._rules.may_enter(stay.user, self._ids.target(stay.room).id, *names)
+
+    def enforce(self) -> None:
+        """Put out who may not be in any more by the rules as they are now."""
+        for stay in self.all():
+            session = self._session_of(stay)
+            if session is not None and stay.inside and not self._is_allowed(stay, session):
+                self.leave(stay, Trouble.NOT_ALLOWED.value.text, Exit.KICKED)
 
     def _name(self, stay: Stay, session: RoomSession) -> None:
         """Have the ghost called in this room as its user wants; his profile has another name."""

@@ -136,8 +136,8 @@ class Scene:
 
     def start(self) -> None:
         """Start, or start again."""
-        options = replace(config(), server_name="hs.example")
-        self.network = MatrixNetwork(options, self.reactor, self.server, lambda: 0.5)  # type: ignore[arg-type]
+        self.config = replace(config(), server_name="hs.example")
+        self.network = MatrixNetwork(self.config, self.reactor, self.server, lambda: 0.5)  # type: ignore[arg-type]
         self.network.start(self)  # type: ignore[arg-type]
 
     def turn(self, seconds: float = 0) -> None:

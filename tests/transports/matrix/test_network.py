@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+from msgspec.structs import replace
 from twisted.internet.defer import Deferred
 
 from bridge.errors import BridgeError, Trouble
@@ -121,6 +122,31 @@ def test_enter_that_the_homeserver_refuses_says_why(trouble):
     assert scene.network.users() == []
     scene.server.refused.clear()
     assert isinstance(scene.enter()[-1], Entered)
+
+
+@pytest.mark.parametrize(
+    ("rule", "joins"),
+    [(f"deny * {GARDEN}", 0), (f"deny {ROMEO} {ROOM_ID}", 1), ("deny montague.example *", 0)],
+)
+def test_enter_that_the_operator_forbids_is_refused(rule, joins):
+    """By the alias before anything is asked; by another of the room's names as soon as that is known."""
+    scene = Scene()
+    scene.network.reload(replace(scene.config, room_rules=(rule,)))
+    [refused] = scene.enter()
+    assert isinstance(refused, NotEntered) and refused.error.trouble is Trouble.NOT_ALLOWED
+    assert [one[0] for one in scene.server.asked].count("join") == joins
+    assert scene.network._rooms.sessions == {}
+
+
+def test_new_rules_put_out_whom_they_forbid():
+    """After SIGHUP nobody stays where he may not be."""
+    scene = Scene()
+    scene.inside((ROMEO, "romeo"), (JULIET, "juliet"))
+    scene.network.reload(replace(scene.config, room_rules=("deny montague.example hs.example",)))
+    scene.turn()
+    assert [(event.exit, event.nick) for event in scene.told[ROMEO]] == [(Exit.KICKED, "romeo")]
+    assert [type(event) for event in scene.told[JULIET]] == [Leave]
+    assert scene.network.users() == [JULIET]
 
 
 def test_enter_that_fails_after_the_join_leaves_again():
