@@ -50,11 +50,16 @@ class Topic(Value, frozen=True, kw_only=True):
 
 
 class Enter(Value, frozen=True, kw_only=True):
-    """Outgoing: take the user into the room. Answered by `Entered` or `NotEntered`."""
+    """Outgoing: take the user into the room. Answered by `Entered` or `NotEntered`.
+
+    Of a guest, `since` wants to be told what was said after that time, as far as the room keeps it; None:
+    nothing.
+    """
 
     room: RoomId
     nick: str
     password: str = ""
+    since: float | None = None
 
 
 class Entered(Value, frozen=True, kw_only=True):

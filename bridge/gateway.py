@@ -25,6 +25,7 @@ from bridge.services.configuration import Configuration
 from bridge.services.disco import Disco
 from bridge.services.gateway_prompt import GatewayPrompt
 from bridge.services.greetings import greetings
+from bridge.services.guests.service import Guests
 from bridge.services.last import Last
 from bridge.services.muc.context import Context
 from bridge.services.muc.render import Renderer
@@ -127,7 +128,8 @@ class Gateway:
             Version(network, SoftwareVersion(name="xmppbridge", version=__version__)),
         ):
             router.add(service)
-        network.start(BridgeUplink(domain, self._muc, settings, store))
+        self._guests = Guests(router, network)
+        network.start(BridgeUplink(domain, self._muc, self._guests, settings, store))
 
     def _make_link(self, gateway: GatewayConfig) -> ComponentLink | None:
         if gateway.component is None:

@@ -14,6 +14,16 @@ Rules that a network keeps:
 * a link that breaks and comes back within the network's patience is no `Exited`: the network
   says so by a `RoomNotice`, and answers with a new `Entered` when it is in again;
 * everything it keeps for a user is bounded.
+
+The other way round, people of the network act on XMPP as *guests*: `Uplink.act` and `Network.heard` mirror
+`Network.submit` and `Uplink.deliver`, and the bridge keeps the same rules. There, a `RoomId` is the prepared
+bare JID of a room anywhere on XMPP, nicks are resourceparts, and a `ContactId` is a JID: that of an occupant,
+``room/nick``, in a `DirectMessage` with `room`. What everybody in a room sees is told to one guest only, the
+room's listener, whoever that is at the time; each guest is told what concerns himself: `Entered`,
+`NotEntered`, `Exited`, `NickRefused`, his own `NickChange` and `OccupantChange`, `Sent`, `Failed`, `Invite`,
+and what is said to him alone. What guests of this network say and do comes back by `Sent` (of a message with
+what the room saw, so with its id) and by no other event, and they are not among the occupants. A
+`DirectMessage` or `Invite` is `Sent` when it has left, and `Failed` if it comes back.
 """
 
 from __future__ import annotations
@@ -114,6 +124,12 @@ class Uplink(Protocol):
     def deliver(self, user: UserId, events: Sequence[Incoming]) -> None:
         """Hand over what happened to `user`, in order."""
 
+    def act(self, guest: ContactId, event: Outgoing) -> None:
+        """Have somebody of the network do this in a room of XMPP; the outcome comes by `Network.heard`."""
+
+    def look(self, room: RoomId) -> Deferred[RoomInfo]:
+        """Ask what a room of XMPP, a bare JID, is (XEP-0045 §6.4); NO_SUCH_ROOM if it is none."""
+
     def message_id(self) -> MessageId:
         """Return a fresh id for a message; ids grow with time and never repeat."""
 
@@ -186,6 +202,9 @@ class Network(Protocol):
 
     def submit(self, user: UserId, event: Outgoing) -> None:
         """Do what the user wants; troubles come back as events."""
+
+    def heard(self, guest: ContactId, events: Sequence[Incoming]) -> None:
+        """Take what happened, in order, to somebody of the network who is a guest on XMPP."""
 
     def burst(self) -> AbstractContextManager[None]:
         """What is submitted inside may leave, and be answered, together at the end.

@@ -6,26 +6,36 @@ from collections.abc import Mapping, Sequence
 
 from twisted.internet.defer import Deferred
 
-from bridge.events import Incoming, Message, MessageId, RoomId, UserId
+from bridge.events import ContactId, Incoming, Message, MessageId, Outgoing, RoomId, UserId
 from bridge.forms import Settings
-from bridge.network import Scope
+from bridge.network import RoomInfo, Scope
+from bridge.services.guests.service import Guests
 from bridge.services.muc.service import Muc
 from bridge.settings import UserSettings
 from bridge.store import Store
 
 
 class BridgeUplink:
-    """Passes events to the MUC service, and keeps in the store what the network wants kept."""
+    """Passes events on, and keeps in the store what the network wants kept."""
 
-    def __init__(self, domain: str, muc: Muc, settings: UserSettings, store: Store) -> None:
+    def __init__(self, domain: str, muc: Muc, guests: Guests, settings: UserSettings, store: Store) -> None:
         self._domain = domain
         self._settings = settings
         self._store = store
         self._muc = muc
+        self._guests = guests
 
     def deliver(self, user: UserId, events: Sequence[Incoming]) -> None:
         """See `Uplink`."""
         self._muc.deliver(user, events)
+
+    def act(self, guest: ContactId, event: Outgoing) -> None:
+        """See `Uplink`."""
+        self._guests.act(guest, event)
+
+    def look(self, room: RoomId) -> Deferred[RoomInfo]:
+        """See `Uplink`."""
+        return self._guests.look(room)
 
     def message_id(self) -> MessageId:
         """See `Uplink`."""

@@ -11,6 +11,7 @@ from twisted.internet.task import Clock
 
 from bridge.events import NetworkState, UserId
 from bridge.router import Router
+from bridge.services.guests.service import Guests
 from bridge.services.muc.context import Context
 from bridge.services.muc.render import Renderer
 from bridge.services.muc.service import Muc
@@ -101,7 +102,8 @@ class Stage:
         )
         self.muc = Muc(context, lambda user, event: self.links.append((user, event)))
         self.router.add(self.muc)
-        self.network.start(BridgeUplink(GATEWAY, self.muc, self.settings, self.store))
+        guests = Guests(self.router, self.network)
+        self.network.start(BridgeUplink(GATEWAY, self.muc, guests, self.settings, self.store))
 
     def _now(self) -> float:
         self.wall += 0.001

@@ -215,6 +215,9 @@ class IrcNetwork:
         else:
             self._refuse(user, event)
 
+    def heard(self, guest: ContactId, events: Sequence[Incoming]) -> None:
+        """Nobody is a guest on XMPP."""
+
     @contextmanager
     def burst(self) -> Iterator[None]:
         """Have each client carry all that is submitted inside at once: one write, not one a message."""

@@ -172,6 +172,9 @@ class LoopbackNetwork:
             if ref:
                 self._tell(user, Failed(ref=ref, error=error))
 
+    def heard(self, guest: ContactId, events: Sequence[Incoming]) -> None:
+        """Nobody is a guest on XMPP."""
+
     def burst(self) -> AbstractContextManager[None]:
         """Nothing is worth waiting for."""
         return nullcontext()

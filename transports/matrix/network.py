@@ -46,6 +46,7 @@ from bridge.network import (
     Scope,
     Uplink,
 )
+from bridge.refusals import refusal
 from transports.matrix.address import Addresses
 from transports.matrix.appservice import ApplicationService
 from transports.matrix.capabilities import ROOM
@@ -61,7 +62,7 @@ from transports.matrix.rooms import Rooms
 from transports.matrix.rules import Rules
 from transports.matrix.session import Stay
 from transports.matrix.settings import GatewaySettings, RoomSettings, ServerSettings
-from transports.matrix.submission import Submissions, refusal
+from transports.matrix.submission import Submissions
 
 STOP_TIMEOUT = 8.0
 """Seconds that ghosts get to leave their rooms."""
@@ -229,6 +230,9 @@ class MatrixNetwork:
 
     def _answer(self, stay: Stay, event: Incoming) -> None:
         self._uplink.deliver(stay.user, (event,))
+
+    def heard(self, guest: ContactId, events: Sequence[Incoming]) -> None:
+        """Nobody is a guest on XMPP."""
 
     def burst(self) -> AbstractContextManager[None]:
         """Requests are sent as they come."""

@@ -15,17 +15,16 @@ from bridge.errors import BridgeError, Trouble
 from bridge.events import (
     NO_REF,
     ChangeNick,
-    Failed,
     Incoming,
     Message,
     MessageId,
-    NickRefused,
     Reaction,
     Sent,
     Text,
     Typing,
     TypingState,
 )
+from bridge.refusals import refusal
 from transports.matrix.actions import Action, Done, Redact, Remove, Send, SetState, actions
 from transports.matrix.client import Homeserver, transaction_id
 from transports.matrix.content import Json, mapping, text
@@ -136,14 +135,6 @@ class Submissions:
         request = Api.room_typing("", session.id, stay.ghost, is_typing, TYPING)
         asked = self._homeserver.api(request, user=stay.ghost, patience=0)
         asked.addErrback(lambda failure: failure.trap(BridgeError) and None)
-
-
-def refusal(event: object, error: BridgeError) -> Incoming | None:
-    """Return how a user is told that it could not be done; None if he asked for no answer."""
-    if isinstance(event, ChangeNick):
-        return NickRefused(room=event.room, nick=event.nick, error=error)
-    ref = getattr(event, "ref", NO_REF)
-    return Failed(ref=ref, error=error) if ref else None
 
 
 def _event_id(answer: object) -> str:

@@ -11,7 +11,7 @@ ROMEO = UserId("romeo@montague.lit")
 
 def uplink(store, domain: str = "mx.example.org") -> BridgeUplink:
     """The uplink of a network that neither delivers nor has settings."""
-    return BridgeUplink(domain, None, None, store)  # type: ignore[arg-type]
+    return BridgeUplink(domain, None, None, None, store)  # type: ignore[arg-type]
 
 
 def test_uplink_keeps_what_is_not_done_over_a_restart(tmp_path):
