@@ -5,7 +5,7 @@ from __future__ import annotations
 from msgspec import structs
 
 from bridge.capabilities import Capabilities, Level
-from bridge.events import Message, Reaction, Span, Text
+from bridge.events import Mention, Message, Reaction, Span, Text
 
 _CARRIED = (Level.NATIVE, Level.PARTIAL)
 CORRECTED = "(edited) "
@@ -16,14 +16,21 @@ def message(event: Message, levels: Capabilities) -> Message:
 
     A reply names whom it answers, unless its words already begin so; a correction says that it is one.
     """
+    if event.thread and levels.threads not in _CARRIED:
+        event = structs.replace(event, thread="")
+    if event.mentions and levels.mentions not in _CARRIED:
+        event = structs.replace(event, mentions=())
     if event.replaces and levels.corrections is Level.FALLBACK:
-        event = structs.replace(event, replaces="", body=_prefixed(CORRECTED, event.body))
+        event = structs.replace(_prefixed(CORRECTED, event), replaces="")
     answered = event.reply
     if answered is not None and levels.replies not in _CARRIED:
-        body = event.body
-        if levels.replies is Level.FALLBACK and answered.nick and not body.plain.startswith(answered.nick):
-            body = _prefixed(f"{answered.nick}: ", body)
-        event = structs.replace(event, reply=None, body=body)
+        if (
+            levels.replies is Level.FALLBACK
+            and answered.nick
+            and not event.body.plain.startswith(answered.nick)
+        ):
+            event = _prefixed(f"{answered.nick}: ", event)
+        event = structs.replace(event, reply=None)
     return event
 
 
@@ -36,9 +43,26 @@ def reaction(event: Reaction, levels: Capabilities) -> list[Reaction | Message]:
     return []
 
 
-def _prefixed(prefix: str, text: Text) -> Text:
-    moved = tuple(
-        Span(start=span.start + len(prefix), end=span.end + len(prefix), style=span.style, value=span.value)
+def moved(mentions: tuple[Mention, ...], by: int) -> tuple[Mention, ...]:
+    """Return the mentions of a body that has `by` code points more in front, or fewer if it is negative.
+
+    Those whose words are gone name nobody's words, but somebody still.
+    """
+    found = []
+    for mention in mentions:
+        start, end = mention.start + by, mention.end + by
+        if not mention.end or start < 0:
+            start = end = 0
+        found.append(structs.replace(mention, start=start, end=end))
+    return tuple(found)
+
+
+def _prefixed(prefix: str, event: Message) -> Message:
+    text, by = event.body, len(prefix)
+    spans = tuple(
+        Span(start=span.start + by, end=span.end + by, style=span.style, value=span.value)
         for span in text.spans
     )
-    return Text(plain=prefix + text.plain, spans=moved)
+    return structs.replace(
+        event, body=Text(plain=prefix + text.plain, spans=spans), mentions=moved(event.mentions, by)
+    )

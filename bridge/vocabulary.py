@@ -130,15 +130,17 @@ class Reply(Value, frozen=True, kw_only=True):
 
 
 class Mention(Value, frozen=True, kw_only=True):
-    """Somebody is named in a body: code points `start` to `end`, end excluded.
+    """Somebody or a room is named in a body: code points `start` to `end`, end excluded.
 
-    In a room it is an occupant, by `nick`; elsewhere, or if he is not in, `contact`.
+    He is named without words of it if both are 0. In a room it is an occupant, by `nick`; elsewhere, or if
+    he is not in, `contact`; or another `room`. If it is none of them, everybody in the room is called.
     """
 
-    start: int
-    end: int
+    start: int = 0
+    end: int = 0
     nick: str = ""
     contact: ContactId | None = None
+    room: RoomId | None = None
 
 
 class Thumbnail(Value, frozen=True, kw_only=True):

@@ -17,6 +17,7 @@ from .capabilities import ROOM
 from .content import Json
 from .ids import is_event_id
 from .markup import to_html
+from .mentions import write_mentions
 from .names import is_nick
 from .room import Room
 from .tables import HTML, MARKER, MAX_CONTENT, MAX_ID, MEMBER, MESSAGE, REACTION, TOPIC
@@ -133,17 +134,21 @@ def _messages(event: Message, room: Room, ghost: str) -> tuple[Send, ...]:
     """Write a message, in several events if it is too long for one."""
     replaced = _replaced(event, room, ghost) if event.replaces else ""
     event = degrade.message(event, _levels(event, replaced))
-    kind, body = event.kind, event.body
-    if kind is Kind.TEXT and body.plain.startswith(_ME):
-        kind, body = Kind.EMOTE, clip(body, len(_ME), len(body.plain))
-    if not body.plain:
+    if event.kind is Kind.TEXT and event.body.plain.startswith(_ME):
+        event = _cut(structs.replace(event, kind=Kind.EMOTE), len(_ME), len(event.body.plain))
+    if not event.body.plain:
         raise BridgeError(Trouble.NOT_ACCEPTABLE)
     if replaced:
-        return (Send(MESSAGE, _fitting(_correction(_marked(_words(kind, body, room), event), replaced))),)
-    contents = [_marked(content, event) for content in _parts(kind, body, room)]
-    if event.reply is not None:
-        contents[0] = _answering(contents[0], event.reply.id, room, ghost)
+        return (Send(MESSAGE, _fitting(_correction(_marked(_words(event, room), event), replaced))),)
+    contents = [_marked(content, event) for content in _parts(event, room)]
+    contents[0] = _related(contents[0], event, room, ghost)
     return tuple(Send(MESSAGE, content) for content in contents)
+
+
+def _cut(event: Message, start: int, end: int) -> Message:
+    """Return the part of a message that has these code points of its body."""
+    mentions = tuple(one for one in event.mentions if (start <= one.start and one.end <= end) or not one.end)
+    return structs.replace(event, body=clip(event.body, start, end), mentions=degrade.moved(mentions, -start))
 
 
 def _levels(event: Message, replaced: str) -> Capabilities:
@@ -165,39 +170,28 @@ def _replaced(event: Message, room: Room, ghost: str) -> str:
     return event.replaces if said is not None and said.sender == ghost else ""
 
 
-def _words(kind: Kind, body: Text, room: Room) -> dict[str, object]:
-    mentioned, length = _mentioned(body.plain, room)
-    content: dict[str, object] = {
-        "msgtype": _TYPES[kind],
-        "body": body.plain,
-        "m.mentions": {"user_ids": [mentioned]} if mentioned else {},
-    }
-    html = to_html(body, mentioned, length)
+def _words(event: Message, room: Room) -> dict[str, object]:
+    body = event.body
+    meant, links = write_mentions(event.mentions, body.plain, room)
+    content: dict[str, object] = {"msgtype": _TYPES[event.kind], "body": body.plain, "m.mentions": meant}
+    html = to_html(body, links)
     if html:
         content |= {"format": HTML, "formatted_body": html}
     return content
 
 
-def _mentioned(plain: str, room: Room) -> tuple[str, int]:
-    """Return whom a message addresses by beginning with his nick, and how long that is."""
-    for end in (plain.find(":"), plain.find(","), plain.find("): ") + 1):
-        user_id = room.user(plain[:end]) if end > 0 else None
-        if user_id is not None:
-            return user_id, end
-    return "", 0
-
-
-def _parts(kind: Kind, body: Text, room: Room) -> list[dict[str, object]]:
+def _parts(event: Message, room: Room) -> list[dict[str, object]]:
     """Return contents that fit into events: without formatting if need be, then in halves."""
-    content = _words(kind, body, room)
+    content = _words(event, room)
     if _size(content) <= MAX_CONTENT:
         return [content]
-    if body.spans:
-        return _parts(kind, Text(plain=body.plain), room)
-    middle = len(body.plain) // 2
-    border = body.plain.rfind("\n", middle // 2, middle) + 1 or middle
-    halves = (clip(body, 0, border), clip(body, border, len(body.plain)))
-    return [content for half in halves for content in _parts(kind, half, room)]
+    plain = event.body.plain
+    if event.body.spans or event.mentions:
+        return _parts(structs.replace(event, body=Text(plain=plain), mentions=()), room)
+    middle = len(plain) // 2
+    border = plain.rfind("\n", middle // 2, middle) + 1 or middle
+    halves = (_cut(event, 0, border), _cut(event, border, len(plain)))
+    return [content for half in halves for content in _parts(half, room)]
 
 
 def _marked(content: dict[str, object], event: Message) -> dict[str, object]:
@@ -206,13 +200,39 @@ def _marked(content: dict[str, object], event: Message) -> dict[str, object]:
     return {**content, MARKER: marker}
 
 
-def _answering(content: dict[str, object], target: str, room: Room, ghost: str) -> dict[str, object]:
-    """Make it a reply, which mentions whom it answers (Matrix: rich replies)."""
-    said = room.timeline.said(target)
+def _related(content: dict[str, object], event: Message, room: Room, ghost: str) -> dict[str, object]:
+    """Make it a reply, which mentions whom it answers, and a part of its thread.
+
+    Matrix: rich replies, threading.
+    """
+    relates: dict[str, object] = {}
     mentions = content["m.mentions"]
-    if said is not None and said.sender != ghost and not mentions:
-        mentions = {"user_ids": [said.sender]}
-    return {**content, "m.mentions": mentions, "m.relates_to": {"m.in_reply_to": {"event_id": target}}}
+    if event.reply is not None:
+        relates["m.in_reply_to"] = {"event_id": event.reply.id}
+        said = room.timeline.said(event.reply.id)
+        if said is not None and said.sender != ghost and not mentions:
+            mentions = {"user_ids": [said.sender]}
+    root = thread_of(event, room)
+    if root:
+        # clients without threads are shown a reply to the latest message of it
+        fallback = {"m.in_reply_to": {"event_id": room.timeline.latest(root)}}
+        # XMPP clients that show replies only say so of the root for any message of a thread
+        is_real = event.reply is not None and event.reply.id != root
+        relates = {"rel_type": "m.thread", "event_id": root, "is_falling_back": not is_real} | (
+            relates if is_real else fallback
+        )
+    return {**content, "m.mentions": mentions, "m.relates_to": relates} if relates else content
+
+
+def thread_of(event: Message, room: Room) -> str:
+    """Return the root of the thread that a message is for, "" for none that Matrix knows.
+
+    A thread that XMPP clients made up among themselves has no root there.
+    """
+    if not is_event_id(event.thread):
+        return ""
+    said = room.timeline.said(event.thread)
+    return said.thread if said is not None and said.thread else event.thread
 
 
 def _correction(content: dict[str, object], target: str) -> dict[str, object]:

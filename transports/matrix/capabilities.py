@@ -11,8 +11,11 @@ ROOM = Capabilities(
     retractions=Level.NATIVE,
     reactions=Level.NATIVE,
     typing=Level.NATIVE,
+    threads=Level.PARTIAL,
+    mentions=Level.NATIVE,
     presence=Level.DROPPED,
     moderation=Level.PARTIAL,
     direct_messages=Level.REJECTED,
 )
-"""A room without end-to-end encryption. Moderation: kick, redact; what power levels allow is the server's."""
+"""A room without end-to-end encryption. Moderation: kick, redact; what power levels allow is the server's.
+Threads: those that begin with a message of the room."""

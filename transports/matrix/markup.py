@@ -7,10 +7,9 @@ XHTML-IM has; what goes out is made of spans and cannot hold anything else.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from html import escape
 from html.parser import HTMLParser
-from urllib.parse import quote, unquote
 
 import nh3
 
@@ -19,7 +18,7 @@ from bridge.text import Look, clip, runs
 from bridge.xmpp.element import Element, clean
 from bridge.xmpp.payloads.markup import XHTML, XHTML_IM, from_xhtml
 
-from .ids import is_user_id
+from .links import Target, read_link, write_link
 
 MAX_HTML = 16_384
 """Code points of a formatted body that is read; of a longer one the plain body is taken.
@@ -54,23 +53,29 @@ _LINES = frozenset({"caption", "details", "summary", "table", "tbody", "thead", 
 _CELLS = frozenset({"td", "th"})
 _VOID = frozenset({"br", "hr", "img"})
 _HEX_COLOUR = re.compile(r"#[0-9a-f]{6}")
-_PERSON = re.compile(r"https://matrix\.to/#/(?:@|%40)([^?]+)|matrix:u/([^?]+)")
 
 Nicks = Callable[[str], str]
 """From a user id to the nick in the room, "" for who is not there."""
 
 
-def from_html(html: str, plain: str, nicks: Nicks) -> Text:
-    """Read a formatted body; `plain` is the body beside it, which stays where nothing is formatted."""
+Pill = tuple[Target, tuple[str, ...]]
+"""A link to a person or room, and the words that may stand for it in the body, the best first."""
+
+
+def from_html(html: str, plain: str, nicks: Nicks) -> tuple[Text, list[Pill]]:
+    """Read a formatted body; `plain` is the body beside it, which stays where nothing is formatted.
+
+    Return also to whom it links, in the order of the words.
+    """
     if len(html) > MAX_HTML:
-        return Text(plain=plain)
+        return Text(plain=plain), []
     cleaned = _CLEANER.clean(clean(html))
     if "<" not in cleaned or len(cleaned) > MAX_CLEAN:
-        return Text(plain=plain)
+        return Text(plain=plain), []
     reader = _Reader(nicks)
     reader.feed(cleaned)
     reader.close()
-    return from_xhtml(Element("html", XHTML_IM, None, reader.body), plain)
+    return from_xhtml(Element("html", XHTML_IM, None, reader.body), plain), reader.pills
 
 
 class _Reader(HTMLParser):
@@ -79,8 +84,9 @@ class _Reader(HTMLParser):
     def __init__(self, nicks: Nicks) -> None:
         super().__init__(convert_charrefs=True)
         self.body = Element("body", XHTML)
+        self.pills: list[Pill] = []
         self._nicks = nicks
-        self._open = [(self.body, "")]
+        self._open: list[tuple[Element, Target | None]] = [(self.body, None)]
         self._counts: list[int | None] = []
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
@@ -94,44 +100,53 @@ class _Reader(HTMLParser):
         elif tag in _VOID:
             parent.add(Element(tag, XHTML))
         else:
-            element, nick = self._element(tag, values)
+            element, target = self._element(tag, values)
             parent.add(element)
-            self._open.append((element, nick))
+            self._open.append((element, target))
 
     def handle_endtag(self, tag: str) -> None:
         """Close the element that is open; clean HTML closes them in order."""
         if tag in _VOID or len(self._open) == 1:
             return
-        element, nick = self._open.pop()
-        if nick:
-            element.children[:] = [nick]
+        element, target = self._open.pop()
+        if target is not None:
+            self._name(element, target)
         if tag in ("ol", "ul"):
             self._counts.pop()
+
+    def _name(self, element: Element, target: Target) -> None:
+        """Call somebody by his nick in the room, if he is there; keep what a room is called."""
+        words = " ".join(element.text().split())
+        nick = self._nicks(target.id) if target.is_person else ""
+        if nick:
+            element.children[:] = [nick]
+        if nick or words:
+            self.pills.append((target, tuple(filter(None, (nick, words)))))
 
     def handle_data(self, data: str) -> None:
         """Add words."""
         self._open[-1][0].add(data)
 
-    def _element(self, tag: str, values: dict[str, str]) -> tuple[Element, str]:
-        """Return the element for a tag, and the nick that replaces its words, "" for none."""
+    def _element(self, tag: str, values: dict[str, str]) -> tuple[Element, Target | None]:
+        """Return the element for a tag, and to whom or what of Matrix it links."""
         if tag == "a":
-            user_id = _person(values.get("href", ""))
-            if user_id:
-                return Element("span", XHTML), self._nicks(user_id)
-            return Element("a", XHTML, {"href": values.get("href")}), ""
+            target = read_link(values.get("href", ""))
+            if target is not None:
+                return Element("span", XHTML), target
+            return Element("a", XHTML, {"href": values.get("href")}), None
         if tag in ("ol", "ul"):
             start = values.get("start", "")
             first = int(start) if start.isascii() and start.isdecimal() and len(start) < 7 else 1
             self._counts.append(first if tag == "ol" else None)
-            return Element(tag, XHTML), ""
+            return Element(tag, XHTML), None
         if tag == "li" and self._counts and self._counts[-1] is not None:
             number = self._counts[-1]
             self._counts[-1] = number + 1
-            return Element("p", XHTML, None, f"{number}. "), ""
+            return Element("p", XHTML, None, f"{number}. "), None
         if tag in _CELLS:
             is_first = not any(isinstance(child, Element) for child in self._open[-1][0].children)
-            return Element("span", XHTML, None, "" if is_first else " | "), ""
-        return _looking(tag, values), ""
+            return Element("span", XHTML, None, "" if is_first else " | "), None
+        return _looking(tag, values), None
 
 
 def _looking(tag: str, values: dict[str, str]) -> Element:
@@ -150,15 +165,6 @@ def _looking(tag: str, values: dict[str, str]) -> Element:
     return element
 
 
-def _person(link: str) -> str:
-    """Return the user id that a link leads to, "" when it leads elsewhere (Matrix: URIs)."""
-    match = _PERSON.fullmatch(link.partition("?")[0])
-    if match is None:
-        return ""
-    user_id = f"@{unquote(match[1] or match[2])}"
-    return user_id if is_user_id(user_id) else ""
-
-
 # ---- written
 
 _ELEMENTS = {
@@ -171,19 +177,27 @@ _ELEMENTS = {
 _ATTRIBUTES = {Style.COLOUR: "data-mx-color", Style.BACKGROUND: "data-mx-bg-color"}
 
 
-def to_html(text: Text, mentioned: str = "", length: int = 0) -> str:
+def to_html(text: Text, links: Sequence[tuple[int, int, Target]] = ()) -> str:
     """Return the formatted body, "" when there is nothing to format.
 
-    The first `length` code points name the user `mentioned`, and become a link to him.
+    Each of `links` is a stretch of code points that links to a person or room; of those that overlap the
+    first counts.
     """
-    if not length and not text.spans:
+    written: list[str] = []
+    position = 0
+    for start, end, target in sorted(links, key=lambda link: link[:2]):
+        if position <= start < end <= len(text.plain):
+            written.append(_looks(clip(text, position, start)))
+            address = escape(write_link(target))
+            written.append(f'<a href="{address}">{_looks(clip(text, start, end))}</a>')
+            position = end
+    if not position and not text.spans:
         return ""
-    link = ""
-    if length:
-        name = escape(text.plain[:length])
-        link = f'<a href="https://matrix.to/#/{quote(mentioned, safe="@:")}">{name}</a>'
-        text = clip(text, length, len(text.plain))
-    return link + "".join(_run(text.plain[start:end], look) for start, end, look in runs(text))
+    return "".join((*written, _looks(clip(text, position, len(text.plain)))))
+
+
+def _looks(text: Text) -> str:
+    return "".join(_run(text.plain[start:end], look) for start, end, look in runs(text))
 
 
 def _run(words: str, look: Look) -> str:

@@ -30,6 +30,7 @@ from .content import Json, Malformed, mapping, text, time_of
 from .ids import Ids, is_room_id, is_user_id
 from .levels import Creation, PowerLevels, Standing, creation, power_levels
 from .names import Names, key_of, name_of, telling
+from .polls import Polls
 from .tables import (
     ALIAS,
     CREATE,
@@ -70,6 +71,7 @@ class Room:
         self.room = room
         self.ids = ids
         self.timeline = Timeline()
+        self.polls = Polls()
         self.name = ""
         self.alias = ""
         self.topic: Topic | None = None

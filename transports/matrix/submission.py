@@ -25,7 +25,7 @@ from bridge.events import (
     TypingState,
 )
 from bridge.refusals import refusal
-from transports.matrix.actions import Action, Done, Redact, Remove, Send, SetState, actions
+from transports.matrix.actions import Action, Done, Redact, Remove, Send, SetState, actions, thread_of
 from transports.matrix.client import Homeserver, transaction_id
 from transports.matrix.content import Json, mapping, text
 from transports.matrix.session import RoomSession, Stay
@@ -91,7 +91,7 @@ class Submissions:
     ) -> Message:
         """Return a message as the room sees it, and remember what became of it."""
         assert isinstance(action, Send)
-        session.room.timeline.learn(event_id, stay.ghost, event.origin)
+        session.room.timeline.learn(event_id, stay.ghost, event.origin, thread_of(event, session.room))
         return structs.replace(
             event,
             nick=session.room.nick(stay.ghost),

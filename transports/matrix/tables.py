@@ -21,7 +21,6 @@ ENCRYPTED = "m.room.encrypted"
 STICKER = "m.sticker"
 REACTION = "m.reaction"
 REDACTION = "m.room.redaction"
-POLLS = ("m.poll.start", "org.matrix.msc3381.poll.start")
 
 CREATE = "m.room.create"
 MEMBER = "m.room.member"

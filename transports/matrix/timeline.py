@@ -8,6 +8,8 @@ from msgspec import Struct
 
 MAX_SAID = 2_000
 """Events of a room whose author is remembered."""
+MAX_THREADS = 500
+"""Threads of a room whose latest event is remembered."""
 MAX_REACTIONS = 5_000
 """Reactions of a room that are remembered."""
 MAX_REACTIONS_OF_ONE = 1_000
@@ -15,26 +17,33 @@ MAX_REACTIONS_OF_ONE = 1_000
 
 
 class Said(Struct, frozen=True):
-    """An event: who sent it, and the id that the author's XMPP client gave it, "" if none did."""
+    """An event: who sent it, the id that the author's XMPP client gave it, and its thread's root, if any."""
 
     sender: str
     origin: str = ""
+    thread: str = ""
 
 
 class Timeline:
     """See the module's docstring; the oldest is forgotten first."""
 
-    __slots__ = ("_events", "_reacted", "_said", "_targets")
+    __slots__ = ("_events", "_latest", "_reacted", "_said", "_targets")
 
     def __init__(self) -> None:
         self._said: dict[str, Said] = {}
         self._events: dict[tuple[str, str], str] = {}
+        self._latest: dict[str, str] = {}
         self._reacted: dict[str, dict[str, tuple[str, str]]] = {}
         self._targets: dict[str, str] = {}
 
-    def learn(self, event_id: str, sender: str, origin: str = "") -> None:
+    def learn(self, event_id: str, sender: str, origin: str = "", thread: str = "") -> None:
         """Remember an event; its origin only if the sender is a ghost of ours."""
-        said = Said(sender, origin)
+        said = Said(sender, origin, thread)
+        if thread:
+            self._latest.pop(thread, None)
+            self._latest[thread] = event_id
+            if len(self._latest) > MAX_THREADS:
+                del self._latest[next(iter(self._latest))]
         self._said[event_id] = said
         if origin:
             self._events[sender, origin] = event_id
@@ -47,6 +56,10 @@ class Timeline:
     def said(self, event_id: str) -> Said | None:
         """Return who sent an event, None if that is forgotten."""
         return self._said.get(event_id)
+
+    def latest(self, thread: str) -> str:
+        """Return the latest event of a thread, its root if none is known."""
+        return self._latest.get(thread, thread)
 
     def event(self, sender: str, origin: str) -> str | None:
         """Return the event that was made of a ghost's stanza, None if that is forgotten."""

@@ -29,7 +29,9 @@ from bridge.events import (
 
 from .content import Json, Malformed, mapping, text, time_of
 from .ids import is_event_id, is_user_id
-from .markup import from_html
+from .markup import Pill, from_html
+from .mentions import read_mentions
+from .polls import ENDS, RESPONSES, STARTS, poll_of
 from .room import Room
 from .tables import (
     ENCRYPTED,
@@ -38,7 +40,6 @@ from .tables import (
     MAX_ID,
     MEDIA,
     MESSAGE,
-    POLLS,
     REACTION,
     REDACTION,
     STICKER,
@@ -46,11 +47,10 @@ from .tables import (
 
 MAX_KEY = 64
 """Code points of a reaction."""
-MAX_OPTIONS = 20
-"""Options of a poll that are shown."""
 UNREADABLE = "[encrypted message]"
 
-_KINDS = {"m.emote": Kind.EMOTE, "m.notice": Kind.NOTICE}
+_KINDS = {"m.emote": Kind.EMOTE, "m.notice": Kind.NOTICE, "m.server_notice": Kind.NOTICE}
+_VERIFICATION = "m.key.verification."
 
 
 class Skipped(Struct, frozen=True):
@@ -81,10 +81,12 @@ def past(event: object, room: Room) -> Message | Skipped | None:
     The room as it is now tells by which nick its author is known.
     """
     raw = mapping(event)
-    if "state_key" in raw or raw.get("type") not in _SAYING:
+    kind = raw.get("type")
+    read = _SAYING.get(kind) if isinstance(kind, str) else None
+    if "state_key" in raw or read is None:
         return None
     try:
-        found = _said(raw, room)
+        found = read(raw, room)
     except Malformed as malformed:
         return Skipped(str(malformed))
     time = time_of(raw)
@@ -129,7 +131,7 @@ def origin_of(event: Json, room: Room) -> str | None:
 def _said(event: Json, room: Room) -> tuple[Message, ...]:
     event_id, sender = _ids(event)
     content = mapping(event.get("content"))
-    if not content:
+    if not content or text(content, "msgtype").startswith(_VERIFICATION):
         return ()
     relates = mapping(content.get("m.relates_to"))
     shown, replaces = content, ""
@@ -141,9 +143,10 @@ def _said(event: Json, room: Room) -> tuple[Message, ...]:
     original = room.timeline.said(replaces)
     if original is not None and original.sender != sender:
         raise Malformed("a correction of somebody else's message")
-    kind, body = _WORDS[str(event["type"])](shown, room)
+    kind, body, pills = _WORDS[str(event["type"])](shown, room)
     if not body.plain:
         raise Malformed("no words")
+    thread = _thread(relates)
     message = Message(
         room=room.room,
         nick=room.nick(sender),
@@ -153,10 +156,18 @@ def _said(event: Json, room: Room) -> tuple[Message, ...]:
         kind=kind,
         reply=None if replaces else _reply(relates, room),
         replaces=(original.origin if original is not None else "") or replaces,
+        thread=thread,
+        mentions=read_mentions(shown, body.plain, pills, room),
         identity=sender,
     )
-    room.timeline.learn(event_id, sender, message.origin)
+    room.timeline.learn(event_id, sender, message.origin, thread)
     return (message,)
+
+
+def _thread(relates: Json) -> str:
+    """Return the root of the thread that a message is in, "" if it is in none (Matrix: threading)."""
+    root = text(relates, "event_id")
+    return root if relates.get("rel_type") == "m.thread" and is_event_id(root) else ""
 
 
 def _ids(event: Json) -> tuple[str, str]:
@@ -179,7 +190,7 @@ def _reply(relates: Json, room: Room) -> Reply | None:
     return Reply(id=MessageId(answered), nick=room.nick(said.sender) if said is not None else "")
 
 
-_Words = tuple[Kind, Text]
+_Words = tuple[Kind, Text, list[Pill]]
 
 
 def _message_words(content: Json, room: Room) -> _Words:
@@ -187,16 +198,15 @@ def _message_words(content: Json, room: Room) -> _Words:
     kind = kind if isinstance(kind, str) else ""
     plain = _without_quote(content)
     formatted = content.get("formatted_body")
+    body, pills = Text(plain=plain), list[Pill]()
     if content.get("format") == HTML and isinstance(formatted, str):
-        body = from_html(formatted, plain, lambda user_id: _nick_here(room, user_id))
-    else:
-        body = Text(plain=plain)
+        body, pills = from_html(formatted, plain, lambda user_id: _nick_here(room, user_id))
     if kind in MEDIA:
-        return Kind.TEXT, _captioned(content, body, MEDIA[kind])
+        return Kind.TEXT, _captioned(content, body, MEDIA[kind]), pills
     if kind == "m.location":
         place = text(content, "geo_uri")
-        return Kind.TEXT, Text(plain=f"{plain}\n{place}".strip())
-    return _KINDS.get(kind, Kind.TEXT), body
+        return Kind.TEXT, Text(plain=plain if place in plain else f"{plain}\n{place}".strip()), []
+    return _KINDS.get(kind, Kind.TEXT), body, pills
 
 
 def _nick_here(room: Room, user_id: str) -> str:
@@ -224,38 +234,58 @@ def _captioned(content: Json, body: Text, sort: str) -> Text:
 
 
 def _sticker_words(content: Json, room: Room) -> _Words:
-    return Kind.TEXT, Text(plain=f"[sticker] {text(content, 'body')}".rstrip())
+    return Kind.TEXT, Text(plain=f"[sticker] {text(content, 'body')}".rstrip()), []
 
 
 def _encrypted_words(content: Json, room: Room) -> _Words:
-    return Kind.TEXT, Text(plain=UNREADABLE)
-
-
-def _poll_words(content: Json, room: Room) -> _Words:
-    """Show a poll as text: its question, and its options by number."""
-    poll = mapping(next((content[kind] for kind in POLLS if kind in content), None))
-    answers = poll.get("answers")
-    answers = answers if isinstance(answers, list) else []
-    options = [_poll_text(mapping(answer)) for answer in answers[:MAX_OPTIONS]]
-    lines = [f"{number}. {option}" for number, option in enumerate(options, 1)]
-    return Kind.TEXT, Text(plain="\n".join([f"[poll] {_poll_text(mapping(poll.get('question')))}", *lines]))
-
-
-def _poll_text(block: Json) -> str:
-    """Return the words of a text block, in the stable form or the one before."""
-    stable = block.get("m.text")
-    if isinstance(stable, list) and stable:
-        return text(mapping(stable[0]), "body")
-    return text(block, "org.matrix.msc1767.text") or text(block, "body")
+    return Kind.TEXT, Text(plain=UNREADABLE), []
 
 
 _WORDS: Mapping[str, Callable[[Json, Room], _Words]] = {
     MESSAGE: _message_words,
     STICKER: _sticker_words,
     ENCRYPTED: _encrypted_words,
-    **dict.fromkeys(POLLS, _poll_words),
 }
-_SAYING = tuple(_WORDS)
+
+
+def _polled(event: Json, room: Room) -> tuple[Message, ...]:
+    """Show a poll, a vote or the end of a poll; of a poll that is not known votes are not shown."""
+    event_id, sender = _ids(event)
+    content, type = mapping(event.get("content")), event["type"]
+    if not content:
+        return ()
+    kind, reply = Kind.TEXT, None
+    if type in STARTS:
+        words = room.polls.begin(event_id, content)
+    else:
+        kind, words = (
+            (Kind.EMOTE, room.polls.vote(content)) if type in RESPONSES else (kind, room.polls.end(content))
+        )
+        poll = poll_of(content)
+        if is_event_id(poll):
+            said = room.timeline.said(poll)
+            reply = Reply(id=MessageId(poll), nick="" if said is None else room.nick(said.sender))
+    if not words:
+        return ()
+    room.timeline.learn(event_id, sender)
+    return (
+        Message(
+            room=room.room,
+            nick=room.nick(sender),
+            body=Text(plain=words),
+            id=MessageId(event_id),
+            kind=kind,
+            reply=reply,
+            identity=sender,
+        ),
+    )
+
+
+_POLLING = (*STARTS, *RESPONSES, *ENDS)
+_SAYING: Mapping[str, Callable[[Json, Room], tuple[Message, ...]]] = {
+    **dict.fromkeys(_WORDS, _said),
+    **dict.fromkeys(_POLLING, _polled),
+}
 
 
 # ---- what is done to what was said
@@ -300,7 +330,7 @@ def _redacted(event: Json, room: Room) -> tuple[Reaction | Retraction, ...]:
 
 
 _READERS: Mapping[str, Callable[[Json, Room], tuple[RoomEvent, ...]]] = {
-    **dict.fromkeys(_SAYING, _said),
+    **_SAYING,
     REACTION: _reacted,
     REDACTION: _redacted,
 }

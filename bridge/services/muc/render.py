@@ -26,6 +26,7 @@ from bridge.events import (
     Split,
     Topic,
 )
+from bridge.services.mentions import write_mentions
 from bridge.xmpp.element import Element, escape, quote
 from bridge.xmpp.jid import escape as escape_local
 from bridge.xmpp.payloads.delay import format_time
@@ -214,6 +215,11 @@ class Renderer:
         if message.reply is not None and not extras:
             author = f" to='{room}/{quote(message.reply.nick)}'" if message.reply.nick else ""
             parts.append(f"<reply xmlns='urn:xmpp:reply:0'{author} id='{quote(message.reply.id)}'/>")
+        if message.thread and not extras:
+            parts.append(f"<thread>{escape(message.thread)}</thread>")
+        if message.mentions and not extras:
+            before = len(_PREFIX[message.kind])
+            parts.append(write_mentions(message.mentions, self.domain, message.room, before))
         if message.replaces and not extras:
             parts.append(f"<replace xmlns='urn:xmpp:message-correct:0' id='{quote(message.replaces)}'/>")
         if timed and message.time is not None:

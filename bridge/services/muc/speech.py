@@ -8,6 +8,7 @@ from bridge import degrade
 from bridge.capabilities import Level
 from bridge.errors import BridgeError, Trouble
 from bridge.events import (
+    Mention,
     Message,
     MessageId,
     Reaction,
@@ -21,6 +22,7 @@ from bridge.events import (
     UserId,
 )
 from bridge.router import Request
+from bridge.services.mentions import read_mentions
 from bridge.services.muc.context import Context
 from bridge.services.muc.journal import Envelope
 from bridge.services.muc.occupancy import Occupancy, Resource
@@ -32,6 +34,7 @@ from bridge.xmpp.payloads.markup import from_styling, from_xhtml
 from bridge.xmpp.payloads.moderation import build_moderated_retract
 from bridge.xmpp.payloads.muc import NS_MUC_USER
 from bridge.xmpp.payloads.reactions import build_reactions, parse_reactions
+from bridge.xmpp.payloads.reference import NS_REFERENCE
 from bridge.xmpp.payloads.reply import NS_REPLY, ReplyTo, parse_reply, without_fallback
 from bridge.xmpp.payloads.retract import build_retract, parse_retract
 from bridge.xmpp.stanza import NS_COMPONENT
@@ -108,6 +111,11 @@ class Speech:
         namespaces = {child.namespace for child in element.elements()}
         answered = parse_reply(element) if NS_REPLY in namespaces else None
         replaces = parse_replace(element) if NS_CORRECTION in namespaces else None
+        thread = element.child_text("thread") or ""
+        mentions: tuple[Mention, ...] = ()
+        if NS_REFERENCE in namespaces or "xmpp:" in body or "@room" in body:
+            network, domain = self._context.network, self._context.domain
+            mentions = read_mentions(element, body, network, domain, occupancy.room)
         if answered is not None:
             body = without_fallback(element, body, (NS_REPLY,)) or body
         message = Message(
@@ -116,8 +124,10 @@ class Speech:
             origin=element.attributes.get("id", ""),
             reply=None if answered is None else self._reply(occupancy, answered),
             replaces=replaces or "",
+            thread=thread,
+            mentions=mentions,
         )
-        if answered is not None or replaces is not None:
+        if answered is not None or replaces is not None or thread or mentions:
             levels = self._context.network.capabilities(occupancy.user, occupancy.room)
             message = degrade.message(message, levels)
         self._submit(occupancy, resource, element, message)

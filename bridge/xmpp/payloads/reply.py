@@ -74,3 +74,14 @@ def without_fallback(message: Element, body: str, features: Iterable[str]) -> st
         position = max(position, end)
     parts.append(body[position:])
     return "".join(parts)
+
+
+def without_ranges(position: int, ranges: Iterable[tuple[int, int]]) -> int:
+    """Return where a place in the body is once `ranges` of it (see `parse_fallback_ranges`) are taken out."""
+    taken = reached = 0
+    for start, end in ranges:
+        start, end = max(start, reached), min(end, position)
+        if start < end:
+            taken += end - start
+            reached = end
+    return position - taken

@@ -12,6 +12,7 @@ from bridge.events import (
     ChangeNick,
     Kick,
     Kind,
+    Mention,
     Message,
     Reaction,
     Reply,
@@ -25,7 +26,7 @@ from transports.matrix.actions import Redact, Remove, Send, SetState, actions
 from transports.matrix.tables import HTML, MARKER, MAX_CONTENT
 from transports.matrix.translate import live
 
-from .raw import ALICE, BOB, JULIET, ROMEO, ROOM, event, garden, member, said
+from .raw import ALICE, BOB, CAROL, JULIET, ROMEO, ROOM, event, garden, member, said
 
 
 def say(plain, room=None, *spans, **more):
@@ -101,6 +102,40 @@ def test_reply_refers_to_the_event():
     assert content["m.relates_to"] == {"m.in_reply_to": {"event_id": "$tea"}}
     assert content["m.mentions"] == {"user_ids": [BOB]}
     assert content["body"] == "yes"
+
+
+def thread(**relates):
+    return {"rel_type": "m.thread", "event_id": "$tea", **relates}
+
+
+def test_message_in_a_thread_refers_to_its_root():
+    """For clients without threads it answers the latest message, or the one that it does answer."""
+    room = garden()
+    live(said(BOB, "tea?") | {"event_id": "$tea"}, room)
+    live(said(BOB, "or not", **{"m.relates_to": thread()}) | {"event_id": "$or"}, room)
+    falling = thread(is_falling_back=True, **{"m.in_reply_to": {"event_id": "$or"}})
+    assert say("yes", room, thread="$tea")[0]["m.relates_to"] == falling
+    assert say("yes", room, thread="$or")[0]["m.relates_to"] == falling
+    assert say("yes", room, thread="$tea", reply=Reply(id="$tea"))[0]["m.relates_to"] == falling
+    (content,) = say("yes", room, thread="$tea", reply=Reply(id="$or"))
+    assert content["m.relates_to"] == thread(is_falling_back=False, **{"m.in_reply_to": {"event_id": "$or"}})
+    assert "m.relates_to" not in say("yes", room, thread="made up by a client")[0]
+
+
+def test_mentions_are_told_and_linked():
+    """People, the room, other rooms; those of an emote move with its words."""
+    (content,) = say("/me and Bob and Eve, @room", None, mentions=(
+        Mention(start=8, end=11, nick="Bob"), Mention(start=16, end=19, contact="@eve:hs.example"),
+        Mention(start=21, end=26), Mention(nick="Carol"), Mention(nick="nobody"),
+    ))  # fmt: skip
+    assert content["m.mentions"] == {"user_ids": [BOB, "@eve:hs.example", CAROL], "room": True}
+    assert content["formatted_body"] == (
+        f'and <a href="https://matrix.to/#/{BOB}">Bob</a> and '
+        '<a href="https://matrix.to/#/@eve:hs.example">Eve</a>, @room'
+    )
+    (content,) = say("see here", None, mentions=(Mention(start=4, end=8, room="#x:hs.example"),))
+    assert content["m.mentions"] == {}
+    assert content["formatted_body"] == 'see <a href="https://matrix.to/#/#x:hs.example">here</a>'
 
 
 def test_reply_to_what_is_no_event_is_put_into_words():

@@ -10,13 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.events import Span, Style, Text
+from transports.matrix.links import Target
 from transports.matrix.markup import MAX_HTML, from_html, to_html
 
 NICKS = {"@bob:hs.example": "Bob (away)"}
 
 
 def read(html: str, plain: str = "plain") -> Text:
-    return from_html(html, plain, lambda user_id: NICKS.get(user_id, ""))
+    return from_html(html, plain, lambda user_id: NICKS.get(user_id, ""))[0]
 
 
 def seen(text: Text) -> list[tuple[str, str, str]]:
@@ -137,12 +138,27 @@ def test_looks_become_html(text, html):
     assert to_html(text) == html
 
 
-def test_mention_becomes_a_link():
-    """A message that begins with a nick addresses its owner."""
+def test_mentions_become_links():
+    """Of those that overlap the first counts; what is outside of the words is none."""
     text = Text(plain="Bob <3: hi", spans=(Span(start=8, end=10, style=Style.BOLD),))
-    assert to_html(text, "@bob:hs.example", 6) == (
+    bob, other = Target("@bob:hs.example"), Target("#x:hs.example", ("a.example",))
+    assert to_html(text, [(0, 6, bob), (3, 7, other), (8, 99, other)]) == (
         '<a href="https://matrix.to/#/@bob:hs.example">Bob &lt;3</a>: <strong>hi</strong>'
     )
+    assert to_html(text, [(8, 10, other)]) == (
+        'Bob &lt;3: <a href="https://matrix.to/#/#x:hs.example?via=a.example"><strong>hi</strong></a>'
+    )
+
+
+def test_links_to_people_and_rooms_are_told():
+    """By the words that may stand for them in the body, whether anything is formatted or not."""
+    html = '<a href="https://matrix.to/#/@bob:hs.example">Bob</a> in <a href="matrix:r/x:hs.example">the room</a>'
+    text, pills = from_html(html, "Bob in the room", lambda user_id: NICKS.get(user_id, ""))
+    assert text == Text(plain="Bob in the room")
+    assert pills == [
+        (Target("@bob:hs.example"), ("Bob (away)", "Bob")),
+        (Target("#x:hs.example"), ("the room",)),
+    ]
 
 
 spans = st.builds(

@@ -23,9 +23,9 @@ from bridge.events import (
     Typing,
     TypingState,
 )
+from transports.matrix.polls import MAX_OPTIONS
 from transports.matrix.tables import HTML, MARKER
 from transports.matrix.translate import (
-    MAX_OPTIONS,
     UNREADABLE,
     Skipped,
     exited,
@@ -68,6 +68,7 @@ def test_message_is_said_by_its_author():
         ("m.text", Kind.TEXT),
         ("m.emote", Kind.EMOTE),
         ("m.notice", Kind.NOTICE),
+        ("m.server_notice", Kind.NOTICE),
         ("x.y", Kind.TEXT),
         (5, Kind.TEXT),
     ],
@@ -101,6 +102,7 @@ def test_unreadable_formatting_leaves_the_body(content):
         ({"msgtype": "m.audio"}, "[audio]"),
         ({"msgtype": "m.video", "body": "a.mp4", "filename": "a.mp4"}, "[video] a.mp4"),
         ({"msgtype": "m.location", "body": "Verona", "geo_uri": "geo:45,10"}, "Verona\ngeo:45,10"),
+        ({"msgtype": "m.location", "body": "at geo:45,10", "geo_uri": "geo:45,10"}, "at geo:45,10"),
     ],
 )
 def test_other_messages_are_shown_as_words(content, shown):
@@ -117,7 +119,7 @@ def test_sticker_poll_and_encrypted_event_are_shown_as_words():
         "answers": [{"m.text": [{"body": "Yes"}]}, {"m.text": "x"}],
     }
     assert (
-        heard(event("m.poll.start", BOB, {"m.poll.start": stable})).body.plain == "[poll] Tea?\n1. Yes\n2. "
+        heard(event("m.poll.start", BOB, {"m.poll.start": stable})).body.plain == "[poll] Tea?\n1. Yes\n2. x"
     )
     older = {"question": {"org.matrix.msc1767.text": "Tea?"}, "answers": [{}] * 99}
     shown = heard(
@@ -140,6 +142,47 @@ def test_reply_names_what_it_answers():
     assert answer.body.plain == "yes"
     unknown = said(BOB, "> a quotation", **{"m.relates_to": {"m.in_reply_to": {"event_id": "$x"}}})
     assert (heard(unknown).reply, heard(unknown).body.plain) == (Reply(id="$x"), "> a quotation")
+
+
+def test_message_of_a_thread_names_its_root():
+    """The thread is that event; messages outside are in none."""
+    room = garden()
+    assert heard(said(BOB, "x", **relation("m.thread", "$root")) | {"event_id": "$1"}, room).thread == "$root"
+    assert room.timeline.latest("$root") == "$1"
+    assert heard(said(BOB, "x", **relation("m.thread", 5)), room).thread == ""
+    assert heard(said(BOB, "x", **relation("m.other", "$root")), room).thread == ""
+
+
+def test_poll_is_told_from_its_beginning_to_its_end():
+    """Votes name the options, of a poll that is known."""
+    room = garden()
+    poll = {
+        "question": {"m.text": [{"body": "Tea?"}]},
+        "answers": [{"m.id": "y", "m.text": [{"body": "Yes"}]}, {"id": "n", "m.text": "No"}],
+    }
+    assert (
+        heard(event("m.poll.start", ALICE, {"m.poll.start": poll}) | {"event_id": "$p"}, room).reply is None
+    )
+    vote = heard(
+        event("m.poll.response", BOB, {"m.selections": ["n", "y", 5, "x"], **relation("m.reference", "$p")}),
+        room,
+    )
+    assert (vote.kind, vote.body.plain, vote.reply) == (
+        Kind.EMOTE, "votes for 2. No, 1. Yes", Reply(id="$p", nick="Alice"),
+    )  # fmt: skip
+    older = {"org.matrix.msc3381.poll.response": {"answers": []}, **relation("m.reference", "$p")}
+    assert (
+        heard(event("org.matrix.msc3381.poll.response", BOB, older), room).body.plain == "takes the vote back"
+    )
+    end = {"m.text": [{"body": "Over"}], **relation("m.reference", "$p")}
+    assert heard(event("m.poll.end", ALICE, end), room).body.plain == "[poll] Over"
+    unknown = event("m.poll.response", BOB, {"m.selections": ["y"], **relation("m.reference", "$q")})
+    assert live(unknown, room) == live(event("m.poll.end", BOB, {}), room) == ()
+
+
+def test_verification_is_not_for_people():
+    """What devices say to each other is not shown."""
+    assert live(said(BOB, "wants to verify", msgtype="m.key.verification.request"), garden()) == ()
 
 
 def test_message_of_a_thread_answers_its_root():
@@ -331,6 +374,8 @@ KINDS = [
     "m.reaction",
     "m.room.redaction",
     "m.poll.start",
+    "m.poll.response",
+    "m.poll.end",
     "m.room.member",
 ]
 KEYS = [
@@ -342,10 +387,14 @@ KEYS = [
     "m.new_content",
     "redacts",
     "m.poll.start",
+    "m.poll.response",
+    "m.selections",
+    "m.mentions",
+    "m.text",
     MARKER,
     "filename",
 ]
-RELATIONS = ["rel_type", "event_id", "m.in_reply_to", "is_falling_back", "key"]
+RELATIONS = ["rel_type", "event_id", "m.in_reply_to", "is_falling_back", "key", "user_ids", "answers"]
 contents = st.dictionaries(
     st.sampled_from(KEYS), json | st.dictionaries(st.sampled_from(RELATIONS), json), max_size=6
 )
