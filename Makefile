@@ -16,7 +16,7 @@ PROGRAMS := git prosody ejabberdctl erl inspircd atheme-services ngircd biboumi 
 APT_GET := DEBIAN_FRONTEND=noninteractive apt-get -q -y --no-install-recommends
 export PATH := $(PATH):/usr/sbin:/sbin
 
-.PHONY: test install servers lint check demo demo-chat bench bench-federation clean
+.PHONY: test install servers lint check demo demo-chat bench bench-federation bench-matrix clean
 
 test: install check
 	@$(BIN)/python -m pytest
@@ -84,6 +84,10 @@ bench: $(STAMP)
 # The bridge as a server among servers, Prosody and ejabberd beside it. FEDERATION="--rows c2c --runs 5" chooses.
 bench-federation: install
 	@$(BIN)/python -m tests.bench.federation $(FEDERATION)
+
+# Between a real Synapse and Prosody. MATRIX="--rows crowd --members 2000" chooses; matridge is measured if it is in the PATH.
+bench-matrix: install
+	@$(BIN)/python -m tests.bench.matrix $(MATRIX)
 
 clean:
 	rm -rf $(VENV) .peers .demo

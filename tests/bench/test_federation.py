@@ -9,10 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.bench.federation.figures import FIGURES, table
+from tests.bench.federation.figures import FIGURES
 from tests.bench.federation.hostile import ATTACKS
 from tests.bench.federation.links import Link, Refused
 from tests.bench.federation.load import Messages, Tally, flood, pace, quantile
+from tests.bench.figures import table
 
 COUNT = 50
 MESSAGES = Messages("one.test", "two.test", COUNT)
@@ -68,10 +69,12 @@ def test_server_that_answers_with_errors_is_refused() -> None:
 
 def test_figures_are_shown_beside_their_targets() -> None:
     """The median counts; what was not measured is a dash."""
-    shown = table({"xmppbridge": {"c2c_rate": [1.0, 70_000.0, 80_000.0]}, "Prosody": {}}, "xmppbridge")
+    shown = table(
+        FIGURES, {"xmppbridge": {"c2c_rate": [1.0, 70_000.0, 80_000.0]}, "Prosody": {}}, "xmppbridge"
+    )
     assert shown.splitlines()[0] == "|  | xmppbridge | Prosody | target | met |"
     assert shown.splitlines()[-1] == f"| {FIGURES['c2c_rate'].label} | 70,000 | – | ≥ 60,000 | yes |"
-    missed = table({"xmppbridge": {"c2c_rate": [1.0]}}, "xmppbridge")
+    missed = table(FIGURES, {"xmppbridge": {"c2c_rate": [1.0]}}, "xmppbridge")
     assert missed.endswith("| **no** |")
 
 

@@ -24,9 +24,10 @@ from collections import defaultdict
 from pathlib import Path
 
 from tests.bench.federation.ceiling import ceiling
-from tests.bench.federation.figures import table
+from tests.bench.federation.figures import FIGURES
 from tests.bench.federation.rows import ROWS
 from tests.bench.federation.servers import SERVERS, Bridge, Server, Surroundings, pin
+from tests.bench.figures import table
 
 Collected = dict[str, dict[str, list[float]]]
 
@@ -104,7 +105,7 @@ def main() -> None:
         results = compare(surroundings, chosen.servers.split(","), chosen.rows.split(","), chosen.runs)
         alone = ceiling(surroundings)
         surroundings.close()
-    print(f"{table(results, Bridge.name)}\n\nThe harness without a server:\n{alone}")
+    print(f"{table(FIGURES, results, Bridge.name)}\n\nThe harness without a server:\n{alone}")
     if chosen.json:
         chosen.json.write_text(json.dumps(results, indent=1))
     return None

@@ -13,7 +13,7 @@ from tests.bench.federation.hostile import ATTACKS, Attacker
 from tests.bench.federation.links import Link, Refused, header
 from tests.bench.federation.load import Messages, flood, pace, quantile
 from tests.bench.federation.servers import COMPONENTS, PEER, UNAUTHENTICATED_SECONDS, Server
-from tests.bench.federation.usage import cpu_seconds, proportional_bytes, resident_bytes
+from tests.bench.usage import cpu_seconds, proportional_bytes, resident_bytes
 
 Figures = dict[str, float]
 

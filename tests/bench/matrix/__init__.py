@@ -1,0 +1,1 @@
+"""Load on the Matrix gateway, against a real homeserver."""
