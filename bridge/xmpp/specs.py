@@ -78,6 +78,8 @@ IRCV3 = (
 )
 """Capabilities and tags that are used where a server has them: file name, what it is, version."""
 
+SIP = "being built; nothing of it is offered yet"
+
 SPECS: tuple[Spec, ...] = (
     # XMPP, IETF
     Spec("RFC 6120", "XMPP: Core", "2011", _P, "streams of servers and components; no clients"),
@@ -256,9 +258,15 @@ SPECS: tuple[Spec, ...] = (
     Spec("RFC 7677", "SCRAM-SHA-256", "2015", _P, "without channel binding"),
     Spec("RFC 8305", "Happy Eyeballs Version 2", "2017", _P, "connecting to IRC and XMPP servers"),
     *(Spec(f"IRCv3 {name}", title, state, _C) for name, title, state in IRCV3),
+    # SIP
+    Spec("RFC 3261", "SIP: Session Initiation Protocol", "2002", _B, SIP),
+    Spec("RFC 4475", "SIP Torture Test Messages", "2006", _B, SIP),
+    Spec("RFC 5118", "SIP Torture Test Messages for IPv6", "2008", _B, SIP),
+    Spec("RFC 5626", "Client-Initiated Connections in SIP", "2009", _B, SIP),
     # what is cited on the way
     Spec("RFC 896", "Congestion Control in IP/TCP Internetworks", "1984", _B),
     Spec("RFC 2308", "Negative Caching of DNS Queries", "1998", _B),
+    Spec("RFC 2543", "SIP (first edition)", "1999", _B, "for peers that still use it"),
     Spec("RFC 2818", "HTTP Over TLS", "2000", _B),
     Spec("RFC 3454", "Preparation of Internationalized Strings", "2002", _B, "for peers that still use it"),
     Spec("RFC 3920", "XMPP: Core", "2004", _B, "for peers that still use it"),

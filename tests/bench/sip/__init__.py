@@ -1,0 +1,1 @@
+"""How fast SIP is read and written."""
