@@ -33,6 +33,7 @@ from bridge.services.muc.service import Muc
 from bridge.services.ping import Ping
 from bridge.services.reports import Reports
 from bridge.services.roster import Roster
+from bridge.services.search import Search
 from bridge.services.time import Time
 from bridge.services.uplink import BridgeUplink
 from bridge.services.vcard import VCard
@@ -123,6 +124,7 @@ class Gateway:
             Last(network, reactor.seconds),
             Ping(network),
             self._reports,
+            Search(domain, network),
             Time(network, around.wall),
             VCard(network),
             Version(network, SoftwareVersion(name="xmppbridge", version=__version__)),

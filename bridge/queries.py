@@ -27,8 +27,9 @@ class RoomInfo(Struct, frozen=True, kw_only=True):
 class RoomList(Struct, frozen=True):
     """Which rooms does the server show? Answered by `RoomPage`, paged by room id (XEP-0059).
 
-    `search` asks only for those whose name or description holds these words. `after` and `before`
-    are room ids; `before` "" asks for the last page; `limit` in rooms.
+    `server` "" is the network's own, if it has one. `search` asks only for those whose name or description
+    holds these words. `after` and `before` are room ids; `before` "" asks for the last page; `limit` in
+    rooms.
     """
 
     server: ServerId

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from msgspec import structs
 from twisted.internet.defer import Deferred
 
 from bridge.errors import BridgeError, Trouble
@@ -27,16 +28,35 @@ class RoomLists:
 
     def answer(self, request: Request, address: ServerAddress) -> Deferred[Element]:
         """Return the page that is asked for; NOT_FOUND for a place in the list that cannot be."""
+        query = self.query(request, RoomList(server=address.server))
+        return self._network.ask(user_of(request), query).addCallback(self._items)
+
+    def query(self, request: Request, query: RoomList) -> RoomList:
+        """Return the question for the page that the request wants; NOT_FOUND."""
         page = parse_page_request(request.payload)
         if page.index is not None:
             raise BridgeError(Trouble.UNSUPPORTED)
-        query = RoomList(
-            server=address.server,
+        return structs.replace(
+            query,
             after=self._room(page.after) if page.after else None,
             before=None if page.before is None else self._room(page.before),
             limit=PAGE if page.limit is None else min(page.limit, PAGE),
         )
-        return self._network.ask(user_of(request), query).addCallback(self._items)
+
+    def jid(self, room: RoomId) -> str:
+        """Return the address of a room."""
+        return f"{escape(room)}@{self._domain}"
+
+    def bounds(self, page: RoomPage) -> Element:
+        """Tell which part of the list a page is."""
+        if not page.rooms:
+            return build_result_set(count=page.total)
+        return build_result_set(
+            first=self.jid(page.rooms[0].room),
+            last=self.jid(page.rooms[-1].room),
+            index=page.first_index,
+            count=page.total,
+        )
 
     def _room(self, text: str) -> RoomId:
         if not text:
@@ -51,12 +71,5 @@ class RoomLists:
         return address.room
 
     def _items(self, page: RoomPage) -> Element:
-        items = [
-            Item(jid=f"{escape(one.room)}@{self._domain}", name=one.name or one.room) for one in page.rooms
-        ]
-        if not items:
-            return build_items((), page=build_result_set(count=page.total))
-        bounds = build_result_set(
-            first=items[0].jid, last=items[-1].jid, index=page.first_index, count=page.total
-        )
-        return build_items(items, page=bounds)
+        items = [Item(jid=self.jid(one.room), name=one.name or one.room) for one in page.rooms]
+        return build_items(items, page=self.bounds(page))

@@ -140,6 +140,15 @@ SPECS: tuple[Spec, ...] = (
         "XEP-0054", "vcard-temp", "1.3.0", _P, "read only, from WHOIS", (("vcard-temp", (GATEWAY, CONTACT)),)
     ),
     Spec(
+        "XEP-0055",
+        "Jabber Search",
+        "1.3",
+        _P,
+        "for rooms, by data forms, where the network can",
+        (("jabber:iq:search", (GATEWAY,)),),
+        needs="search",
+    ),
+    Spec(
         "XEP-0059",
         "Result Set Management",
         "1.0",

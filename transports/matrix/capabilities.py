@@ -13,6 +13,7 @@ ROOM = Capabilities(
     typing=Level.NATIVE,
     threads=Level.PARTIAL,
     mentions=Level.NATIVE,
+    search=Level.NATIVE,
     presence=Level.DROPPED,
     moderation=Level.PARTIAL,
     direct_messages=Level.REJECTED,

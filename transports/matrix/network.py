@@ -42,6 +42,7 @@ from bridge.network import (
     Query,
     RoomAddress,
     RoomInfo,
+    RoomList,
     RoomQuery,
     Scope,
     Uplink,
@@ -53,6 +54,7 @@ from transports.matrix.capabilities import ROOM
 from transports.matrix.client import Homeserver
 from transports.matrix.config import MatrixConfig
 from transports.matrix.content import mapping, text
+from transports.matrix.directory import Directory
 from transports.matrix.http import Http
 from transports.matrix.inbox import Inbox
 from transports.matrix.names import name_of
@@ -99,6 +101,7 @@ class MatrixNetwork:
         self._homeserver = homeserver
         self._addresses = Addresses(config.server_name, config.prefix)
         self._rules = Rules(config)
+        self._directory = Directory(homeserver, self._addresses, clock.seconds)
         self._pings = Pings(homeserver, config.id, clock, jitter)
         self._uplink: Uplink
         self._rooms: Rooms
@@ -183,10 +186,12 @@ class MatrixNetwork:
         return name_of("", self._addresses.user_id(contact))
 
     def name(self, address: Address) -> str:
-        """Return what people call it: its id on Matrix."""
+        """Return what people call it: a room's name if it is known, else its id on Matrix."""
         match address:
             case RoomAddress(room=room):
-                return self._addresses.target(room).id
+                session = self._rooms.by_address.get(room)
+                known = session.room.name if session is not None and session.ready else ""
+                return known or self._directory.name(room) or self._addresses.target(room).id
             case ContactAddress(contact=contact):
                 return self._addresses.user_id(contact)
         return self._config.server_name
@@ -253,6 +258,8 @@ class MatrixNetwork:
         match query:
             case RoomQuery(room=room):
                 return self._describe(room)
+            case RoomList():
+                return self._directory.page(query)
             case ContactQuery(contact=contact):
                 asked = self._homeserver.api(
                     Api.profile_get_displayname(self._addresses.user_id(contact)), patience=ASK_PATIENCE
@@ -261,14 +268,10 @@ class MatrixNetwork:
         raise BridgeError(Trouble.UNSUPPORTED)
 
     def _describe(self, room: RoomId) -> Deferred[RoomInfo]:
-        target = self._addresses.target(room)
         session = self._rooms.by_address.get(room)
         if session is not None and session.ready:
             return succeed(_info(room, session.room))
-        if target.id.startswith("!"):
-            return succeed(RoomInfo(room=room))
-        asked = self._homeserver.api(Api.room_resolve_alias(target.id), patience=ASK_PATIENCE)
-        return asked.addCallback(lambda _: RoomInfo(room=room))
+        return Deferred.fromCoroutine(self._directory.describe(room))
 
     def _particulars(self, profile: object, contact: ContactId) -> ContactInfo:
         user_id = self._addresses.user_id(contact)

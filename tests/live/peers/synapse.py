@@ -77,6 +77,8 @@ class Synapse:
             "federation_domain_whitelist": [],
             "app_service_config_files": [str(path) for path in registrations],
             "bcrypt_rounds": 4,
+            # since 1.126 nobody may publish rooms unless he is allowed to
+            "room_list_publication_rules": [{"action": "allow"}],
             "presence": {"enabled": True},
             "rc_message": UNLIMITED,
             "rc_registration": UNLIMITED,

@@ -38,7 +38,7 @@ from bridge.events import (
     Typing,
     TypingState,
 )
-from bridge.network import ContactQuery, RoomInfo, RoomList, RoomQuery
+from bridge.network import ContactQuery, ContactVersion, RoomInfo, RoomList, RoomPage, RoomQuery
 from tests.transports.matrix.homeserver import GARDEN, JULIET, ROMEO, ROOM_ID, Scene, ghost
 from tests.transports.matrix.raw import ALICE, BOB, member, said, state
 from tests.transports.matrix.web import outcome, watch
@@ -486,6 +486,9 @@ def test_questions_are_answered_from_what_is_seen_or_asked():
     assert outcome(scene.network.ask(ROMEO, RoomQuery(other))) == RoomInfo(room=other)
     contact = scene.network.contact(GARDEN, "Alice")
     assert outcome(scene.network.ask(ROMEO, ContactQuery(contact))).account == ALICE
-    assert outcome(scene.network.ask(ROMEO, RoomList(""))).trouble is Trouble.UNSUPPORTED
+    assert outcome(scene.network.ask(ROMEO, ContactVersion(contact))).trouble is Trouble.UNSUPPORTED
+    assert outcome(scene.network.ask(ROMEO, RoomList(""))) == RoomPage(
+        rooms=[], first_index=0, total=0, complete=True
+    )
     bad = outcome(scene.network.ask(ROMEO, RoomQuery(RoomId("#nowhere"))))
     assert bad.trouble is Trouble.JID_MALFORMED
