@@ -189,10 +189,16 @@ class SetRole(Value, frozen=True, kw_only=True):
 
 
 class SetAffiliation(Value, frozen=True, kw_only=True):
-    """Outgoing: XEP-0045 §9 and §10; `target` is a nick, a contact id or a mask of the network."""
+    """Outgoing: XEP-0045 §9 and §10, of an occupant or of somebody outside.
+
+    One of three says of whom: `contact`, `user` (see `Capabilities.memberships`), or `target`, which is a
+    nick or a mask of the network.
+    """
 
     room: RoomId
-    target: str
+    target: str = ""
+    contact: ContactId | None = None
+    user: UserId | None = None
     affiliation: Affiliation
     reason: str = ""
     ref: Ref
@@ -381,11 +387,13 @@ class Profile(Value, frozen=True, kw_only=True):
 class Invite(Value, frozen=True, kw_only=True):
     """Incoming: `nick` asks the user into `room`; outgoing: the user asks `nick`.
 
-    Outgoing, `nick` may also be a contact id.
+    Outgoing, `contact` or `user` (see `Capabilities.memberships`) may say who it is instead of `nick`.
     """
 
     room: RoomId
-    nick: str
+    nick: str = ""
+    contact: ContactId | None = None
+    user: UserId | None = None
     reason: str = ""
     password: str = ""
     ref: Ref = NO_REF

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
-from bridge.events import Affiliation, ContactId, Message, MessageId, RoomId, ServerId
+from bridge.events import Affiliation, ContactId, Message, MessageId, RoomId, ServerId, UserId
 
 
 class RoomQuery(Struct, frozen=True):
@@ -96,9 +96,10 @@ class AffiliationList(Struct, frozen=True):
 
 
 class ListedUser(Struct, frozen=True, kw_only=True):
-    """A row of an affiliation list; `address` is a local part or a mask as the network writes it."""
+    """A row of an affiliation list: `user`, or `address`, a local part or a mask as the network writes it."""
 
-    address: str
+    address: str = ""
+    user: UserId | None = None
     affiliation: Affiliation
     nick: str = ""
     reason: str = ""

@@ -176,7 +176,8 @@ class Occupant(Value, frozen=True, kw_only=True):
     (``nick%server/~user@host``), "" if hidden. `account` is a verified login name, "" if none.
     `identity` is stable across nick changes as far as the network can tell; XEP-0421's
     occupant-id is derived from it. `avatar` is the SHA-1 of his picture in hexadecimal, "" if
-    that is not known or he has none.
+    that is not known or he has none. `user` is the XMPP user that he is, None if he is none or that is
+    hidden.
     """
 
     nick: str
@@ -187,3 +188,4 @@ class Occupant(Value, frozen=True, kw_only=True):
     identity: str = ""
     away: str | None = None
     avatar: str = ""
+    user: UserId | None = None

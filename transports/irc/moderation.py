@@ -73,8 +73,9 @@ class Moderation:
         core = self._core
         here = self._room(event.room, event.ref)
         if here is not None:
-            ticket = Ticket(event.ref, "INVITE", here.channel.folded, core.fold[event.nick])
-            core.request(ticket, event.nick, here.channel.name)
+            nick = event.nick if event.contact is None else core.shared.name_of(event.contact)
+            ticket = Ticket(event.ref, "INVITE", here.channel.folded, core.fold[nick])
+            core.request(ticket, nick, here.channel.name)
 
     def on_inviting(self, line: Line) -> bool:
         """RPL_INVITING: ``me nick #chan``."""
@@ -113,7 +114,7 @@ class Moderation:
         here = self._room(event.room, event.ref)
         if here is None:
             return
-        name = self._core.shared.name_of(ContactId(event.target))
+        name = self._core.shared.name_of(event.contact or ContactId(event.target))
         if event.affiliation is Affiliation.OUTCAST:
             self._ban(here, name, event)
             return

@@ -15,8 +15,9 @@ ROOM = Capabilities(
     mentions=Level.NATIVE,
     search=Level.NATIVE,
     presence=Level.DROPPED,
-    moderation=Level.PARTIAL,
+    moderation=Level.NATIVE,
+    memberships=Level.NATIVE,
     direct_messages=Level.REJECTED,
 )
-"""A room without end-to-end encryption. Moderation: kick, redact; what power levels allow is the server's.
-Threads: those that begin with a message of the room."""
+"""A room without end-to-end encryption. What power levels allow, the homeserver says. Threads: those that
+begin with a message of the room."""

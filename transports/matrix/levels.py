@@ -80,9 +80,14 @@ class PowerLevels(Struct, frozen=True, kw_only=True):
         """The level that it takes to say something."""
         return self.events.get(MESSAGE, self.events_default)
 
+    @property
+    def to_change(self) -> int:
+        """The level that it takes to change levels."""
+        return self.events.get(POWER_LEVELS, self.state_default)
+
     def standing(self, level: float, *, closed: bool) -> Standing:
         """Return what a level makes of somebody; `closed` is a room that nobody joins uninvited."""
-        if level >= self.events.get(POWER_LEVELS, self.state_default):
+        if level >= self.to_change:
             return Affiliation.OWNER, Role.MODERATOR
         if level >= self.ban:
             return Affiliation.ADMIN, Role.MODERATOR

@@ -22,12 +22,15 @@ from bridge.events import (
     Exit,
     Exited,
     Incoming,
+    Invite,
     Kick,
     Message,
     Outgoing,
     Reaction,
     Retraction,
     RoomId,
+    SetAffiliation,
+    SetRole,
     Topic,
     Typing,
     UserId,
@@ -35,6 +38,7 @@ from bridge.events import (
 from bridge.forms import Command, Settings
 from bridge.network import (
     Address,
+    AffiliationList,
     ContactAddress,
     ContactInfo,
     ContactQuery,
@@ -57,6 +61,7 @@ from transports.matrix.content import mapping, text
 from transports.matrix.directory import Directory
 from transports.matrix.http import Http
 from transports.matrix.inbox import Inbox
+from transports.matrix.moderation import Moderation
 from transports.matrix.names import name_of
 from transports.matrix.ping import Pings
 from transports.matrix.room import Room
@@ -107,6 +112,7 @@ class MatrixNetwork:
         self._rooms: Rooms
         self.inbox: Inbox
         self._submissions: Submissions
+        self._moderation = Moderation(homeserver, self._addresses, self._answer)
         self._web: ApplicationService | None = None
         self._stopping: Deferred[None] | None = None
 
@@ -220,6 +226,8 @@ class MatrixNetwork:
             case Typing():
                 if event.room is not None and event.contact is None:
                     self._submissions.type(*self._rooms.find(user, event.room), event)
+            case SetRole() | SetAffiliation() | Invite():
+                self._moderation.submit(*self._rooms.find(user, event.room), event)
             case Message() | Topic() | Reaction() | Retraction() | Kick() | ChangeNick():
                 stay, session = self._rooms.find(user, event.room)
                 self._submissions.submit(stay, session, event)
@@ -248,18 +256,21 @@ class MatrixNetwork:
     def ask(self, user: UserId, query: Query) -> Deferred[Any]:
         """Answer from what we see, or ask the homeserver."""
         try:
-            asking = self._ask(query)
+            asking = self._ask(user, query)
         except BridgeError as error:
             return fail(error)
         asking.addTimeout(ASK_TIMEOUT, self._clock)
         return asking.addErrback(_timed_out)
 
-    def _ask(self, query: Query) -> Deferred[Any]:
+    def _ask(self, user: UserId, query: Query) -> Deferred[Any]:
         match query:
             case RoomQuery(room=room):
                 return self._describe(room)
             case RoomList():
                 return self._directory.page(query)
+            case AffiliationList(room=room, affiliation=affiliation):
+                listing = self._moderation.listed(*self._rooms.find(user, room), affiliation)
+                return Deferred.fromCoroutine(listing)
             case ContactQuery(contact=contact):
                 asked = self._homeserver.api(
                     Api.profile_get_displayname(self._addresses.user_id(contact)), patience=ASK_PATIENCE

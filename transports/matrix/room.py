@@ -275,6 +275,7 @@ class Room:
             affiliation=affiliation,
             role=role,
             address=self._address(member.user_id),
+            user=self.ids.ghost_of(member.user_id),
             identity=member.user_id,
         )
         self._owned()[member.nick] = occupant

@@ -307,14 +307,27 @@ class Rooms:
         return None
 
     def _invited(self, id: str, event: Mapping[str, Any]) -> None:
-        """Tell a user that his ghost is invited; the server of who does it knows the room."""
+        """Tell a user that his ghost is invited."""
         content, inviter = mapping(event.get("content")), text(event, "sender")
         user = self._ids.ghost_of(text(event, "state_key"))
         is_invitation = event.get("type") == MEMBER and content.get("membership") == "invite"
         if is_invitation and user is not None and is_room_id(id) and is_user_id(inviter):
-            room = self._ids.room(id, (inviter.partition(":")[2],))
+            if not self._ids.is_ghost(inviter) and not self._rules.may_reach(inviter, user):
+                self.log.info("an invitation is kept back: the rules do not let {inviter}", inviter=inviter)
+                return
+            room, nick = self._way_in(id, inviter)
             words = text(content, "reason")[:MAX_ID]
-            self._uplink.deliver(user, (Invite(room=room, nick=name_of("", inviter), reason=words),))
+            self._uplink.deliver(user, (Invite(room=room, nick=nick, reason=words),))
+
+    def _way_in(self, id: str, inviter: str) -> tuple[RoomId, str]:
+        """Return a room's address and who invites to it; an address that led others there is told again."""
+        session = self.sessions.get(id)
+        if session is None or not session.addresses:
+            # the server of who invites knows the room
+            return self._ids.room(id, (inviter.partition(":")[2],)), name_of("", inviter)
+        host = session.stays.get(inviter)
+        room = next(iter(session.addresses)) if host is None else host.room
+        return room, session.room.nick(inviter)
 
     def _hear(self, id: str, event: Mapping[str, Any]) -> None:
         session = self.sessions.get(id)

@@ -10,7 +10,8 @@ from bridge.errors import BridgeError, Trouble
 from bridge.events import Invite, UserId
 from bridge.network import ContactAddress, RoomAddress
 from bridge.router import Request
-from bridge.services.muc.context import Context, first_error
+from bridge.services.muc.context import Context, first_error, user_of
+from bridge.services.muc.whom import Whom, has_members, whom
 from bridge.xmpp.element import Element, escape, quote
 from bridge.xmpp.jid import Jid, JidError, unescape
 from bridge.xmpp.payloads.conference import parse_direct_invite
@@ -35,28 +36,20 @@ class Invitations:
         if not invites:
             return None
         self._context.here(request)
-        return gatherResults([self._invite(request, invite) for invite in invites]).addErrback(first_error)
+        asked = [self._invite(request, invite) for invite in invites]
+        return gatherResults(asked, consumeErrors=True).addErrback(first_error)
 
     def _invite(self, request: Request, invite: MucInvite) -> Deferred[None]:
         if NOT_NICK.isdisjoint(invite.jid):
-            return self._ask(request, invite.jid, request.room, invite.reason)
-        try:
-            jid = Jid.parse(invite.jid)
-        except JidError:
-            raise BridgeError(Trouble.JID_MALFORMED) from None
-        if jid.domain == self._context.domain:
-            return self._ask(request, self._nick(jid), request.room, invite.reason)
-        self._pass_on(request, jid, invite)
-        return succeed(None)
-
-    def _nick(self, jid: Jid) -> str:
-        """``nick%server@gw``, ``server@gw/nick`` or ``#chan%server@gw/nick``."""
-        if jid.resource:
-            return jid.resource
-        address = self._context.network.address(unescape(jid.local))
-        if not isinstance(address, ContactAddress):
+            return self._ask(request, Whom(nick=invite.jid), request.room, invite.reason)
+        network = self._context.network
+        who = whom(invite.jid, self._context.domain, network)
+        if who.local:
             raise BridgeError(Trouble.NOT_FOUND)
-        return self._context.network.nick(address.contact)
+        if who.user is not None and not has_members(network, user_of(request), request.room.room):
+            self._pass_on(request, who.user, invite)
+            return succeed(None)
+        return self._ask(request, who, request.room, invite.reason)
 
     def direct(self, request: Request) -> Deferred[Any] | None:
         """Take a message to a contact if it is a direct invitation to one of our rooms; None if it is not."""
@@ -74,21 +67,23 @@ class Invitations:
         room = self._context.network.address(unescape(jid.local))
         if not isinstance(room, RoomAddress):
             raise BridgeError(Trouble.NOT_FOUND)
-        return self._ask(request, self._context.network.nick(request.address.contact), room, invite.reason)
+        return self._ask(request, Whom(contact=request.address.contact), room, invite.reason)
 
-    def _ask(self, request: Request, nick: str, room: RoomAddress, reason: str) -> Deferred[None]:
-        user = UserId(request.sender.bare)
+    def _ask(self, request: Request, who: Whom, room: RoomAddress, reason: str) -> Deferred[None]:
         return self._context.submit_for_answer(
-            user, lambda ref: Invite(room=room.room, nick=nick, reason=reason, ref=ref)
+            user_of(request),
+            lambda ref: Invite(
+                room=room.room, nick=who.nick, contact=who.contact, user=who.user, reason=reason, ref=ref
+            ),
         )
 
-    def _pass_on(self, request: Request, jid: Jid, invite: MucInvite) -> None:
+    def _pass_on(self, request: Request, jid: str, invite: MucInvite) -> None:
         """Somebody elsewhere on XMPP is invited: the room tells him itself (§7.8.2)."""
         told = build_invite(
             MucInvite(jid=str(request.sender), reason=invite.reason, password=invite.password)
         )
         room = self._context.render.plain(request.room.room)
-        self._context.router.send(Element("message", NS_COMPONENT, {"from": room, "to": str(jid)}, told))
+        self._context.router.send(Element("message", NS_COMPONENT, {"from": room, "to": jid}, told))
 
     # ---- from the network
 

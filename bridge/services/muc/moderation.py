@@ -8,6 +8,7 @@ from twisted.internet.defer import Deferred, gatherResults
 
 from bridge.errors import BridgeError, Trouble
 from bridge.events import (
+    Affiliation,
     Kick,
     NickChange,
     NickRefused,
@@ -18,12 +19,12 @@ from bridge.events import (
     SetRole,
     UserId,
 )
-from bridge.network import AffiliationList, ContactAddress, ListedUser
+from bridge.network import AffiliationList, ListedUser
 from bridge.router import Request, Route, Target, iq_get, iq_set
 from bridge.services.muc.context import Context, first_error
 from bridge.services.muc.occupancy import Occupancy
+from bridge.services.muc.whom import Whom, has_members, whom
 from bridge.xmpp.element import Element
-from bridge.xmpp.jid import Jid, JidError, unescape
 from bridge.xmpp.payloads.muc import NS_MUC, NS_MUC_ADMIN, MucItem, build_items, parse_items
 from bridge.xmpp.stanza import NS_COMPONENT, error_reply
 
@@ -63,7 +64,10 @@ class Moderation:
 
     def _item(self, one: Occupant) -> MucItem:
         return MucItem(
-            affiliation=one.affiliation, role=one.role, nick=one.nick, jid=self._address(one.address)
+            affiliation=one.affiliation,
+            role=one.role,
+            nick=one.nick,
+            jid=one.user or self._address(one.address),
         )
 
     def _address(self, address: str) -> str:
@@ -75,7 +79,10 @@ class Moderation:
     def _listed(self, rows: list[ListedUser]) -> Element:
         return build_items(
             MucItem(
-                affiliation=row.affiliation, jid=self._address(row.address), nick=row.nick, reason=row.reason
+                affiliation=row.affiliation,
+                jid=row.user or self._address(row.address),
+                nick=row.nick,
+                reason=row.reason,
             )
             for row in rows
         )
@@ -92,13 +99,7 @@ class Moderation:
         room, nick, reason = occupancy.room, item.nick, item.reason
         affiliation, role = item.affiliation, item.role
         if affiliation is not None:
-            target, wanted = self._target(item), affiliation
-            return self._context.submit_for_answer(
-                occupancy.user,
-                lambda ref: SetAffiliation(
-                    room=room, target=target, affiliation=wanted, reason=reason, ref=ref
-                ),
-            )
+            return self._affiliate(occupancy, self._whom(occupancy, item), affiliation, reason)
         if role is None or not nick:
             raise BridgeError(Trouble.BAD_REQUEST)
         if role is Role.NONE:
@@ -109,24 +110,31 @@ class Moderation:
             occupancy.user, lambda ref: SetRole(room=room, nick=nick, role=role, reason=reason, ref=ref)
         )
 
-    def _target(self, item: MucItem) -> str:
-        """A nick, or what the JID of a contact or a ban mask names."""
+    def _affiliate(
+        self, occupancy: Occupancy, who: Whom, affiliation: Affiliation, reason: str
+    ) -> Deferred[None]:
+        return self._context.submit_for_answer(
+            occupancy.user,
+            lambda ref: SetAffiliation(
+                room=occupancy.room,
+                target=who.nick or who.local,
+                contact=who.contact,
+                user=who.user,
+                affiliation=affiliation,
+                reason=reason,
+                ref=ref,
+            ),
+        )
+
+    def _whom(self, occupancy: Occupancy, item: MucItem) -> Whom:
+        """An occupant by his nick, or by a JID anybody whom the room can know, or a ban mask."""
+        network = self._context.network
         if item.nick:
-            return item.nick
-        try:
-            jid = Jid.parse(item.jid)
-        except JidError:
-            raise BridgeError(Trouble.JID_MALFORMED) from None
-        if jid.domain != self._context.domain or not jid.local:
+            return Whom(nick=item.nick)
+        who = whom(item.jid, self._context.domain, network)
+        if who.user is not None and not has_members(network, occupancy.user, occupancy.room):
             raise BridgeError(Trouble.NOT_FOUND)
-        local = unescape(jid.local)
-        try:
-            address = self._context.network.address(local)
-        except BridgeError:
-            return local
-        if isinstance(address, ContactAddress) and "@" not in local:
-            return self._context.network.nick(address.contact)
-        return local
+        return who
 
     # ---- what becomes of the user himself
 

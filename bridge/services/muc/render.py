@@ -136,7 +136,8 @@ class Renderer:
     def _presence(self, jid: str, room: RoomId, one: Occupant, codes: tuple[int, ...]) -> str:
         """Rendered by the thousand when a large room is entered: plain names are taken as they are."""
         nick, identity = quote(one.nick), one.identity
-        address = f" jid='{self.jid(one.address)}'" if one.address else ""
+        shown = quote(one.user) if one.user else self.jid(one.address) if one.address else ""
+        address = f" jid='{shown}'" if shown else ""
         state = "" if one.away is None else _away(one.away)
         id_ = f"<occupant-id xmlns='{NS_ID}' id='{self.occupant_id(room, identity)}'/>" if identity else ""
         return (

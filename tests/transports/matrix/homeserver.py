@@ -15,6 +15,7 @@ from tests.transports.matrix.raw import ALICE, IDS, create, levels, member, said
 from tests.transports.matrix.test_registration import config
 from tests.transports.matrix.web import Reactor
 from transports.matrix.network import MatrixNetwork
+from transports.matrix.refusal import Refusal
 from transports.matrix.settings import GatewaySettings, RoomSettings
 
 ROOM_ID = "!garden:hs.example"
@@ -30,6 +31,9 @@ PUBLIC = (
     state("m.room.topic", ALICE, {"topic": "roses"}),
     member(ALICE, "Alice"),
 )
+
+MOVES = {"ban": "ban", "unban": "leave", "invite": "invite"}
+"""What makes which membership of somebody."""
 
 
 class Rooms:
@@ -91,7 +95,21 @@ class Rooms:
             method, path.partition("?")[0], body=json.loads(data[0]) if data else None, **options
         )
 
-    def call(self, method: str, path: str, *, body=None, user: str = "", **options) -> Deferred:
+    def _piece(self, room: str, kind: str, key: str) -> Deferred:
+        """Return the content of one piece of state."""
+        for one in self.state[room]:
+            if (one["type"], one["state_key"]) == (kind, key):
+                return succeed(one["content"])
+        return fail(Refusal(404, {"errcode": "M_NOT_FOUND"}))
+
+    def _is(self, event: dict, membership: str) -> bool:
+        return event["type"] == "m.room.member" and event["content"]["membership"] == membership
+
+    def register(self, user: str) -> Deferred:
+        self.asked.append(("register", user))
+        return succeed(None)
+
+    def call(self, method: str, path: str, *, body=None, user: str = "", query=None, **options) -> Deferred:
         parts = [unquote(part) for part in path.split("/")]
         self.asked.append((method, user, *parts[4:], body))
         if "leave" in parts and "leave" in self.held:
@@ -101,6 +119,16 @@ class Rooms:
         elif "kick" in parts and "kick" not in self.refused:
             self._happens(
                 member(body["user_id"], membership="leave", sender=user, reason=body.get("reason", ""))
+            )
+        elif parts[-1] in MOVES and parts[-1] not in self.refused:
+            moved = member(body["user_id"], membership=MOVES[parts[-1]], sender=user)
+            moved["content"] |= {"reason": body["reason"]} if "reason" in body else {}
+            self._happens(moved)
+        elif method == "GET" and "state" in parts[:-1]:
+            return self._piece(parts[5], parts[7], parts[8])
+        elif method == "GET" and parts[-1] == "members":
+            return succeed(
+                {"chunk": [one for one in self.state[parts[5]] if self._is(one, query["membership"])]}
             )
         elif method == "GET" and parts[-1] == "state":
             return self._answer("state", self.state[parts[5]])

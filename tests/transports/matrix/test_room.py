@@ -69,7 +69,7 @@ def test_state_shows_who_is_in():
         ),
         "Bob": Occupant(nick="Bob", address="@bob:hs.example", identity=BOB, **PARTICIPANT),
         "Carol": Occupant(nick="Carol", address="@carol:other.example", identity=CAROL, **PARTICIPANT),
-        "romeo": Occupant(nick="romeo", identity=ROMEO, **PARTICIPANT),
+        "romeo": Occupant(nick="romeo", identity=ROMEO, user="romeo@montague.example", **PARTICIPANT),
     }  # fmt: skip
     assert (found.user("Bob"), found.user("nobody")) == (BOB, None)
 

@@ -1,0 +1,253 @@
+"""Rights, and what moderators do by them, between XMPP and a real homeserver."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import nio
+
+from tests.live.cast.matrix import MatrixPerson
+from tests.live.cast.stanzas import Pattern, Stanza, item, status, values
+from tests.live.cast.xmpp import Person
+from tests.live.matrix.stage import MatrixStage
+
+ADMIN = "http://jabber.org/protocol/muc#admin"
+BAN_SECONDS = 2.0
+
+
+def change(attributes: str, reason: str = "") -> str:
+    """Return a muc#admin query with one item."""
+    text = f"<reason>{reason}</reason>" if reason else ""
+    return f"<query xmlns='{ADMIN}'><item {attributes}>{text}</item></query>"
+
+
+def listed(answer: Stanza) -> list[str]:
+    """The addresses in a list of affiliations."""
+    return [str(one) for one in answer.xpath("*/*[local-name()='item']/@jid")]
+
+
+async def invited(person: MatrixPerson, room: str) -> dict[str, Any]:
+    """Wait for the invitation of somebody to a room; nio keeps its content for itself."""
+    return await person.find("m.room.member", lambda event: event["state_key"] == person.id, room=room)
+
+
+async def set_level(person: MatrixPerson, room: str, who: str, level: int) -> None:
+    """Give somebody a power level, as a client does."""
+    content = (await person.client.room_get_state_event(room, "m.room.power_levels")).content
+    content = {**content, "users": {**content.get("users", {}), who: level}}
+    put = await person.client.room_put_state(room, "m.room.power_levels", content)
+    assert isinstance(put, nio.RoomPutStateResponse), put
+
+
+async def levels(person: MatrixPerson, room: str) -> dict[str, Any]:
+    """Return the room's power levels."""
+    return dict((await person.client.room_get_state_event(room, "m.room.power_levels")).content)
+
+
+async def romeo_rules(
+    stage: MatrixStage, level: int = 100, **options: Any
+) -> tuple[Person, MatrixPerson, str]:
+    """Put Romeo and Juliet into a room, in which he has power."""
+    juliet = await stage.on_matrix("Juliet")
+    room = await stage.open_room(juliet, **options)
+    romeo = await stage.on_xmpp("romeo")
+    if options:
+        await juliet.client.room_invite(room, stage.ghost("romeo"))
+    await romeo.join(stage.room, "romeo")
+    await set_level(juliet, room, stage.ghost("romeo"), level)
+    await romeo.mailbox.find(Pattern("presence", frm=f"{stage.room}/romeo", has=item(role="moderator")))
+    return romeo, juliet, room
+
+
+def jid(stage: MatrixStage, user_id: str) -> str:
+    """The JID of somebody on Matrix."""
+    return f"{user_id.replace('@', chr(92) + '40').replace(':', chr(92) + '3a')}@{stage.bridge.domain}"
+
+
+async def test_levels_are_affiliations_and_roles(matrix_stage: MatrixStage):
+    """What Matrix gives and takes is seen on XMPP, with the addresses of both sides."""
+    romeo, juliet, room = await matrix_stage.together()
+    ghost = matrix_stage.ghost("romeo")
+    for level, affiliation, role in (
+        (50, "admin", "moderator"),
+        (100, "owner", "moderator"),
+        (1, "member", "participant"),
+        (-1, "none", "visitor"),
+    ):
+        await set_level(juliet, room, ghost, level)
+        seen = await romeo.presence(frm=f"{matrix_stage.room}/romeo", has=status(110))
+        assert values(seen, "mucuser:x/mucuser:item/@affiliation") == [affiliation]
+        assert values(seen, "mucuser:x/mucuser:item/@role") == [role]
+        assert values(seen, "mucuser:x/mucuser:item/@jid") == [romeo.bare]
+
+
+async def test_visitor_is_told_that_he_may_not_speak(matrix_stage: MatrixStage):
+    """What Matrix forbids cannot be said through the bridge."""
+    romeo, juliet, room = await matrix_stage.together()
+    await set_level(juliet, room, matrix_stage.ghost("romeo"), -1)
+    await romeo.presence(frm=f"{matrix_stage.room}/romeo", has=item(role="visitor"))
+    ident = romeo.say(matrix_stage.room, "But soft")
+    refused = await romeo.message(frm=matrix_stage.room, type="error")
+    assert refused.get("id") == ident
+    assert refused.xpath("error/*[local-name()='forbidden']")
+
+
+async def test_roles_and_affiliations_from_xmpp_set_levels(matrix_stage: MatrixStage):
+    """Voice, its loss, and each affiliation, by nick and by address, are levels of the room."""
+    romeo, juliet, room = await romeo_rules(matrix_stage)
+    mercutio = await matrix_stage.on_matrix("Mercutio")
+    await mercutio.join(room)
+    await romeo.presence(frm=f"{matrix_stage.room}/Mercutio")
+    address = jid(matrix_stage, mercutio.id)
+    for wanted, level in (
+        ("nick='Mercutio' role='visitor'", -1),
+        ("nick='Mercutio' role='participant'", None),
+        ("nick='Mercutio' role='moderator'", 50),
+        ("nick='Mercutio' affiliation='member'", 1),
+        (f"jid='{address}' affiliation='admin'", 50),
+        (f"jid='{address}' affiliation='none'", None),
+    ):
+        await romeo.result(matrix_stage.room, change(wanted), "set")
+        assert (await levels(juliet, room))["users"].get(mercutio.id) == level
+        await romeo.presence(frm=f"{matrix_stage.room}/Mercutio")
+    await romeo.result(matrix_stage.room, change("jid='nurse@capulet.example' affiliation='admin'"), "set")
+    admins = await romeo.result(matrix_stage.room, change("affiliation='admin'"))
+    assert listed(admins) == ["nurse@capulet.example"]
+    owners = await romeo.result(matrix_stage.room, change("affiliation='owner'"))
+    assert sorted(listed(owners)) == sorted([romeo.bare, jid(matrix_stage, juliet.id)])
+
+
+async def test_who_has_not_the_power_is_refused(matrix_stage: MatrixStage):
+    """Levels like one's own and above, and creators, are out of reach; so is everything for the powerless."""
+    romeo, _, _ = await romeo_rules(matrix_stage, 50)
+    for wanted in (
+        "nick='Juliet' role='visitor'",
+        "nick='Juliet' affiliation='none'",
+        "nick='Juliet' affiliation='outcast'",
+        "nick='romeo' affiliation='owner'",
+    ):
+        assert await romeo.error(matrix_stage.room, change(wanted), "set") == "not-allowed"
+    assert (
+        await romeo.error(matrix_stage.room, change("nick='romeo' affiliation='outcast'"), "set")
+        == "conflict"
+    )
+    assert (
+        await romeo.error(matrix_stage.room, change("nick='Nobody' role='visitor'"), "set")
+        == "item-not-found"
+    )
+
+
+async def test_ban_from_xmpp_crosses_at_once_and_is_listed_and_lifted(matrix_stage: MatrixStage):
+    """Somebody who is in is put out for good, until he is forgiven."""
+    romeo, juliet, room = await romeo_rules(matrix_stage)
+    tybalt = await matrix_stage.on_matrix("Tybalt")
+    await tybalt.join(room)
+    await romeo.presence(frm=f"{matrix_stage.room}/Tybalt")
+    address = jid(matrix_stage, tybalt.id)
+    async with asyncio.timeout(BAN_SECONDS):
+        await romeo.result(
+            matrix_stage.room, change(f"jid='{address}' affiliation='outcast'", "peace!"), "set"
+        )
+        gone = await romeo.presence(frm=f"{matrix_stage.room}/Tybalt", type="unavailable", has=status(301))
+        banned = await juliet.find("m.room.member", lambda e: e["content"]["membership"] == "ban", room=room)
+    assert (banned["state_key"], banned["content"]["reason"]) == (tybalt.id, "peace!")
+    assert values(gone, "mucuser:x/mucuser:item/mucuser:actor/@nick") == ["romeo"]
+    outcasts = await romeo.result(matrix_stage.room, change("affiliation='outcast'"))
+    assert listed(outcasts) == [address]
+    assert outcasts.xpath('*/*/*[local-name()="reason"]/text()') == ["peace!"]
+    assert isinstance(await tybalt.client.join(room), nio.JoinError)
+    await romeo.result(matrix_stage.room, change(f"jid='{address}' affiliation='none'"), "set")
+    await tybalt.join(room)
+
+
+async def test_ban_of_an_xmpp_user_who_is_not_there_holds(matrix_stage: MatrixStage):
+    """He is banned by his own address before he ever came."""
+    romeo, _, _ = await romeo_rules(matrix_stage)
+    tybalt = await matrix_stage.on_xmpp("tybalt")
+    await romeo.result(matrix_stage.room, change(f"jid='{tybalt.bare}' affiliation='outcast'"), "set")
+    outcasts = await romeo.result(matrix_stage.room, change("affiliation='outcast'"))
+    assert listed(outcasts) == [tybalt.bare]
+    assert await tybalt.refused(matrix_stage.room, "tybalt") == "forbidden"
+    await romeo.result(matrix_stage.room, change(f"jid='{tybalt.bare}' affiliation='none'"), "set")
+    await tybalt.join(matrix_stage.room, "tybalt")
+
+
+async def test_ban_on_matrix_crosses_at_once(matrix_stage: MatrixStage):
+    """The banned is told by whom and why, and cannot come back."""
+    romeo, juliet, room = await matrix_stage.together()
+    async with asyncio.timeout(BAN_SECONDS):
+        await juliet.client.room_ban(room, matrix_stage.ghost("romeo"), "too loud")
+        gone = await romeo.presence(
+            frm=f"{matrix_stage.room}/romeo", type="unavailable", has=[status(301), status(110)]
+        )
+    assert values(gone, "mucuser:x/mucuser:item/mucuser:reason") == ["too loud"]
+    assert values(gone, "mucuser:x/mucuser:item/mucuser:actor/@nick") == ["Juliet"]
+    assert await romeo.refused(matrix_stage.room, "romeo") == "forbidden"
+    await juliet.client.room_unban(room, matrix_stage.ghost("romeo"))
+    await romeo.join(matrix_stage.room, "romeo")
+
+
+async def test_moderators_retract_what_others_said(matrix_stage: MatrixStage):
+    """XEP-0425 both ways: by a moderator on XMPP, and by one on Matrix."""
+    romeo, juliet, room = await romeo_rules(matrix_stage, 50)
+    said = await juliet.say(room, "fie")
+    await romeo.message(frm=f"{matrix_stage.room}/Juliet")
+    wish = f"<moderate xmlns='urn:xmpp:message-moderate:1' id='{said}'><retract xmlns='urn:xmpp:message-retract:1'/><reason>hush</reason></moderate>"
+    await romeo.result(matrix_stage.room, wish, "set")
+    shown = await romeo.message(frm=matrix_stage.room)
+    assert shown.xpath("*[local-name()='retract']/@id") == [said]
+    taken = await juliet.find(
+        "m.room.redaction", lambda event: event["sender"] == matrix_stage.ghost("romeo")
+    )
+    assert said in (taken.get("redacts"), taken["content"].get("redacts"))
+    romeo.say(matrix_stage.room, "fie too")
+    own = (await romeo.message(frm=f"{matrix_stage.room}/romeo")).xpath("*[local-name()='stanza-id']/@id")
+    await juliet.client.room_redact(room, own[0], "hush too")
+    shown = await romeo.message(frm=matrix_stage.room)
+    assert shown.xpath("*[local-name()='retract']/@id") == own
+    assert shown.xpath("*[local-name()='retract']/*[local-name()='moderated']")
+
+
+async def test_invitations_open_a_closed_room(matrix_stage: MatrixStage):
+    """Of somebody on Matrix by his JID, and of somebody on XMPP by his own, who is told of it by the room."""
+    romeo, _, room = await romeo_rules(matrix_stage, preset=nio.RoomPreset.private_chat)
+    mercutio = await matrix_stage.on_matrix("Mercutio")
+    benvolio = await matrix_stage.on_xmpp("benvolio")
+    assert await benvolio.refused(matrix_stage.room, "benvolio") == "registration-required"
+    for whom in (jid(matrix_stage, mercutio.id), benvolio.bare):
+        romeo.send(
+            f"<message to='{matrix_stage.room}'><x xmlns='http://jabber.org/protocol/muc#user'>"
+            f"<invite to='{whom}'><reason>come</reason></invite></x></message>"
+        )
+    assert (await invited(mercutio, room))["sender"] == matrix_stage.ghost("romeo")
+    await mercutio.join(room)
+    told = await benvolio.find_anywhere(
+        Pattern("message", frm=matrix_stage.room, has="mucuser:x/mucuser:invite")
+    )
+    assert values(told, "mucuser:x/mucuser:invite/@from") == [f"{matrix_stage.room}/romeo"]
+    await benvolio.join(matrix_stage.room, "benvolio")
+    members = await romeo.result(matrix_stage.room, change("affiliation='member'"))
+    assert set(listed(members)) == {
+        jid(matrix_stage, mercutio.id),
+        benvolio.bare,
+    }
+
+
+async def test_direct_invitation_of_a_contact_reaches_him(matrix_stage: MatrixStage):
+    """XEP-0249, sent to a JID of the gateway, is an invitation of Matrix; affiliation member is another."""
+    romeo, _, room = await romeo_rules(matrix_stage, preset=nio.RoomPreset.private_chat)
+    mercutio, paris = await matrix_stage.on_matrix("Mercutio"), await matrix_stage.on_matrix("Paris")
+    romeo.send(
+        f"<message to='{jid(matrix_stage, mercutio.id)}'>"
+        f"<x xmlns='jabber:x:conference' jid='{matrix_stage.room}'/></message>"
+    )
+    await invited(mercutio, room)
+    await romeo.result(
+        matrix_stage.room, change(f"jid='{jid(matrix_stage, paris.id)}' affiliation='member'"), "set"
+    )
+    await invited(paris, room)
+    await paris.join(room)
+    await romeo.mailbox.find(Pattern("presence", frm=f"{matrix_stage.room}/Paris"))
+    await romeo.result(matrix_stage.room, change("nick='Paris' affiliation='none'"), "set")
+    await romeo.presence(frm=f"{matrix_stage.room}/Paris", type="unavailable", has=status(307))
