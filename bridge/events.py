@@ -94,13 +94,17 @@ class Depart(Value, frozen=True, kw_only=True):
 
 
 class Exited(Value, frozen=True, kw_only=True):
-    """The user is out of the room; no event of that room follows."""
+    """The user is out of the room; no event of that room follows.
+
+    A room that is REPLACED goes on as `alternate`, where the user could not be taken.
+    """
 
     room: RoomId
     nick: str
     exit: Exit
     actor: str = ""
     reason: str = ""
+    alternate: RoomId | None = None
 
 
 # ---- others in the room, and changes to anyone

@@ -91,6 +91,7 @@ class Exit(Enum):
     BANNED = "banned"
     DISCONNECTED = "disconnected"
     SHUTDOWN = "shutdown"
+    REPLACED = "replaced"
 
 
 class Link(Enum):

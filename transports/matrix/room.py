@@ -27,7 +27,7 @@ from bridge.events import (
 )
 
 from .content import Json, Malformed, mapping, text, time_of
-from .ids import Ids, is_room_id, is_user_id
+from .ids import Ids, RoomTarget, is_room_id, is_user_id
 from .levels import Creation, PowerLevels, Standing, creation, power_levels
 from .names import Names, key_of, name_of, telling
 from .polls import Polls
@@ -77,7 +77,8 @@ class Room:
         self.topic: Topic | None = None
         self.join_rule = "invite"
         self.is_encrypted = False
-        self.replacement = ""
+        self.replacement: RoomTarget | None = None
+        self.predecessor = ""
         self.malformed = 0
         self.levels = PowerLevels()
         self.members: dict[str, Member] = {}
@@ -173,6 +174,8 @@ class Room:
 
     def _on_create(self, event: Json) -> Events:
         self._creation = creation(event)
+        predecessor = text(mapping(mapping(event.get("content")).get("predecessor")), "room_id")
+        self.predecessor = predecessor if is_room_id(predecessor) else ""
         return self._levels_changed()
 
     def _on_power_levels(self, event: Json) -> Events:
@@ -198,7 +201,9 @@ class Room:
     def _on_tombstone(self, event: Json) -> Events:
         content = mapping(event.get("content"))
         replacement = text(content, "replacement_room")
-        self.replacement = replacement if is_room_id(replacement) else ""
+        # the server of whoever replaced the room knows the other one
+        via = (str(event["sender"]).partition(":")[2],)
+        self.replacement = RoomTarget(replacement, via) if is_room_id(replacement) else None
         return [RoomNotice(room=self.room, text=text(content, "body") or REPLACED)]
 
     def _on_topic(self, event: Json) -> Events:
@@ -217,6 +222,9 @@ class Room:
         if not is_user_id(user_id) or not isinstance(membership, str):
             raise Malformed("no membership")
         member = self.members.get(user_id)
+        if membership in ("invite", "knock"):
+            # nobody who is in can be invited: it is from before he came
+            return []
         if membership != "join":
             return [] if member is None else self._leave(member, event, text(content, "reason"))
         avatar = text(content, "avatar_url")[: 2 * MAX_ID]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Iterator, Mapping
 from typing import Any
+from urllib.parse import quote
 
 from nio.api import Api
 from twisted.internet.defer import Deferred, TimeoutError
@@ -17,24 +18,28 @@ from twisted.python.failure import Failure
 from bridge.errors import BridgeError, Trouble
 from bridge.events import (
     Enter,
+    Entered,
     Exit,
     Exited,
     Invite,
+    Leave,
     NotEntered,
+    RoomEvent,
     RoomId,
+    RoomNotice,
     UserId,
 )
 from bridge.network import Uplink
 from transports.matrix.actions import membership
-from transports.matrix.client import Homeserver
+from transports.matrix.client import CLIENT, Homeserver
 from transports.matrix.content import mapping, text
-from transports.matrix.ids import Ids, is_room_id, is_user_id
+from transports.matrix.ids import Ids, RoomTarget, is_room_id, is_user_id
 from transports.matrix.names import is_nick, name_of
 from transports.matrix.order import InOrder
 from transports.matrix.room import Room
 from transports.matrix.rules import Rules
 from transports.matrix.session import RoomSession, Stay
-from transports.matrix.tables import MAX_ID, MEMBER
+from transports.matrix.tables import MAX_ID, MEMBER, TOMBSTONE
 from transports.matrix.translate import Skipped
 
 STATE_PATIENCE = 60.0
@@ -51,6 +56,13 @@ DOORS = 50_000
 PROFILE = "profile"
 """Under which key it is remembered that a ghost has a profile; the other keys are ids of his rooms."""
 ENCRYPTED = "This room is end-to-end encrypted; that cannot be carried over XMPP."
+HOPE = 60.0
+"""Seconds in which an invitation to the replacement of a closed room may come."""
+MAX_UPGRADES = 20
+"""Replacements of replacements that are followed."""
+ROUND = "This room has been replaced again and again."
+REPLACED = "This room has been replaced by another, which you could not be taken to."
+FOLLOWED = "You have been taken to the room that replaces this one; the address stays."
 BY_ANOTHER = "You are in this room already, by another of its addresses."
 
 
@@ -74,6 +86,7 @@ class Rooms:
         self._moves: dict[tuple[str, str], Deferred[None]] = {}
         self._restoring = clock.callLater(RESTORING, self._restored)
         self._settling: dict[str, Any] = {}
+        self._hoping: dict[tuple[str, str], tuple[Any, Stay, RoomSession]] = {}
 
     def find(self, user: UserId, room: RoomId) -> tuple[Stay, RoomSession]:
         """Return where a user is; BridgeError NOT_IN_ROOM."""
@@ -93,7 +106,8 @@ class Rooms:
 
     def stop(self) -> None:
         """Let nothing wait any more."""
-        for call in (self._restoring, *self._settling.values()):
+        hopes = [call for call, _, _ in self._hoping.values()]
+        for call in (self._restoring, *self._settling.values(), *hopes):
             if call.active():
                 call.cancel()
 
@@ -128,20 +142,37 @@ class Rooms:
         if not self._rules.may_enter(stay.user, target.id):
             raise BridgeError(Trouble.NOT_ALLOWED)
         await self._introduce(stay)
-        stay.id = await self._homeserver.join(stay.ghost, target.id, target.via)
-        session = self.sessions.get(stay.id)
+        await self._go_in(stay, await self._homeserver.join(stay.ghost, target.id, target.via))
+
+    async def _go_in(self, stay: Stay, id: str) -> None:
+        """Go on from a room that the ghost joined to the one that it is shown in."""
+        for _ in range(MAX_UPGRADES):
+            replacement = await self._settle_in(stay, id)
+            if replacement is None:
+                return
+            id = await self._homeserver.join(stay.ghost, replacement.id, replacement.via)
+        raise BridgeError(Trouble.REFUSED, ROUND)
+
+    async def _settle_in(self, stay: Stay, id: str) -> RoomTarget | None:
+        """Show a room to the user, or return by which it has been replaced."""
+        stay.id = id
+        session = self.sessions.get(id)
         if session is None:
-            session = self.sessions[stay.id] = RoomSession(stay.id, Room(stay.room, self._ids))
+            session = self.sessions[id] = RoomSession(id, Room(stay.room, self._ids))
         elif stay.ghost in session.stays:
             raise BridgeError(Trouble.NOT_ACCEPTABLE, BY_ANOTHER)
         session.seat(stay)
         self.by_address[stay.room] = session
+        replacement = None
         try:
-            await self._arrive(stay, session)
+            replacement = await self._arrive(stay, session)
         finally:
-            self._release(stay.id)
-            if not stay.inside:
+            self._release(id)
+            if replacement is not None:
+                self._unseat(stay, session)
+            elif not stay.inside:
                 await self._turn_back(stay, session)
+        return replacement
 
     async def _turn_back(self, stay: Stay, session: RoomSession) -> None:
         try:
@@ -149,29 +180,36 @@ class Rooms:
         except BridgeError as error:
             self._stuck(Failure(error))
 
-    async def _arrive(self, stay: Stay, session: RoomSession) -> None:
-        """Wait until the ghost is seen in the room, and show it to the user unless he left meanwhile."""
+    async def _arrive(self, stay: Stay, session: RoomSession) -> RoomTarget | None:
+        """Wait until the ghost is seen in the room, and show it to the user unless he left meanwhile.
+
+        Return by which room it has been replaced, if it has.
+        """
         await _in_order(self._loads, stay.id, lambda: self._load(session, stay.ghost))
         if stay.ghost not in session.room.members:
             self._release(stay.id)
             await self._until(session, stay.ghost, present=True)
+        if session.room.replacement is not None and not stay.gone:
+            return session.room.replacement
         if session.room.is_encrypted:
             raise BridgeError(Trouble.REFUSED, ENCRYPTED)
         if not self._is_allowed(stay, session):
             raise BridgeError(Trouble.NOT_ALLOWED)
-        if stay.id not in self._uplink.memory(stay.user):
+        if stay.id not in self._uplink.memory(stay.user) and stay.seen is None:
             # a nick that was his before stays his
             membership(stay.nick, session.room, stay.ghost)
         found = session.entered(stay)
         if stay.gone:
-            return
+            return None
         if found is None:
             raise BridgeError(Trouble.REFUSED)
         self._uplink.remember(stay.user, stay.id, stay.nick.encode())
         stay.inside = True
-        self._uplink.deliver(stay.user, (found,))
+        self._uplink.deliver(stay.user, (found,) if stay.seen is None else _moved(found, stay))
+        stay.seen = None
         if session.room.members[stay.ghost].name != stay.nick:
             self._name(stay, session)
+        return None
 
     def _is_allowed(self, stay: Stay, session: RoomSession) -> bool:
         """Tell whether the operator lets the user into the room, by all the names it has."""
@@ -234,20 +272,78 @@ class Rooms:
             finally:
                 self._moves.pop((session.id, ghost), None)
 
+    # ---- from a room to its replacement
+
+    def _follow(self, stay: Stay, old: RoomSession) -> None:
+        """Take a user along: the ghost stays in the old room too, by whose id the new one is found again."""
+        moving = _in_order(self._doors, stay.ghost, lambda: self._move(stay, old))
+        moving.addErrback(self._left_behind, stay, old)
+
+    async def _move(self, stay: Stay, old: RoomSession) -> None:
+        replacement = old.room.replacement
+        if replacement is None or not stay.inside or self._session_of(stay) is not old:
+            return
+        if not self._rules.may_enter(stay.user, self._ids.target(stay.room).id, replacement.id):
+            raise BridgeError(Trouble.NOT_ALLOWED)
+        id = await self._homeserver.join(stay.ghost, replacement.id, replacement.via)
+        if stay.inside:
+            stay.nick, stay.seen = old.room.nick(stay.ghost), frozenset(old.room.occupants)
+            stay.inside = False
+            self._unseat(stay, old)
+        await self._go_in(stay, id)
+
+    def _left_behind(self, failure: Failure, stay: Stay, old: RoomSession) -> None:
+        """Who needs an invitation first may still get one; all others are out."""
+        error = failure.value
+        if not isinstance(error, BridgeError):
+            self.log.failure("a user could not be taken along", failure)
+            error = BridgeError(Trouble.INTERNAL)
+        replacement = old.room.replacement
+        if stay.gone or replacement is None:
+            return
+        if error.trouble is Trouble.INVITE_ONLY and stay.inside:
+            key = (replacement.id, stay.ghost)
+            call = self._clock.callLater(HOPE, self._lose, stay, replacement, error)
+            self._hoping[key] = (call, stay, old)
+        else:
+            self._lose(stay, replacement, error)
+
+    def _lose(self, stay: Stay, replacement: RoomTarget, error: BridgeError) -> None:
+        self._hoping.pop((replacement.id, stay.ghost), None)
+        if not stay.gone:
+            alternate = self._ids.room(replacement.id, replacement.via)
+            self.leave(stay, f"{REPLACED} {error.text}", Exit.REPLACED, alternate=alternate)
+
+    def _is_hoped_for(self, id: str, ghost: str) -> bool:
+        """Take an invitation to a replacement for what it is."""
+        call, stay, old = self._hoping.pop((id, ghost), (None, None, None))
+        if call is None or stay is None or old is None:
+            return False
+        call.cancel()
+        self._follow(stay, old)
+        return not stay.gone
+
     # ---- out
 
     def leave(
-        self, stay: Stay, reason: str, exit: Exit = Exit.LEFT, *, stays: bool = False
+        self,
+        stay: Stay,
+        reason: str,
+        exit: Exit = Exit.LEFT,
+        *,
+        stays: bool = False,
+        alternate: RoomId | None = None,
     ) -> Deferred[None]:
         """Take a user out; fires, and never fails, when the homeserver knows.
 
-        `stays`: his ghost does not go.
+        `stays`: his ghost does not go. `alternate`: where the room went on.
         """
         session = self._session_of(stay)
         nick = stay.nick if session is None or not stay.inside else session.room.nick(stay.ghost)
         was_inside, stay.inside, stay.gone = stay.inside, False, True
         self._forget(stay)
-        self._uplink.deliver(stay.user, (Exited(room=stay.room, nick=nick, exit=exit, reason=reason),))
+        exited = Exited(room=stay.room, nick=nick, exit=exit, reason=reason, alternate=alternate)
+        self._uplink.deliver(stay.user, (exited,))
 
         async def go() -> None:
             if session is not None and was_inside and not stays:
@@ -263,13 +359,17 @@ class Rooms:
 
     async def _withdraw(self, stay: Stay, session: RoomSession, reason: str) -> None:
         self._unseat(stay, session)
-        path, _ = Api.room_leave("", session.id)[1].split("?", 1)
-        body = {"reason": reason} if reason else {}
+        path, body = _leave_path(session.id), {"reason": reason} if reason else {}
         options: Mapping[str, Any] = {"user": stay.ghost, "room": session.id, "repeatable": True}
         await self._homeserver.call("POST", path, body=body, **options)
         self._uplink.remember(stay.user, session.id, None)
         if session.ready:
             await self._until(session, stay.ghost, present=False)
+        before = self.sessions.get(session.room.predecessor)
+        if session.room.predecessor and (before is None or stay.ghost not in before.stays):
+            # he was taken along from there; who was not is not in it
+            path = _leave_path(session.room.predecessor)
+            await self._homeserver.call("POST", path, body=body, user=stay.ghost, patience=0)
 
     def _unseat(self, stay: Stay, session: RoomSession) -> None:
         """Take a stay out of its room; a room without any of our users is forgotten."""
@@ -311,6 +411,8 @@ class Rooms:
         content, inviter = mapping(event.get("content")), text(event, "sender")
         user = self._ids.ghost_of(text(event, "state_key"))
         is_invitation = event.get("type") == MEMBER and content.get("membership") == "invite"
+        if is_invitation and self._is_hoped_for(id, text(event, "state_key")):
+            return
         if is_invitation and user is not None and is_room_id(id) and is_user_id(inviter):
             if not self._ids.is_ghost(inviter) and not self._rules.may_reach(inviter, user):
                 self.log.info("an invitation is kept back: the rules do not let {inviter}", inviter=inviter)
@@ -343,6 +445,9 @@ class Rooms:
             self._uplink.archive(message)
         for user, events in heard.deliveries:
             self._uplink.deliver(user, events)
+        if event.get("type") == TOMBSTONE and session.room.replacement is not None:
+            for stay in session.listeners:
+                self._follow(stay, session)
         if own is not None and own.gone:
             self._uplink.remember(own.user, id, None)
             self._forget(own)
@@ -367,6 +472,17 @@ class Rooms:
         """Who is not in his room by now is not expected any more."""
         for id in [id for id in self._waiting if id not in self.sessions]:
             self._release(id)
+
+
+def _moved(found: Entered, stay: Stay) -> tuple[RoomEvent, ...]:
+    """What a user is told in a replacement: who of those whom he saw is not there, and who is."""
+    seen = (stay.seen or frozenset()) - {stay.nick, found.me.nick}
+    left = [Leave(room=found.room, nick=nick) for nick in sorted(seen) if nick not in found.occupants]
+    return (*left, found, RoomNotice(room=found.room, text=FOLLOWED))
+
+
+def _leave_path(id: str) -> str:
+    return f"{CLIENT}/rooms/{quote(id, safe='')}/leave"
 
 
 def _in_order(

@@ -37,7 +37,8 @@ Delivery = tuple[UserId, Sequence[Incoming]]
 class Stay(Struct, eq=False):
     """A user of ours in a room: the address by which he came, and his ghost; `id` is "" until he joined.
 
-    `inside` is True from `Entered` on; `gone` once he left, also while he was still coming in.
+    `inside` is True from `Entered` on; `gone` once he left, also while he was still coming in. `seen` are
+    the nicks that he sees while he is taken from a room to its replacement.
     """
 
     user: UserId
@@ -47,6 +48,7 @@ class Stay(Struct, eq=False):
     id: str = ""
     inside: bool = False
     gone: bool = False
+    seen: frozenset[str] | None = None
 
 
 class Heard(Struct, frozen=True):

@@ -57,7 +57,7 @@ class Leave:
         return occupancy.state is State.INSIDE and self._history.is_persistent(occupancy.user, occupancy.room)
 
     def exited(self, user: UserId, event: Exited) -> None:
-        """The network took the user out: tell every client why (§8.2, §9.1, §7.14)."""
+        """The network took the user out: tell every client why (§8.2, §9.1, §7.14, §10.9)."""
         occupancy = self._context.rooms.get(user, event.room)
         if occupancy is None:
             return
@@ -77,6 +77,7 @@ class Leave:
             reason=event.reason if event.exit is not Exit.LEFT else "",
             affiliation="outcast" if event.exit is Exit.BANNED else "none",
             status=event.reason,
+            alternate=event.alternate,
         )
         self._context.write_to(user, targets, template)
 

@@ -160,5 +160,6 @@ EXIT_CODES: dict[Exit, tuple[int, ...]] = {
     Exit.BANNED: (301,),
     Exit.DISCONNECTED: (332,),
     Exit.SHUTDOWN: (332,),
+    Exit.REPLACED: (),
 }
 """XEP-0045 §15.6.2: status codes that tell a user why he is out (110 comes with each)."""

@@ -168,16 +168,21 @@ class Renderer:
         affiliation: str = "none",
         status: str = "",
         role: str = "none",
+        alternate: RoomId | None = None,
     ) -> bytes:
-        """XEP-0045 §7.14, §8.2, §9.1, §7.6: an occupant is no longer there, or not by this nick."""
+        """XEP-0045 §7.14, §8.2, §9.1, §7.6: an occupant is no longer there, or not by this nick.
+
+        `alternate`: the room itself is no more, and goes on by that address (§10.9).
+        """
         by = f"<actor nick='{quote(actor)}'/>" if actor else ""
         why = f"<reason>{escape(reason)}</reason>" if reason else ""
         renamed = f" nick='{quote(new_nick)}'" if new_nick else ""
         words = f"<status>{escape(status)}</status>" if status else ""
+        destroyed = "" if alternate is None else f"<destroy jid='{self.room(alternate)}'>{why}</destroy>"
         return (
             f"<presence from='{self.room(room)}/{quote(nick)}' to='\0' type='unavailable'>{words}"
             f"<x xmlns='{NS_USER}'><item affiliation='{affiliation}' role='{role}'{renamed}>{by}{why}</item>"
-            f"{status_codes(codes)}</x></presence>"
+            f"{destroyed}{status_codes(codes)}</x></presence>"
         ).encode()
 
     # ---- groupchat

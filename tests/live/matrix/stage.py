@@ -36,6 +36,11 @@ class MatrixStage:
         """The same, as people used to other gateways write it."""
         return f"#{self.alias}%{self.synapse.server_name}@{self.bridge.domain}"
 
+    def by_id(self, room: str) -> str:
+        """The address of a room by its id."""
+        written = "".join(f"\\{ord(one):x}" if one.isupper() else one for one in room).replace(":", "\\3a")
+        return f"{written}@{self.bridge.domain}"
+
     def ghost(self, name: str) -> str:
         """The id on Matrix of somebody on XMPP."""
         return f"@_jabber_{name}{self.number}=40{self.xmpp.domain}:{self.synapse.server_name}"

@@ -48,6 +48,7 @@ class Rooms:
         self.held: dict[str, Deferred] = {}
         self.asked: list[tuple] = []
         self.closed = False
+        self.closed_rooms: set[str] = set()
         self._echo = echo
         self._numbers = count(1)
 
@@ -57,14 +58,14 @@ class Rooms:
         held = self.held.get(what)
         return succeed(result) if held is None else held.addCallback(lambda _: result)
 
-    def _happens(self, event: dict) -> str:
+    def _happens(self, event: dict, room: str = ROOM_ID) -> str:
         number = next(self._numbers)
-        event = {**event, "event_id": f"$sent{number}", "room_id": ROOM_ID}
+        event = {**event, "event_id": f"$sent{number}", "room_id": room}
         event["origin_server_ts"] += number
         if "state_key" in event:
             key = (event["type"], event["state_key"])
-            old = [one for one in self.state[ROOM_ID] if (one["type"], one["state_key"]) != key]
-            self.state[ROOM_ID] = [*old, event]
+            old = [one for one in self.state[room] if (one["type"], one["state_key"]) != key]
+            self.state[room] = [*old, event]
         self._echo(event)
         return event["event_id"]
 
@@ -75,13 +76,12 @@ class Rooms:
         self.asked.append(("join", user, room))
         if "join" in self.refused or room not in (*self.aliases, *self.state):
             return fail(self.refused.get("join", BridgeError(Trouble.NO_SUCH_ROOM)))
-        event = member(user, self.names.get(user))
-        if not any(
-            one.get("state_key") == user and one["content"]["membership"] == "join"
-            for one in self.state[ROOM_ID]
-        ):
-            self._happens(event)
-        return self._answer("join", self.aliases.get(room, room))
+        id = self.aliases.get(room, room)
+        if id in self.closed_rooms:
+            return fail(BridgeError(Trouble.INVITE_ONLY))
+        if not any(one["state_key"] == user and self._is(one, "join") for one in self.state[id]):
+            self._happens(member(user, self.names.get(user)), id)
+        return self._answer("join", id)
 
     def send(self, user: str, room: str, kind: str, content: dict, txn: str, patience: float) -> Deferred:
         self.asked.append(("send", user, kind, content))
@@ -115,7 +115,7 @@ class Rooms:
         if "leave" in parts and "leave" in self.held:
             return self.held["leave"]
         if "leave" in parts:
-            self._happens(member(user, membership="leave"))
+            self._happens(member(user, membership="leave"), parts[5])
         elif "kick" in parts and "kick" not in self.refused:
             self._happens(
                 member(body["user_id"], membership="leave", sender=user, reason=body.get("reason", ""))

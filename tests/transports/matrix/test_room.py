@@ -23,6 +23,7 @@ from bridge.events import (
 )
 from transports.matrix import room as module
 from transports.matrix.content import Malformed
+from transports.matrix.ids import RoomTarget
 from transports.matrix.room import ENCRYPTED, REPLACED, SLICE, Room
 
 from .raw import (
@@ -244,11 +245,11 @@ def test_replacement_of_the_room_is_known():
     assert found.apply(state("m.room.tombstone", ALICE, {"body": "Moved", "replacement_room": "!new"})) == [
         RoomNotice(room=ROOM, text="Moved")
     ]
-    assert found.replacement == "!new"
+    assert found.replacement == RoomTarget("!new", ("hs.example",))
     assert found.apply(state("m.room.tombstone", ALICE, {"replacement_room": "nowhere"})) == [
         RoomNotice(room=ROOM, text=REPLACED)
     ]
-    assert found.replacement == ""
+    assert found.replacement is None
 
 
 @pytest.mark.parametrize(
