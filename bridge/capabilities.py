@@ -25,7 +25,8 @@ class Capabilities(Struct, frozen=True, kw_only=True):
     """What a network carries; FALLBACK means that `bridge.degrade` turns it into a message.
 
     `edit_age` and `retract_age` are seconds, None for no limit. Profiles are pictures and particulars of
-    people and rooms, subscriptions the presence of contacts, search that of rooms by words. Memberships:
+    people and rooms, subscriptions the presence of contacts, search that of rooms by words,
+    guests people of the network in rooms of XMPP. Memberships:
     rooms know who may enter, so that XMPP users too are invited and given affiliations by their addresses.
     """
 
@@ -45,6 +46,7 @@ class Capabilities(Struct, frozen=True, kw_only=True):
     profiles: Level = Level.DROPPED
     subscriptions: Level = Level.REJECTED
     search: Level = Level.REJECTED
+    guests: Level = Level.REJECTED
     memberships: Level = Level.REJECTED
     edit_age: float | None = None
     retract_age: float | None = None

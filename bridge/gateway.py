@@ -115,11 +115,15 @@ class Gateway:
         self._reports = Reports(domain, router, config.admins, reactor.seconds)
         self._roster = Roster(router, store, network, self._disco.caps)
         self._muc = Muc(context, self._roster.network_state)
+        self._guests = Guests(
+            router, network, reactor, around.wall, self._disco.person_caps, self._muc.to_contact
+        )
         for service in (
             self._disco,
             commands,
             self._roster,
             self._muc,
+            self._guests,
             GatewayPrompt(domain, network),
             Last(network, reactor.seconds),
             Ping(network),
@@ -130,7 +134,6 @@ class Gateway:
             Version(network, SoftwareVersion(name="xmppbridge", version=__version__)),
         ):
             router.add(service)
-        self._guests = Guests(router, network)
         network.start(BridgeUplink(domain, self._muc, self._guests, settings, store))
 
     def _make_link(self, gateway: GatewayConfig) -> ComponentLink | None:
@@ -172,7 +175,8 @@ class Gateway:
             self.link.startService()
 
     def leave(self) -> Deferred[None]:
-        """Take every user out of the network; fires when the rooms' clients have been told."""
+        """Take users out of the network and its people out of XMPP; fires when clients have been told."""
+        self._guests.stop(SHUTDOWN_REASON)
         return self.network.stop(SHUTDOWN_REASON).addBoth(self._left)
 
     def _left(self, result: object) -> None:
@@ -212,9 +216,16 @@ class Gateway:
     # ---- the way in
 
     def receive(self, element: Element) -> None:
-        """Route a stanza, unless its sender floods; presence always passes, or there would be ghosts."""
+        """Route a stanza, unless its sender floods; presence always passes, or there would be ghosts.
+
+        A room in which people of our network are guests sends what it says to each of them.
+        """
         sender = element.attributes.get("from", "").partition("/")[0]
-        if element.name != "presence" and not self._pace.admits(sender):
+        if (
+            element.name != "presence"
+            and self.router.follower(element) is None
+            and not self._pace.admits(sender)
+        ):
             reply = error_reply(element, BridgeError(Trouble.TOO_MANY))
             if reply is not None:
                 self.router.send(reply)
@@ -226,6 +237,7 @@ class Gateway:
         self.is_up = True
         self._roster.link_up()
         self._muc.link_up()
+        self._guests.link_up()
         self._around.changed()
 
     def link_down(self) -> None:

@@ -43,12 +43,17 @@ class Policy:
     def apply(self, config: Config) -> None:
         """Take over the rules of `config`."""
         self._admins = frozenset(config.admins)
+        self._own = frozenset(config.gateways)
         self._allow = _Rules(config.allow)
         self._deny = _Rules(config.deny)
 
     def admits(self, sender: Jid) -> bool:
-        """Tell whether stanzas of `sender` are served; administrators' always are."""
-        if self.is_admin(sender):
+        """Tell whether stanzas of `sender` are served; administrators' always are.
+
+        So are those of people of our own gateways' networks: which of them may go where is for their network
+        to say.
+        """
+        if sender.domain in self._own or self.is_admin(sender):
             return True
         return self._allow.match(sender) and not self._deny.match(sender)
 

@@ -80,6 +80,8 @@ class Request(Struct, frozen=True):
         return self.address
 
 
+Follower = Callable[[Element, Jid], None]
+"""Takes a stanza and its sender."""
 Answer = Element | None | Deferred[Element | None]
 Method = Callable[[Request], Any]
 
@@ -165,7 +167,29 @@ class Router:
         self._table: dict[tuple[str, str, str, str, Target], Method] = {}
         self._waiting: dict[str, tuple[Jid, Deferred[Element], IDelayedCall]] = {}
         self._paths: dict[tuple[str | None, str | None, str | None], Path] = {}
+        self._followed: dict[tuple[str, str], Follower] = {}
         self._last_id = 0
+
+    def follow(self, sender: str, to: str, follower: Follower | None) -> None:
+        """Give all messages and presences from one bare JID to another to `follower`; None: no more.
+
+        Somebody here has begun that exchange himself, so neither policy nor table is asked.
+        """
+        if follower is None:
+            self._followed.pop((sender, to), None)
+        else:
+            self._followed[sender, to] = follower
+
+    def follower(self, element: Element) -> Follower | None:
+        """Return who follows what this stanza is of."""
+        if not self._followed:
+            return None
+        try:
+            sender = Jid.parse(element.attributes.get("from", ""))
+            to = Jid.parse(element.attributes.get("to", ""))
+        except JidError:
+            return None
+        return self._followed.get((sender.bare, to.bare))
 
     def forget(self) -> None:
         """Decide anew on everything; called when the operator's policy or the network's addresses change."""
@@ -215,6 +239,9 @@ class Router:
             self._refuse(element, self._unexpected(Failure()))
 
     def _route(self, element: Element) -> None:
+        follower = None if element.name == "iq" else self.follower(element)
+        if follower is not None:
+            return self._follow(follower, element)
         if element.name == "message":
             path = self._path(element)
             method = path.method
@@ -222,12 +249,20 @@ class Router:
                 method = path.by_payload.get((child.namespace, child.name), method)
             if method is not None:
                 self._call(method, Request(element, path.sender, path.to, path.target, path.address))
-            return
+            return None
         request = self._request(element)
         if request is not None:
             method = self._find(request)
             if method is not None:
                 self._call(method, request)
+        return None
+
+    def _follow(self, follower: Follower, element: Element) -> None:
+        """What cannot be understood is skipped: an error would be taken for the end of the exchange."""
+        try:
+            follower(element, Jid.parse(element.attributes["from"]))
+        except Exception:
+            self._unexpected(Failure())
 
     def _path(self, element: Element) -> Path:
         """Decide on a message; most are one more of a conversation, and decided already."""
@@ -259,7 +294,7 @@ class Router:
         if element.name == "iq" and element.attributes.get("type") in ("result", "error"):
             self._answered(element, sender)
             return None
-        if not self._gate.admits(sender):
+        if not self._gate.admits(sender) and self.follower(element) is None:
             raise BridgeError(Trouble.NOT_SERVED)
         target, address = self._target(to)
         return Request(element, sender, to, target, address)

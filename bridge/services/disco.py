@@ -92,6 +92,8 @@ class Disco:
         node = request.payload.get("node")
         if node and not self._is_own_caps(node, request.target):
             return build_info(self._of_node(request, node), node)
+        if node and request.target is Target.CONTACT:
+            return build_info(self._person(""), node)
         found = self._of(request)
         if isinstance(found, Deferred):
             return found.addCallback(lambda info: build_info(info, node))
@@ -134,7 +136,12 @@ class Disco:
 
     def _is_own_caps(self, node: str, target: Target) -> bool:
         """XEP-0115 §6.2: asked for the verification string that a presence of ours gave."""
-        return target in (Target.GATEWAY, Target.SERVER) and node.startswith(f"{NODE}#")
+        hosts = (Target.GATEWAY, Target.SERVER, Target.CONTACT)
+        return target in hosts and node.startswith(f"{NODE}#")
+
+    def person_caps(self) -> Element:
+        """Return the ``<c/>`` of a presence from a contact: one for all, so it holds no name."""
+        return build_caps(NODE, self._person(""))
 
     def _person(self, nick: str) -> Info:
         return Info(identities=(Identity("account", "registered", nick),), features=self._features("contact"))
@@ -190,9 +197,9 @@ class Disco:
     def items(self, request: Request) -> Element | Deferred[Element]:
         """§4.1: channels of a server, occupants of a room, commands of either."""
         node = request.payload.get("node")
-        if request.target in (Target.OCCUPANT, Target.CONTACT):
+        if request.target is Target.OCCUPANT:
             raise BridgeError(Trouble.UNSUPPORTED)
-        if node == NS_COMMANDS:
+        if node == NS_COMMANDS and request.target is not Target.CONTACT:
             jid = str(request.to)
             listed = self._commands.listed(request)
             return build_items((Item(jid=jid, node=one.node, name=one.name) for one in listed), node)

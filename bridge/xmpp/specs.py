@@ -182,6 +182,7 @@ SPECS: tuple[Spec, ...] = (
     ),
     Spec("XEP-0122", "Data Forms Validation", "1.0.2", _P, "basic numbers"),
     Spec("XEP-0128", "Service Discovery Extensions", "1.0.1", _C),
+    Spec("XEP-0153", "vCard-Based Avatars", "1.1", _P, "of occupants where people of Matrix are guests"),
     Spec("XEP-0157", "Contact Addresses for XMPP Services", "1.1.1", _C),
     Spec("XEP-0172", "User Nickname", "1.1", _P, "of the gateway and its servers"),
     Spec("XEP-0178", "Best Practices for Use of SASL EXTERNAL with Certificates", "1.2", _P, "servers"),
@@ -211,6 +212,7 @@ SPECS: tuple[Spec, ...] = (
     Spec("XEP-0344", "Impact of TLS and DNSSEC on Dialback", "0.4", _P, "dialback without dialling back"),
     Spec("XEP-0359", "Unique and Stable Stanza IDs", "0.7.0", _C, "", (("urn:xmpp:sid:0", (ROOM,)),)),
     Spec("XEP-0368", "SRV records for XMPP over TLS", "1.1.0", _C, "servers"),
+    Spec("XEP-0333", "Displayed Markers", "1.0.0", _P, "where people of Matrix are guests"),
     Spec(
         "XEP-0372",
         "References",

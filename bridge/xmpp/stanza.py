@@ -80,6 +80,15 @@ def error_from(element: Element) -> BridgeError:
     return BridgeError(trouble, (error.child_text("text", NS_STANZA_ERRORS) or "").strip())
 
 
+def condition_of(element: Element) -> str:
+    """Return the condition of a stanza of type error (RFC 6120 §8.3.3), "" if it has none."""
+    error = element.child("error")
+    for child in () if error is None else error.elements():
+        if child.namespace == NS_STANZA_ERRORS and child.name != "text":
+            return child.name
+    return ""
+
+
 def normalise(element: Element) -> Element:
     """Give a stanza of any edge the namespace that stanzas have inside; changes and returns it."""
     found = element.namespace

@@ -41,10 +41,11 @@ def admits(rules: str, jid: str) -> bool:
         ("allow = []", "a@example.org", False),
         ('allow = []\nadmins = ["a@example.org"]', "a@example.org/x", True),
         ('deny = ["*"]\nadmins = ["a@example.org"]', "a@example.org/x", True),
+        ('allow = ["example.com"]\ndeny = ["*"]', "nick@irc.example.org/guest", True),
     ],
 )
 def test_rule_serves_whom_it_means(rules: str, jid: str, served: bool) -> None:
-    """Deny wins over allow, and administrators are always served."""
+    """Deny wins over allow; administrators are always served, and people of our own networks."""
     assert admits(rules, jid) is served
 
 

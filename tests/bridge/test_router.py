@@ -310,3 +310,57 @@ def test_any_request_is_answered_exactly_once(children, type, to, id):
     answers = scene.give(stanza)
     assert len(answers) == (0 if type in ("result", "error") else 1)
     assert all(answer.get("type") in ("result", "error") and answer.get("to") == ROMEO for answer in answers)
+
+
+# ---- what somebody here began
+
+
+def from_muc(name: str, **more: str) -> Element:
+    attributes = {"from": "verona@banned.example/romeo", "to": f"{NURSE}/guest", **more}
+    return Element(name, NS_COMPONENT, attributes)
+
+
+def test_followed_stanzas_go_ahead_of_policy_and_table():
+    """Messages and presences of all kinds between two bare addresses, until they are followed no more."""
+    scene, seen = Scene(), []
+    bare = ("verona@banned.example", NURSE)
+    scene.router.follow(*bare, lambda stanza, sender: seen.append((stanza.name, sender.resource)))
+    for stanza in (from_muc("message", type="error"), from_muc("presence"), from_muc("message")):
+        assert scene.give(stanza) == []
+    assert seen == [("message", "romeo"), ("presence", "romeo"), ("message", "romeo")]
+    assert condition(scene.give(from_muc("message", to=f"x{NURSE}"))[0])[1] == "forbidden"
+    scene.router.follow(*bare, None)
+    assert condition(scene.give(from_muc("message"))[0])[1] == "forbidden"
+    assert len(seen) == 3
+
+
+def test_questions_beside_what_is_followed_pass_the_policy():
+    """The table answers them."""
+    scene = Scene().add(Echo())
+    scene.router.follow("verona@banned.example", NURSE, lambda stanza, sender: None)
+    question = from_muc("iq", type="get", id="1").add(Element("now", "urn:echo"))
+    assert scene.give(question)[0].get("type") == "result"
+
+
+def test_follower_that_fails_is_not_told_to_the_sender():
+    """He would take it for the end; it is logged."""
+    scene, logged = Scene(), []
+
+    def crash(stanza: Element, sender: object) -> None:
+        raise ValueError("secret")
+
+    scene.router.follow("verona@banned.example", NURSE, crash)
+    globalLogPublisher.addObserver(logged.append)
+    try:
+        assert scene.give(from_muc("message")) == []
+    finally:
+        globalLogPublisher.removeObserver(logged.append)
+    assert any("reference" in event for event in logged)
+
+
+def test_addresses_that_are_none_are_nobodys_to_follow():
+    """Nothing is raised."""
+    scene = Scene()
+    scene.router.follow("verona@banned.example", NURSE, lambda stanza, sender: None)
+    assert scene.router.follower(Element("message", NS_COMPONENT, {"from": "@@", "to": NURSE})) is None
+    assert scene.router.follower(Element("message", NS_COMPONENT)) is None

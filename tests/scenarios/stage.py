@@ -18,7 +18,9 @@ from bridge.services.muc.service import Muc
 from bridge.services.uplink import BridgeUplink
 from bridge.settings import UserSettings
 from bridge.store import Store
+from bridge.xmpp.element import Element
 from bridge.xmpp.jid import Jid
+from bridge.xmpp.payloads.caps import NS_CAPS
 from bridge.xmpp.xml import Limits, StreamParser
 from transports.loopback.config import LoopbackConfig
 from transports.loopback.network import LoopbackNetwork
@@ -102,8 +104,16 @@ class Stage:
         )
         self.muc = Muc(context, lambda user, event: self.links.append((user, event)))
         self.router.add(self.muc)
-        guests = Guests(self.router, self.network)
-        self.network.start(BridgeUplink(GATEWAY, self.muc, guests, self.settings, self.store))
+        self.guests = Guests(
+            self.router,
+            self.network,
+            self.clock,
+            self._now,
+            lambda: Element("c", NS_CAPS),
+            self.muc.to_contact,
+        )
+        self.router.add(self.guests)
+        self.network.start(BridgeUplink(GATEWAY, self.muc, self.guests, self.settings, self.store))
 
     def _now(self) -> float:
         self.wall += 0.001

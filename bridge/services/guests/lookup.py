@@ -23,12 +23,12 @@ DESCRIPTION_LENGTH = 4_096
 
 
 def room_jid(room: RoomId) -> Jid:
-    """Read a room's address; BridgeError JID_MALFORMED if it is none."""
+    """Read a room's address, a prepared bare JID; BridgeError JID_MALFORMED if it is none."""
     try:
         jid = Jid.parse(room)
     except JidError:
         raise BridgeError(Trouble.JID_MALFORMED) from None
-    if not jid.local or jid.resource:
+    if not jid.local or str(jid) != room or jid.resource:
         raise BridgeError(Trouble.JID_MALFORMED)
     return jid
 

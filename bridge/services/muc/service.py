@@ -131,7 +131,7 @@ class Muc:
             Route("message", "error", frozenset(Target), self._error),
             Route("message", "*", room, self._to_room),
             Route("message", "*", occupant, self._direct.to_occupant),
-            Route("message", "*", contact, self._to_contact),
+            Route("message", "*", contact, self.to_contact),
             Route("message", "*", server, self._direct.to_server),
         ]
         return rows + [row for feature in self._features for row in feature.routes()]
@@ -156,7 +156,8 @@ class Muc:
         """A message that is no groupchat: an invitation to pass on, or nothing that a room takes."""
         return self._invitations.message(request)
 
-    def _to_contact(self, request: Request) -> Deferred[Any] | None:
+    def to_contact(self, request: Request) -> Deferred[Any] | None:
+        """Take a message to somebody alone: an invitation to one of our rooms, or what is said to him."""
         invited = self._invitations.direct(request)
         if invited is None:
             self._direct.to_contact(request)

@@ -168,6 +168,17 @@ def from_xhtml(html: Element, plain: str) -> Text:
     return text if text.spans else Text(plain=plain)
 
 
+def read_text(message: Element, body: str) -> Text:
+    """Return the formatted text of a message whose body is `body`: XHTML-IM, else message styling.
+
+    Styling is not looked for where the message says that there is none (XEP-0393 §6).
+    """
+    html = message.child("html", XHTML_IM)
+    if html is not None:
+        return from_xhtml(html, body)
+    return Text(plain=body) if message.child("unstyled", STYLING) is not None else from_styling(body)
+
+
 class _XhtmlReader:
     """Walks the elements and writes their words; vertical space is written when words follow it."""
 

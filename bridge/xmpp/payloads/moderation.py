@@ -37,3 +37,27 @@ def build_moderated_retract(id: str, by: str, reason: str = "", occupant: Elemen
     if reason:
         element.add(Element("reason", retract.NS_RETRACT, None, reason))
     return element
+
+
+class Moderated(Struct, frozen=True, kw_only=True):
+    """Who had a message taken back, and why; `by` is an occupant's JID, "" if not said."""
+
+    by: str = ""
+    reason: str = ""
+
+
+def parse_moderated(message: Element) -> Moderated | None:
+    """Return who moderated the message that this one retracts; only the room itself may say so."""
+    element = message.child("retract", retract.NS_RETRACT)
+    moderated = None if element is None else element.child("moderated", NS_MODERATION)
+    if element is None or moderated is None:
+        return None
+    return Moderated(by=moderated.get("by") or "", reason=element.child_text("reason") or "")
+
+
+def build_moderate(wish: Moderation) -> Element:
+    """Write the ``<moderate/>`` by which a moderator asks the room."""
+    element = Element("moderate", NS_MODERATION, {"id": wish.id}, Element("retract", retract.NS_RETRACT))
+    if wish.reason:
+        element.add(Element("reason", NS_MODERATION, None, wish.reason))
+    return element

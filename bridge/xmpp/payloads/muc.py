@@ -9,7 +9,7 @@ from msgspec import Struct
 from bridge.errors import BridgeError, Trouble
 from bridge.events import Affiliation, Role
 from bridge.xmpp.element import Element
-from bridge.xmpp.payloads.delay import parse_time
+from bridge.xmpp.payloads.delay import format_time, parse_time
 
 NS_MUC = "http://jabber.org/protocol/muc"
 NS_MUC_USER = "http://jabber.org/protocol/muc#user"
@@ -29,14 +29,23 @@ ITEM_LIMIT = 100
 NON_ANONYMOUS = 100
 CONFIG_CHANGED = 104
 SELF = 110
+LOGGED = 170
+NOT_LOGGED = 171
+NOT_ANONYMOUS_NOW = 172
+SEMI_ANONYMOUS_NOW = 173
 CREATED = 201
 NICK_ASSIGNED = 210
 WAS_BANNED = 301
 NICK_CHANGED = 303
 WAS_KICKED = 307
 AFFILIATION_LOST = 321
+MEMBERS_ONLY_NOW = 322
 SERVICE_SHUTDOWN = 332
 SERVICE_ERROR = 333
+
+
+_AFFILIATIONS = {one.value: one for one in Affiliation}
+_ROLES = {one.value: one for one in Role}
 
 
 class MucJoin(Struct, frozen=True, kw_only=True):
@@ -62,6 +71,22 @@ def parse_join(x: Element) -> MucJoin:
         seconds=_number(history.get("seconds")),
         since=parse_time(history.get("since")),
     )
+
+
+def build_join(join: MucJoin) -> Element:
+    """Write the ``<x/>`` of a join."""
+    x = Element("x", NS_MUC)
+    limits = {
+        "maxstanzas": None if join.max_stanzas is None else str(join.max_stanzas),
+        "maxchars": None if join.max_chars is None else str(join.max_chars),
+        "seconds": None if join.seconds is None else str(join.seconds),
+        "since": None if join.since is None else format_time(join.since),
+    }
+    if any(limits.values()):
+        x.add(Element("history", NS_MUC, limits))
+    if join.password:
+        x.add(Element("password", NS_MUC, None, join.password))
+    return x
 
 
 def _number(text: str | None) -> int | None:
@@ -136,6 +161,45 @@ def _parse_item(element: Element) -> MucItem:
         raise BridgeError(Trouble.BAD_REQUEST) from None
 
 
+class MucUser(Struct, frozen=True, kw_only=True):
+    """What the ``<x/>`` of a room says of an occupant: an item, status codes, and the end of the room.
+
+    `destroyed` is None, or why the room is no more, `venue` the room that takes its place.
+    """
+
+    item: MucItem = MucItem()
+    codes: frozenset[int] = frozenset()
+    destroyed: str | None = None
+    venue: str = ""
+
+
+def parse_user(stanza: Element) -> MucUser | None:
+    """Return what a room says of an occupant; a role or affiliation that is none is left out."""
+    x = stanza.child("x", NS_MUC_USER)
+    if x is None:
+        return None
+    item, destroy = x.child("item"), x.child("destroy")
+    codes = [status.get("code") or "" for status in x.all("status")][:ITEM_LIMIT]
+    return MucUser(
+        item=MucItem() if item is None else _read_item(item),
+        codes=frozenset(int(code) for code in codes if len(code) == 3 and code.isascii() and code.isdigit()),
+        destroyed=None if destroy is None else destroy.child_text("reason") or "",
+        venue="" if destroy is None else destroy.get("jid") or "",
+    )
+
+
+def _read_item(item: Element) -> MucItem:
+    actor = item.child("actor")
+    return MucItem(
+        affiliation=_AFFILIATIONS.get(item.get("affiliation") or ""),
+        role=_ROLES.get(item.get("role") or ""),
+        jid=item.get("jid") or "",
+        nick=item.get("nick") or "",
+        actor="" if actor is None else actor.get("nick") or actor.get("jid") or "",
+        reason=item.child_text("reason") or "",
+    )
+
+
 class MucInvite(Struct, frozen=True, kw_only=True):
     """A mediated invitation, or the refusal of one (XEP-0045 §7.8.2); `jid` is the other party's."""
 
@@ -174,6 +238,27 @@ def build_invite(invite: MucInvite) -> Element:
     if invite.password:
         x.add(Element("password", NS_MUC_USER, None, invite.password))
     return x
+
+
+def parse_received_invite(message: Element) -> MucInvite | None:
+    """Return the invitation that a room passes on to the invited; `jid` is the inviter's, "" if not said."""
+    x = message.child("x", NS_MUC_USER)
+    invite = None if x is None else x.child("invite")
+    if x is None or invite is None:
+        return None
+    return MucInvite(
+        jid=invite.get("from") or "",
+        reason=invite.child_text("reason") or "",
+        password=x.child_text("password") or "",
+    )
+
+
+def build_invite_wish(invite: MucInvite) -> Element:
+    """Write the ``<x/>`` by which an occupant asks the room to invite `jid` (XEP-0045 §7.8.2)."""
+    inner = Element("invite", NS_MUC_USER, {"to": invite.jid})
+    if invite.reason:
+        inner.add(Element("reason", NS_MUC_USER, None, invite.reason))
+    return Element("x", NS_MUC_USER, None, inner)
 
 
 def build_unique(name: str) -> Element:

@@ -14,6 +14,7 @@ from bridge.services.commands import Commands
 from bridge.services.disco import PATIENCE, Disco
 from bridge.services.greetings import greetings
 from bridge.xmpp.element import Element
+from bridge.xmpp.payloads.caps import verification
 from bridge.xmpp.payloads.disco import NS_INFO, NS_ITEMS, Info, parse_info
 from bridge.xmpp.payloads.forms import parse_form_type, parse_values
 from bridge.xmpp.payloads.moderation import NS_MODERATION
@@ -209,7 +210,23 @@ def test_unknown_node_is_not_found(scene, to):
         assert condition(answer)[1] == "item-not-found"
 
 
+def test_people_share_one_verification_string(scene):
+    """XEP-0115: so it holds no name, and clients ask once for all (§6.2)."""
+    caps = scene.disco.person_caps()
+    node = f"{caps.get('node')}#{caps.get('ver')}"
+    info = scene.info(NURSE, node)
+    assert [(one.category, one.name) for one in info.identities] == [("account", "")]
+    assert verification(info) == caps.get("ver")
+
+
 # ---- disco#items
+
+
+def test_people_have_no_items(scene):
+    """Like accounts that show nothing."""
+    assert jids(scene.items(NURSE)) == []
+    answer = scene.iq("get", NURSE, Element("query", NS_ITEMS, {"node": COMMANDS}))
+    assert condition(answer)[1] == "item-not-found"
 
 
 def test_gateway_has_no_items(scene):

@@ -11,6 +11,7 @@ from bridge.xmpp.stanza import (
     NS_COMPONENT,
     NS_SERVER,
     NS_STANZA_ERRORS,
+    condition_of,
     error_from,
     error_reply,
     normalise,
@@ -134,3 +135,12 @@ def test_stanza_of_any_edge_has_one_namespace_inside(namespace: str):
         Element("forwarded", "urn:xmpp:forward:0", None, Element("message", NS_CLIENT)),
         " ",
     )
+
+
+def test_condition_of_an_error_is_found():
+    """Beside texts and conditions of applications."""
+    words = Element("text", NS_STANZA_ERRORS, None, "no")
+    special = Element("stale", "urn:example:conditions")
+    assert condition_of(_error(special, words, Element("gone", NS_STANZA_ERRORS))) == "gone"
+    assert condition_of(_error(words)) == ""
+    assert condition_of(Element("iq", NS_COMPONENT)) == ""

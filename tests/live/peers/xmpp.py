@@ -18,7 +18,9 @@ from tests.live.peers.daemon import HOST, Daemon, answers, find_program, free_po
 
 PASSWORD = "pw"
 SECRET = "secret"
-COMPONENTS = ("irc", "fixed", "spare", "silent", "mx")
+COMPONENTS = ("irc", "fixed", "spare", "silent", "mx", "guests")
+MUC = "muc"
+"""The name below the domain of a server's own rooms, which it archives; with Prosody, ``rooms`` has none."""
 
 
 class XmppServer(Protocol):
@@ -57,6 +59,9 @@ authentication = "internal_plain"
 storage = "internal"
 component_stanza_size_limit = 1048576
 VirtualHost "{domain}"
+Component "muc.{domain}" "muc"
+  modules_enabled = {{ "muc_mam" }}
+Component "rooms.{domain}" "muc"
 {components}
 """
 
@@ -134,6 +139,11 @@ modules:
   mod_carboncopy: {{}}
   mod_disco: {{}}
   mod_http_api: {{}}
+  mod_mam: {{}}
+  mod_muc:
+    host: "muc.@HOST@"
+    default_room_options:
+      mam: true
   mod_offline: {{}}
   mod_ping: {{}}
   mod_roster: {{}}

@@ -9,7 +9,16 @@ from hypothesis import strategies as st
 from bridge.events import Span, Style, Text
 from bridge.text import MAX_SPANS, runs
 from bridge.xmpp.element import Element
-from bridge.xmpp.payloads.markup import MAX_LENGTH, XHTML, XHTML_IM, from_styling, from_xhtml, to_xhtml
+from bridge.xmpp.payloads.markup import (
+    MAX_LENGTH,
+    STYLING,
+    XHTML,
+    XHTML_IM,
+    from_styling,
+    from_xhtml,
+    read_text,
+    to_xhtml,
+)
 
 
 def xhtml(content: str) -> Element:
@@ -248,3 +257,13 @@ def test_styling_of_a_hostile_text_is_bounded(unit):
     """Sixty thousand directives give few spans, and quickly: every character is looked at a few times."""
     text = from_styling((unit * MAX_LENGTH)[:MAX_LENGTH])
     assert len(text.spans) <= MAX_SPANS
+
+
+def test_message_says_how_its_words_look():
+    """By XHTML-IM, or by styling unless it says that there is none (XEP-0393 §6)."""
+    plain = Element("message", "jabber:component:accept")
+    assert seen(read_text(plain, "*so*")) == [("*so*", "bold", "")]
+    formatted = Element("message", "jabber:component:accept", None, xhtml("<em>so</em>"))
+    assert seen(read_text(formatted, "*so*")) == [("so", "italic", "")]
+    unstyled = Element("message", "jabber:component:accept", None, Element("unstyled", STYLING))
+    assert read_text(unstyled, "*so*") == Text(plain="*so*")

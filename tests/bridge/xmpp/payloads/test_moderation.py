@@ -37,3 +37,18 @@ def test_moderation_that_is_no_retraction_is_refused(attributes, trouble):
     with pytest.raises(BridgeError) as caught:
         moderation.parse_moderate(Element("moderate", moderation.NS_MODERATION, attributes))
     assert caught.value.trouble is trouble
+
+
+def test_moderation_is_asked_for_as_it_is_read():
+    """XEP-0425 §4."""
+    for wish in (moderation.Moderation("a", "rude"), moderation.Moderation("a")):
+        assert moderation.parse_moderate(moderation.build_moderate(wish)) == wish
+
+
+def test_moderation_names_the_moderator():
+    """XEP-0425 §5; a retraction by the author does not."""
+    told = moderation.build_moderated_retract("a", "room@gw/Op", "rude")
+    found = moderation.parse_moderated(message(told))
+    assert (found.by, found.reason) == ("room@gw/Op", "rude")
+    assert moderation.parse_moderated(message(retract.build_retract("a"))) is None
+    assert moderation.parse_moderated(message()) is None

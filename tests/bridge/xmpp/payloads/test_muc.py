@@ -15,12 +15,17 @@ from bridge.xmpp.payloads.muc import (
     MucInvite,
     MucItem,
     MucJoin,
+    MucUser,
     build_invite,
+    build_invite_wish,
     build_items,
+    build_join,
     build_user_x,
     parse_invites,
     parse_items,
     parse_join,
+    parse_received_invite,
+    parse_user,
 )
 
 
@@ -113,3 +118,52 @@ def test_invitation_is_passed_on():
         f"<x xmlns='{NS_MUC_USER}'><invite from='a@b'><reason>come</reason></invite><password>key</password></x>"
     )
     assert build_invite(MucInvite(jid="a@b", declined=True)).child("decline").get("from") == "a@b"
+
+
+@pytest.mark.parametrize(
+    "wish",
+    [
+        MucJoin(),
+        MucJoin(max_stanzas=0),
+        MucJoin(password="cauldron", since=60, max_chars=5, seconds=180),
+    ],
+)
+def test_join_is_read_as_written(wish):
+    """No limit is not written as one of nothing, nor the other way round."""
+    assert parse_join(build_join(wish)) == wish
+
+
+def test_what_a_room_says_of_an_occupant_is_read():
+    """As it is written; an end of the room says why and where to go."""
+    item = MucItem(
+        affiliation=Affiliation.NONE, role=Role.NONE, nick="n", jid="a@b", actor="Op", reason="Spam"
+    )
+    presence = Element("presence", "jabber:component:accept", None, build_user_x(item, (110, 307)))
+    assert parse_user(presence) == MucUser(item=item, codes=frozenset({110, 307}))
+    destroy = Element("destroy", NS_MUC_USER, {"jid": "c@d"}, Element("reason", NS_MUC_USER, None, "plague"))
+    x = Element("x", NS_MUC_USER, None, destroy)
+    ended = parse_user(Element("presence", "jabber:component:accept", None, x))
+    assert (ended.destroyed, ended.venue) == ("plague", "c@d")
+
+
+def test_what_a_room_says_without_sense_is_left_out():
+    """Roles that are none, codes that are no numbers."""
+    item = Element("item", NS_MUC_USER, {"affiliation": "king", "role": ""}, Element("actor", NS_MUC_USER))
+    codes = (Element("status", NS_MUC_USER, {"code": code}) for code in ("1e1", "٣٣٣", "1100", "100"))
+    x = Element("x", NS_MUC_USER, None, item, Element("status", NS_MUC_USER), *codes)
+    presence = Element("presence", "jabber:component:accept", None, x)
+    assert parse_user(presence) == MucUser(codes=frozenset({100}))
+    assert parse_user(Element("presence", "jabber:component:accept")) is None
+
+
+def test_invitation_is_asked_of_the_room_and_read_by_the_invited():
+    """XEP-0045 §7.8.2."""
+    wish = Element(
+        "message", NS_MUC, None, build_invite_wish(MucInvite(jid="juliet@capulet.example", reason="come"))
+    )
+    assert parse_invites(wish) == [MucInvite(jid="juliet@capulet.example", reason="come")]
+    invite = MucInvite(jid="romeo@montague.example", reason="come", password="rose")
+    assert parse_received_invite(Element("message", NS_MUC, None, build_invite(invite))) == invite
+    declined = build_invite(MucInvite(jid="romeo@montague.example", declined=True))
+    assert parse_received_invite(Element("message", NS_MUC, None, declined)) is None
+    assert parse_received_invite(Element("message", NS_MUC)) is None

@@ -1,0 +1,206 @@
+"""What guests say and do in a room of XMPP, and what is said there (XEP-0045 §7.4, §7.5, §8, §9)."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable
+
+from msgspec import structs
+from twisted.python.failure import Failure
+
+from bridge.errors import BridgeError, Trouble
+from bridge.events import (
+    DirectMessage,
+    Failed,
+    Invite,
+    Kick,
+    Message,
+    Occupant,
+    Outgoing,
+    Reaction,
+    Receipt,
+    Retraction,
+    Sent,
+    SetAffiliation,
+    SetRole,
+    Topic,
+    Typing,
+)
+from bridge.services.guests import wording
+from bridge.services.guests.company import Company
+from bridge.services.guests.endings import is_passing, speech_error
+from bridge.services.guests.hearing import Heard, heard, whispered
+from bridge.services.guests.visit import State, Visit
+from bridge.xmpp.element import Element
+from bridge.xmpp.payloads.delay import parse_delay
+from bridge.xmpp.payloads.stanza_id import parse_origin_id, parse_stanza_id
+from bridge.xmpp.stanza import error_from
+
+SEEN = 1_000
+"""Messages whose ids are remembered, to tell each once."""
+
+
+class Talk:
+    """See the module's docstring. `doubt` is told whom the room does not seem to know."""
+
+    def __init__(self, company: Company, doubt: Callable[[Visit], None]) -> None:
+        self._company = company
+        self._doubt = doubt
+        self._seen: OrderedDict[str, None] = OrderedDict()
+
+    # ---- what guests want
+
+    def act(self, visit: Visit, event: Outgoing) -> None:
+        """Do what a guest wants who is in, or will be; BridgeError if it cannot be."""
+        match event:
+            case Typing() | Receipt():
+                if visit.state is State.INSIDE:
+                    self._company.ports.send(wording.accompanied(event, visit.jid, self._company.id))
+            case _ if visit.state is State.LEAVING:
+                raise BridgeError(Trouble.NOT_IN_ROOM)
+            case _ if visit.state is not State.INSIDE:
+                visit.delay(event, self._company.ports.now())
+            case Retraction() if event.actor:
+                self._ask(visit, event, wording.asked(event, visit.jid, None))
+            case Kick():
+                self._ask(visit, event, wording.asked(event, visit.jid, self._whom(event.nick)))
+            case SetRole():
+                self._ask(visit, event, wording.asked(event, visit.jid, None))
+            case SetAffiliation():
+                self._ask(visit, event, wording.asked(event, visit.jid, self._whom(event.target)))
+            case Message() | Topic() | Reaction() | Retraction():
+                id = (event.origin if isinstance(event, Message) else "") or self._company.ports.fresh_id()
+                visit.begin(id, event, self._company.ports.now())
+                self._company.ports.send(wording.spoken(event, visit.jid, id))
+            case DirectMessage():
+                id = event.origin or self._company.ports.fresh_id()
+                self._post(visit, event, id, wording.whispered(event, visit.jid, id))
+            case Invite():
+                jid, id = self._invited(event), self._company.ports.fresh_id()
+                self._post(visit, event, id, wording.invitation(event, jid, visit.jid, id))
+            case _:
+                raise BridgeError(Trouble.UNSUPPORTED)
+
+    def _post(self, visit: Visit, event: DirectMessage | Invite, id: str, stanza: Element) -> None:
+        """Send what is answered only if it fails."""
+        visit.begin(id, event, self._company.ports.now(), told=True)
+        self._company.ports.send(stanza)
+        if event.ref:
+            self._company.tell(visit, Sent(ref=event.ref))
+
+    def _whom(self, nick: str) -> Occupant | None:
+        known = self._company.roster.get(nick)
+        own = (one.me for one in self._company.visits.values() if one.nick == nick)
+        return known or next(own, None)
+
+    def _invited(self, event: Invite) -> str:
+        nick = event.contact or event.user or event.nick
+        target = self._whom(nick)
+        if target is not None and target.address:
+            return target.address.partition("/")[0]
+        if "@" not in nick:
+            raise BridgeError(Trouble.NO_SUCH_NICK)
+        return nick
+
+    def _ask(self, visit: Visit, event: Kick | SetRole | SetAffiliation | Retraction, iq: Element) -> None:
+        def answer(result: object) -> None:
+            error = result.value if isinstance(result, Failure) else None
+            if event.ref and isinstance(error, BridgeError):
+                self._company.tell(visit, Failed(ref=event.ref, error=error))
+            elif event.ref:
+                self._company.tell(visit, Sent(ref=event.ref))
+
+        self._company.ports.ask(iq).addBoth(answer)
+
+    # ---- what comes from the room
+
+    def message(self, visit: Visit, stanza: Element, nick: str) -> None:
+        """Take a message from an occupant, or from the room itself if `nick` is "", to a guest."""
+        kind = stanza.get("type") or ""
+        if kind == "error":
+            self._bounced(visit, stanza)
+        elif visit.state is not State.INSIDE:
+            return
+        elif kind == "groupchat":
+            self._groupchat(visit, stanza, nick)
+        elif nick:
+            event = whispered(stanza, self._company.id, nick)
+            if event is not None:
+                self._company.tell(visit, event)
+
+    def _bounced(self, visit: Visit, stanza: Element) -> None:
+        """Something that he said came back (§7.4, RFC 6120 §8.3)."""
+        found = visit.under_way.pop(stanza.get("id") or "", None)
+        if found is None:
+            return
+        error = speech_error(stanza) if not found.told else error_from(stanza)
+        if found.ref:
+            self._company.tell(visit, Failed(ref=found.ref, error=error))
+        if error.trouble is Trouble.NOT_IN_ROOM or is_passing(stanza):
+            self._doubt(visit)
+
+    def _groupchat(self, visit: Visit, stanza: Element, nick: str) -> None:
+        if nick == visit.nick and self._reflected(visit, stanza):
+            return
+        event = heard(stanza, self._company.id, nick, self._identity(nick))
+        if isinstance(event, Topic):
+            return self._subject(visit, event)
+        is_past = not visit.caught_up and parse_delay(stanza) is not None
+        if event is None or (is_past and visit.since is None):
+            return None
+        if not self._is_new(visit, stanza) or self._is_our_own(nick, is_past):
+            return None
+        return self._company.tell_all((event,))
+
+    def _is_our_own(self, nick: str, is_past: bool) -> bool:
+        """Of the past, also the words of guests who are still to come in again are our own."""
+        return nick in self._company.roster.guests or (
+            is_past and any(one.nick == nick for one in self._company.visits.values())
+        )
+
+    def _identity(self, nick: str) -> str:
+        known = self._company.roster.get(nick)
+        return "" if known is None else known.identity
+
+    def _is_new(self, visit: Visit, stanza: Element) -> bool:
+        """Each message comes to each guest: by its id it is told once, without one if the listener has it."""
+        id = parse_stanza_id(stanza, self._company.id)
+        if id is None:
+            return visit is self._company.listener
+        if id in self._seen:
+            return False
+        self._seen[id] = None
+        if len(self._seen) > SEEN:
+            self._seen.popitem(last=False)
+        return True
+
+    def _reflected(self, visit: Visit, stanza: Element) -> bool:
+        """His own words, as the room saw them (§7.4)."""
+        for id in (stanza.get("id") or "", parse_origin_id(stanza) or ""):
+            event = self._own(visit, stanza) if id in visit.under_way else None
+            answer = visit.reflected(id, event if isinstance(event, Message) else None)
+            if answer is None:
+                continue
+            self._is_new(visit, stanza)
+            if isinstance(event, Topic):
+                self._company.topic = event
+            if answer.ref:
+                self._company.tell(visit, answer)
+            return True
+        return False
+
+    def _own(self, visit: Visit, stanza: Element) -> Heard | None:
+        identity = "" if visit.me is None else visit.me.identity
+        return heard(stanza, self._company.id, visit.nick, identity)
+
+    def _subject(self, visit: Visit, topic: Topic) -> None:
+        """§7.2.15: the subject is the last that comes of the past; later ones are changes (§8.1)."""
+        is_first, visit.caught_up = not visit.caught_up, True
+        if visit is not self._company.listener:
+            return
+        known = self._company.topic
+        if is_first and (topic.text, topic.nick) == (("", "") if known is None else (known.text, known.nick)):
+            return
+        self._company.topic = topic if is_first else structs.replace(topic, time=None)
+        if is_first or topic.nick not in self._company.roster.guests:
+            self._company.tell_all((self._company.topic,))

@@ -1,0 +1,303 @@
+"""What guests say and do, and what they hear."""
+
+from __future__ import annotations
+
+import pytest
+
+from bridge.errors import BridgeError, Trouble
+from bridge.events import (
+    Affiliation,
+    ContactId,
+    DirectMessage,
+    Failed,
+    Invite,
+    Kick,
+    Message,
+    MessageId,
+    Reaction,
+    Receipt,
+    Ref,
+    Retraction,
+    Role,
+    Sent,
+    SetAffiliation,
+    SetRole,
+    Text,
+    Topic,
+    Typing,
+    TypingState,
+)
+from bridge.services.guests.talk import SEEN
+from bridge.services.guests.visit import PATIENCE, UNDER_WAY, WAITING
+from tests.bridge.services.guests.desk import ALICE, BOB, ROOM, Desk, jid_of
+
+ADMIN = "http://jabber.org/protocol/muc#admin"
+
+
+@pytest.fixture
+def desk() -> Desk:
+    return Desk().inside(ALICE, BOB)
+
+
+# ---- words
+
+
+def test_own_words_come_back_as_the_room_saw_them(desk):
+    """With the id that it gave them; those who listen are not told what a guest of ours said."""
+    desk.say(BOB, "hello", "$event", 7)
+    [said] = desk.taken()
+    assert (said.get("id"), said.get("from"), said.child_text("body")) == ("$event", jid_of(BOB), "hello")
+    for guest in (ALICE, BOB):
+        desk.groupchat(guest, "bob", "hello [censored]", id="$event", sid="s1")
+    [(who, sent)] = desk.told
+    assert (who, sent.ref, sent.last) == (BOB, Ref(7), True)
+    assert (sent.message.id, sent.message.nick, sent.message.origin) == ("s1", "bob", "$event")
+    assert sent.message.body.plain == "hello [censored]"
+
+
+def test_room_that_changes_ids_is_followed_by_origin_id(desk):
+    """XEP-0359 §3.2."""
+    desk.say(ALICE, "hello", "m1")
+    desk.groupchat(ALICE, "alice", "hello", id="x", extra="<origin-id xmlns='urn:xmpp:sid:0' id='m1'/>")
+    assert [type(event) for event in desk.heard()] == [Sent]
+
+
+def test_words_of_others_are_told_once(desk):
+    """Whichever guest hears them first."""
+    for guest in (BOB, ALICE):
+        desk.groupchat(guest, "romeo", "hello", id="m1", sid="s1")
+    [(who, message)] = desk.told
+    assert who == ALICE
+    assert message == Message(
+        room=ROOM, nick="romeo", body=Text(plain="hello"), id=MessageId("s1"), origin="m1"
+    )
+
+
+def test_room_without_ids_is_heard_by_the_listener_only(desk):
+    """Two who say the same are two."""
+    for guest in (ALICE, BOB, ALICE):
+        desk.groupchat(guest, "romeo", "hello", id="1")
+    assert [event.body.plain for event in desk.heard()] == ["hello", "hello"]
+
+
+def test_ids_of_long_ago_are_forgotten(desk):
+    """What is remembered has a bound."""
+    for number in range(SEEN + 1):
+        desk.groupchat(ALICE, "romeo", "x", sid=f"s{number}")
+    desk.forget()
+    desk.groupchat(ALICE, "romeo", "x", sid=f"s{SEEN}")
+    desk.groupchat(ALICE, "romeo", "x", sid="s0")
+    assert len(desk.heard()) == 1
+
+
+@pytest.mark.parametrize(
+    ("condition", "trouble"),
+    [
+        ("forbidden", Trouble.CANNOT_SPEAK),
+        ("not-acceptable", Trouble.NOT_IN_ROOM),
+        ("policy-violation", Trouble.REFUSED),
+    ],
+)
+def test_words_that_are_refused_fail(desk, condition, trouble):
+    """Their author is told why."""
+    desk.say(ALICE, origin="m1", ref=7)
+    desk.bounce(ALICE, "m1", condition)
+    [failed] = desk.heard()
+    assert (failed.ref, failed.error.trouble) == (Ref(7), trouble)
+
+
+def test_room_that_does_not_know_him_is_asked(desk):
+    """He fell out without being told."""
+    desk.say(ALICE, origin="m1")
+    desk.bounce(ALICE, "m1", "not-acceptable")
+    assert [iq.get("to") for iq, _ in desk.asked] == [f"{ROOM}/alice"]
+
+
+def test_words_that_never_come_back_fail(desk):
+    """Within a minute: they are not known to have been said."""
+    desk.say(ALICE)
+    desk.wait(PATIENCE)
+    [failed] = desk.heard()
+    assert failed.error.trouble is Trouble.LOST
+
+
+def test_too_much_at_once_is_refused(desk):
+    """What is under way has a bound, and what waits too."""
+    for number in range(UNDER_WAY + 1):
+        desk.say(ALICE, origin=f"m{number}", ref=number + 1)
+    [failed] = desk.heard()
+    assert (failed.ref, failed.error.trouble) == (Ref(UNDER_WAY + 1), Trouble.OVERLOADED)
+    desk.put_out(BOB, 333)
+    desk.forget()
+    for number in range(WAITING + 1):
+        desk.say(BOB, ref=number + 1)
+    [failed] = desk.heard()
+    assert failed.ref == Ref(WAITING + 1)
+
+
+def test_who_is_leaving_says_nothing_more(desk):
+    """It would not be heard."""
+    visit = desk.room.visit(ALICE)
+    desk.room._attendance.depart(visit, "")
+    desk.say(ALICE, ref=3)
+    assert desk.heard()[0].error.trouble is Trouble.NOT_IN_ROOM
+
+
+# ---- what goes with words
+
+
+def test_reactions_retractions_and_topics_are_done_when_they_come_back(desk):
+    """The room shows them to everybody, so to him too."""
+    wishes = (
+        Reaction(room=ROOM, id=MessageId("s1"), emojis=("👍",), ref=Ref(1)),
+        Retraction(room=ROOM, id=MessageId("s1"), ref=Ref(2)),
+        Topic(room=ROOM, text="roses", ref=Ref(3)),
+    )
+    for wish in wishes:
+        desk.act(ALICE, wish)
+        [sent] = desk.taken()
+        assert desk.heard() == []
+        inside = "".join(child.to_xml("jabber:component:accept") for child in sent.elements())
+        desk.groupchat(ALICE, "alice", id=sent.get("id"), extra=inside)
+        assert desk.heard() == [Sent(ref=wish.ref)]
+
+
+def test_others_reactions_and_typing_are_heard_by_the_listener(desk):
+    """Once."""
+    for guest in (ALICE, BOB):
+        extra = "<reactions xmlns='urn:xmpp:reactions:0' id='s1'><reaction>👍</reaction></reactions>"
+        desk.groupchat(guest, "romeo", sid="s2", extra=extra)
+        desk.groupchat(guest, "romeo", extra="<composing xmlns='http://jabber.org/protocol/chatstates'/>")
+    assert desk.heard() == [
+        Reaction(room=ROOM, id=MessageId("s1"), nick="romeo", emojis=("👍",)),
+        Typing(room=ROOM, nick="romeo", state=TypingState.COMPOSING),
+    ]
+
+
+def test_typing_and_receipts_are_sent_and_not_waited_for(desk):
+    """Nor kept for later if he is not in."""
+    for wish in (
+        Typing(room=ROOM, state=TypingState.COMPOSING),
+        Receipt(room=ROOM, id=MessageId("s1")),
+    ):
+        desk.act(ALICE, wish)
+    assert len(desk.taken()) == 2
+    desk.put_out(ALICE, 333)
+    desk.act(ALICE, Typing(room=ROOM, state=TypingState.DONE))
+    assert desk.taken() == []
+
+
+# ---- alone with somebody
+
+
+def test_private_message_goes_to_one_occupant(desk):
+    """XEP-0045 §7.5; it is taken for sent, until it comes back."""
+    letter = DirectMessage(
+        contact=ContactId(f"{ROOM}/romeo"), nick="romeo", body=Text(plain="psst"), room=ROOM, ref=Ref(4)
+    )
+    desk.act(ALICE, letter)
+    [sent] = desk.taken()
+    assert (sent.get("type"), sent.get("to")) == ("chat", f"{ROOM}/romeo")
+    assert desk.heard() == [Sent(ref=Ref(4))]
+    desk.bounce(ALICE, sent.get("id"), "item-not-found")
+    [failed] = desk.heard()
+    assert (failed.ref, failed.error.trouble) == (Ref(4), Trouble.NOT_FOUND)
+    desk.wait(PATIENCE)
+    assert desk.heard() == []
+
+
+def test_private_message_is_told_to_whom_it_was_said(desk):
+    """Not to the listener."""
+    desk.receive(
+        BOB, f"<message type='chat' from='{ROOM}/romeo' id='p1'><body>psst</body><x xmlns='u'/></message>"
+    )
+    [(who, letter)] = desk.told
+    assert (who, letter.contact, letter.nick, letter.room) == (BOB, f"{ROOM}/romeo", "romeo", ROOM)
+
+
+# ---- what the room is asked for
+
+
+@pytest.mark.parametrize(
+    ("wish", "item"),
+    [
+        (
+            Kick(room=ROOM, nick="romeo", reason="out", ref=Ref(1)),
+            {"nick": "romeo", "role": "none"},
+        ),
+        (
+            Kick(room=ROOM, nick="romeo", banned=True, ref=Ref(1)),
+            {"jid": "romeo@montague.example", "affiliation": "outcast"},
+        ),
+        (
+            SetRole(room=ROOM, nick="romeo", role=Role.VISITOR, ref=Ref(1)),
+            {"nick": "romeo", "role": "visitor"},
+        ),
+        (
+            SetAffiliation(room=ROOM, target="romeo", affiliation=Affiliation.ADMIN, ref=Ref(1)),
+            {"jid": "romeo@montague.example", "affiliation": "admin"},
+        ),
+        (
+            SetAffiliation(room=ROOM, target="a@b.example", affiliation=Affiliation.MEMBER, ref=Ref(1)),
+            {"jid": "a@b.example", "affiliation": "member"},
+        ),
+        (
+            SetAffiliation(
+                room=ROOM, contact=ContactId("a@b.example"), affiliation=Affiliation.OUTCAST, ref=Ref(1)
+            ),
+            {"jid": "a@b.example", "affiliation": "outcast"},
+        ),
+        (
+            SetAffiliation(room=ROOM, target="nobody", affiliation=Affiliation.MEMBER, ref=Ref(1)),
+            {"nick": "nobody", "affiliation": "member"},
+        ),
+    ],
+)
+def test_moderators_wish_is_asked_of_the_room(desk, wish, item):
+    """By the address where that is known (XEP-0045 §8, §9); the answer is the room's."""
+    address = "affiliation='none' role='participant' jid='romeo@montague.example/garden'"
+    desk.presence(ALICE, "romeo", item=address)
+    desk.heard()
+    desk.act(ALICE, wish)
+    iq = desk.answer()
+    assert (iq.get("type"), iq.get("from"), iq.get("to")) == ("set", jid_of(ALICE), ROOM)
+    assert iq.child("query", ADMIN).child("item").attributes == item
+    assert desk.heard() == [Sent(ref=Ref(1))]
+    desk.act(ALICE, wish)
+    desk.answer(BridgeError(Trouble.FORBIDDEN))
+    assert [type(event) for event in desk.heard()] == [Failed]
+
+
+def test_moderator_takes_back_what_another_said(desk):
+    """XEP-0425 §4."""
+    desk.act(ALICE, Retraction(room=ROOM, id=MessageId("s1"), actor="alice", reason="spam", ref=Ref(1)))
+    moderate = next(desk.answer().elements())
+    assert (moderate.name, moderate.get("id"), moderate.child_text("reason")) == ("moderate", "s1", "spam")
+    assert desk.heard() == [Sent(ref=Ref(1))]
+
+
+def test_wish_without_number_is_not_answered(desk):
+    """Nobody waits for it, whatever comes of it."""
+    desk.act(ALICE, Kick(room=ROOM, nick="romeo"))
+    desk.act(ALICE, Kick(room=ROOM, nick="romeo"))
+    desk.answer()
+    desk.answer(BridgeError(Trouble.FORBIDDEN))
+    assert desk.heard() == []
+
+
+def test_room_is_asked_to_invite(desk):
+    """XEP-0045 §7.8.2: by the address of whom it is; somebody without one cannot be."""
+    desk.act(ALICE, Invite(room=ROOM, nick="juliet@capulet.example", reason="come", ref=Ref(1)))
+    [sent] = desk.taken()
+    invite = sent.child("x", "http://jabber.org/protocol/muc#user").child("invite")
+    assert (sent.get("to"), invite.get("to"), invite.child_text("reason")) == (
+        ROOM,
+        "juliet@capulet.example",
+        "come",
+    )
+    desk.act(ALICE, Invite(room=ROOM, contact=ContactId("juliet@capulet.example"), ref=Ref(1)))
+    [by_contact] = desk.taken()
+    assert "juliet@capulet.example" in by_contact.to_xml()
+    desk.act(ALICE, Invite(room=ROOM, nick="somebody", ref=Ref(2)))
+    sent, _, failed = desk.heard()
+    assert (sent, failed.error.trouble) == (Sent(ref=Ref(1)), Trouble.NO_SUCH_NICK)

@@ -1,0 +1,1 @@
+"""Guests of ours in rooms of real servers."""
