@@ -135,7 +135,7 @@ class BridgeService(Service):
             gateway.reload(config)
 
     def status(self) -> str:
-        """Say how many of the gateways are connected, and how many need no server for that."""
+        """Say how many gateways are connected, how many need no server, and which networks are broken."""
         linked = [gateway for gateway in self.gateways.values() if gateway.link is not None]
         alone = len(self.gateways) - len(linked)
         words = []
@@ -144,10 +144,11 @@ class BridgeService(Service):
             words.append(f"{up} of {len(linked)} gateways connected to their XMPP servers")
         if alone:
             words.append(f"{alone} gateways federated")
-        return ", ".join(words) or "no gateways"
+        broken = [f"{domain}: {one.trouble}" for domain, one in self.gateways.items() if one.trouble]
+        return "; ".join([", ".join(words) or "no gateways", *broken])
 
     def changed(self) -> None:
-        """A gateway's link went up or down."""
+        """A gateway's link went up or down, or its network is in trouble or out of it."""
         if self.on_status is not None:
             self.on_status(self.status())
 

@@ -64,7 +64,7 @@ class Surroundings(Protocol):
     exchange: Exchange
 
     def changed(self) -> None:
-        """A gateway's link went up or down."""
+        """A gateway's link went up or down, or its network is in trouble or out of it."""
 
     def reread_for_admin(self) -> Deferred[None]:
         """Read the configuration again; fails with BridgeError NOT_ACCEPTABLE and all that is wrong."""
@@ -73,7 +73,8 @@ class Surroundings(Protocol):
 class Gateway:
     """The objects of one gateway domain.
 
-    `link` is None if the gateway is no server's component, but federated only.
+    `link` is None if the gateway is no server's component, but federated only. `trouble` says what is broken
+    for its network as a whole, "" if nothing is.
     """
 
     log = Logger()
@@ -83,6 +84,7 @@ class Gateway:
         self.domain = domain
         self.is_federated = gateway.federated
         self.is_up = False
+        self.trouble = ""
         self._held = False
         self._around = around
         self._pace = Pace(config.limits.stanzas_per_second, config.limits.stanza_burst, reactor.seconds)
@@ -103,14 +105,7 @@ class Gateway:
             wall=around.wall,
             settings=settings,
         )
-        administration = Administration(around.reread_for_admin, network.users, network.disconnect)
-        offers = (
-            greetings,
-            Configuration(network, settings).commands,
-            network.commands,
-            administration.commands,
-        )
-        commands = Commands(offers, policy.is_admin, reactor.seconds, lambda: token_hex(8))
+        commands = self._make_commands(settings)
         self._disco = Disco(domain, network, commands, _contacts(config), reactor)
         self._reports = Reports(domain, router, config.admins, reactor.seconds)
         self._roster = Roster(router, store, network, self._disco.caps)
@@ -134,7 +129,27 @@ class Gateway:
             Version(network, SoftwareVersion(name="xmppbridge", version=__version__)),
         ):
             router.add(service)
-        network.start(BridgeUplink(domain, self._muc, self._guests, settings, store))
+        network.start(
+            BridgeUplink(
+                domain=domain,
+                muc=self._muc,
+                guests=self._guests,
+                settings=settings,
+                store=store,
+                troubled=self.troubled,
+            )
+        )
+
+    def _make_commands(self, settings: UserSettings) -> Commands:
+        around, network = self._around, self.network
+        administration = Administration(around.reread_for_admin, network.users, network.disconnect)
+        offers = (
+            greetings,
+            Configuration(network, settings).commands,
+            network.commands,
+            administration.commands,
+        )
+        return Commands(offers, around.policy.is_admin, around.reactor.seconds, lambda: token_hex(8))
 
     def _make_link(self, gateway: GatewayConfig) -> ComponentLink | None:
         if gateway.component is None:
@@ -238,6 +253,11 @@ class Gateway:
         self._roster.link_up()
         self._muc.link_up()
         self._guests.link_up()
+        self._around.changed()
+
+    def troubled(self, words: str) -> None:
+        """The network as a whole is broken in this way, or "" works again."""
+        self.trouble = words
         self._around.changed()
 
     def link_down(self) -> None:

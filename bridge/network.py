@@ -154,6 +154,9 @@ class Uplink(Protocol):
     def remember(self, user: UserId, key: str, value: bytes | None) -> None:
         """Keep a small value over restarts; None forgets it."""
 
+    def trouble(self, words: str) -> None:
+        """Tell the operator what is broken for the network as a whole, "" when nothing is any more."""
+
     def keep(self, data: bytes) -> int:
         """Keep what the network pushed to us until `done`; TOO_LONG above 256 KiB, STORE_FULL.
 

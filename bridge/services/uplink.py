@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from twisted.internet.defer import Deferred
 
@@ -16,14 +16,27 @@ from bridge.store import Store
 
 
 class BridgeUplink:
-    """Passes events on, and keeps in the store what the network wants kept."""
+    """Passes events on, and keeps in the store what the network wants kept.
 
-    def __init__(self, domain: str, muc: Muc, guests: Guests, settings: UserSettings, store: Store) -> None:
+    `troubled` is told what is broken for the network as a whole, "" when nothing is any more.
+    """
+
+    def __init__(
+        self,
+        *,
+        domain: str,
+        muc: Muc,
+        guests: Guests,
+        settings: UserSettings,
+        store: Store,
+        troubled: Callable[[str], None],
+    ) -> None:
         self._domain = domain
         self._settings = settings
         self._store = store
         self._muc = muc
         self._guests = guests
+        self._troubled = troubled
 
     def deliver(self, user: UserId, events: Sequence[Incoming]) -> None:
         """See `Uplink`."""
@@ -64,6 +77,10 @@ class BridgeUplink:
     def remember(self, user: UserId, key: str, value: bytes | None) -> None:
         """See `Uplink`."""
         self._store.remember(self._domain, user, key, value)
+
+    def trouble(self, words: str) -> None:
+        """See `Uplink`."""
+        self._troubled(words)
 
     def keep(self, data: bytes) -> int:
         """See `Uplink`."""

@@ -414,3 +414,13 @@ def test_full_store_holds_components_back(
         monkeypatch.setattr(type(hosting.store), "is_full", is_full)
         reactor.advance(1)
     assert held == [True, False]
+
+
+def test_status_names_the_network_that_is_broken(bridge: BridgeService) -> None:
+    """Until it is not any more."""
+    told: list[str] = []
+    bridge.on_status = told.append
+    gateway(bridge).troubled("the far side is away")
+    gateway(bridge).troubled("")
+    assert told[0] == "0 of 2 gateways connected to their XMPP servers; irc.example.org: the far side is away"
+    assert told[1] == "0 of 2 gateways connected to their XMPP servers"

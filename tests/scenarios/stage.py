@@ -88,6 +88,7 @@ class Stage:
         self.thread_calls: list[tuple[Callable[..., Any], tuple[Any, ...]]] = []
         self.store = Store(url, self._from_thread, self._now)
         self.links: list[tuple[UserId, NetworkState]] = []
+        self.troubles: list[str] = []
         self._wire()
 
     def _wire(self) -> None:
@@ -113,7 +114,16 @@ class Stage:
             self.muc.to_contact,
         )
         self.router.add(self.guests)
-        self.network.start(BridgeUplink(GATEWAY, self.muc, self.guests, self.settings, self.store))
+        self.network.start(
+            BridgeUplink(
+                domain=GATEWAY,
+                muc=self.muc,
+                guests=self.guests,
+                settings=self.settings,
+                store=self.store,
+                troubled=self.troubles.append,
+            )
+        )
 
     def _now(self) -> float:
         self.wall += 0.001

@@ -83,6 +83,8 @@ class Homeserver:
         self._closed = False
         self.trouble: BridgeError | None = None
         """Why the last attempt got no answer at all; None if it got one."""
+        self.lost: Callable[[], None] | None = None
+        """Called when an attempt gets no answer, after one that got one."""
 
     # ---- requests
 
@@ -161,7 +163,9 @@ class Homeserver:
         try:
             answer = await self._http.request(method, self._url + target, headers, data)
         except LinkError as error:
-            self.trouble = error
+            was_there, self.trouble = self.trouble is None, error
+            if was_there and self.lost is not None:
+                self.lost()
             raise
         self.trouble = None
         if answer.status >= 300:

@@ -63,7 +63,7 @@ from transports.matrix.http import Http
 from transports.matrix.inbox import Inbox
 from transports.matrix.moderation import Moderation
 from transports.matrix.names import name_of
-from transports.matrix.ping import Pings
+from transports.matrix.ping import WORKING, Pings, Way
 from transports.matrix.room import Room
 from transports.matrix.rooms import Rooms
 from transports.matrix.rules import Rules
@@ -107,7 +107,8 @@ class MatrixNetwork:
         self._addresses = Addresses(config.server_name, config.prefix)
         self._rules = Rules(config)
         self._directory = Directory(homeserver, self._addresses, clock.seconds)
-        self._pings = Pings(homeserver, config.id, clock, jitter)
+        self._pings = Pings(homeserver, config.id, clock, jitter, self._outage)
+        homeserver.lost = self._pings.doubt
         self._uplink: Uplink
         self._rooms: Rooms
         self.inbox: Inbox
@@ -154,6 +155,12 @@ class MatrixNetwork:
         if self._web is not None:
             await self._web.stop()
         await self._homeserver.close()
+
+    def _outage(self, way: Way) -> None:
+        """Something broke, or works again: tell the operator, and everybody in a room what comes of it."""
+        self._uplink.trouble("" if way in WORKING else way.value)
+        if way is Way.NOT_THERE or way in WORKING:
+            self._rooms.outage(way is Way.NOT_THERE)
 
     def _is_persistent(self, user: UserId, room: RoomId) -> bool:
         own = self._uplink.settings(user, Scope.ROOM, room)

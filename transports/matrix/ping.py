@@ -18,6 +18,8 @@ from transports.matrix.refusal import Refusal
 FIRST_PAUSE = 1.0
 LAST_PAUSE = 60.0
 """Seconds between pings while something is broken: the first, doubled up to the last."""
+STEADY_PAUSE = 300.0
+"""Seconds between pings while all works: that nothing comes from the homeserver may also mean silence."""
 
 
 class Way(Enum):
@@ -45,7 +47,7 @@ REASONS = {
 }
 """What the homeserver says of a ping that failed."""
 WORKING = frozenset((Way.BOTH, Way.NO_PING))
-"""When pinging again would tell nothing new."""
+"""When nothing is known to be broken."""
 
 
 def ping(homeserver: Homeserver, id: str, transaction: str = "") -> Deferred[Way]:
@@ -69,19 +71,28 @@ def _way(failure: Failure) -> Way:
 
 
 class Pings:
-    """Pings until it works both ways, and tells in the log what is broken and when it is not any more.
+    """Pings for ever, oftener while something is broken.
 
-    `way` is how it stands. `jitter` returns a random number from 0 to 1.
+    `way` is how it stands, `changed` is told when that changes, and the log too. `jitter` returns a random
+    number from 0 to 1.
     """
 
     log = Logger()
 
-    def __init__(self, homeserver: Homeserver, id: str, clock: Any, jitter: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        homeserver: Homeserver,
+        id: str,
+        clock: Any,
+        jitter: Callable[[], float],
+        changed: Callable[[Way], None],
+    ) -> None:
         self.way = Way.UNKNOWN
         self._homeserver = homeserver
         self._id = id
         self._clock = clock
         self._jitter = jitter
+        self._changed = changed
         self._pause = FIRST_PAUSE
         self._waiting: IDelayedCall | None = None
         self._stopped = False
@@ -90,6 +101,12 @@ class Pings:
         """Ping now; the homeserver also sends at once what waited for us."""
         self._waiting = None
         ping(self._homeserver, self._id).addCallback(self._learn)
+
+    def doubt(self) -> None:
+        """Something went unanswered: ping now, unless a ping is on its way or it is known."""
+        if self.way in WORKING and self._waiting is not None:
+            self._waiting.cancel()
+            self.start()
 
     def stop(self) -> None:
         """Ping no more."""
@@ -101,11 +118,14 @@ class Pings:
     def _learn(self, way: Way) -> None:
         if self._stopped:
             return
-        if way is not self.way:
+        was, self.way = self.way, way
+        if way is not was:
             tell = self.log.info if way is Way.BOTH else self.log.error
             tell("the homeserver: {state}", state=way.value)
-        self.way = way
+            self._changed(way)
+        pause = STEADY_PAUSE
         if way in WORKING:
-            return
-        self._waiting = self._clock.callLater(self._pause * (0.5 + self._jitter()), self.start)
-        self._pause = min(self._pause * 2, LAST_PAUSE)
+            self._pause = FIRST_PAUSE
+        else:
+            pause, self._pause = self._pause, min(self._pause * 2, LAST_PAUSE)
+        self._waiting = self._clock.callLater(pause * (0.5 + self._jitter()), self.start)

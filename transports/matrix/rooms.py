@@ -11,6 +11,7 @@ from urllib.parse import quote
 
 from nio.api import Api
 from twisted.internet.defer import Deferred, TimeoutError
+from twisted.internet.interfaces import IDelayedCall
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -50,6 +51,8 @@ OVERLAP = 60.0
 """Seconds after the state was loaded in which older events may still come."""
 RESTORING = 60.0
 """Seconds after the start in which events wait for users who are restored to their rooms."""
+AWAY_AFTER = 10.0
+"""Seconds after which users are told that the homeserver is away; a restart is shorter."""
 DOOR_QUEUE = 600
 DOORS = 50_000
 """Ways in and out that may wait, of one user and of all."""
@@ -63,6 +66,8 @@ MAX_UPGRADES = 20
 ROUND = "This room has been replaced again and again."
 REPLACED = "This room has been replaced by another, which you could not be taken to."
 FOLLOWED = "You have been taken to the room that replaces this one; the address stays."
+AWAY = "The homeserver cannot be reached. What you say waits for it a while."
+BACK = "The homeserver can be reached again."
 BY_ANOTHER = "You are in this room already, by another of its addresses."
 
 
@@ -87,6 +92,7 @@ class Rooms:
         self._restoring = clock.callLater(RESTORING, self._restored)
         self._settling: dict[str, Any] = {}
         self._hoping: dict[tuple[str, str], tuple[Any, Stay, RoomSession]] = {}
+        self._away: IDelayedCall | None = None
 
     def find(self, user: UserId, room: RoomId) -> tuple[Stay, RoomSession]:
         """Return where a user is; BridgeError NOT_IN_ROOM."""
@@ -107,8 +113,8 @@ class Rooms:
     def stop(self) -> None:
         """Let nothing wait any more."""
         hopes = [call for call, _, _ in self._hoping.values()]
-        for call in (self._restoring, *self._settling.values(), *hopes):
-            if call.active():
+        for call in (self._restoring, self._away, *self._settling.values(), *hopes):
+            if call is not None and call.active():
                 call.cancel()
 
     # ---- in
@@ -461,6 +467,22 @@ class Rooms:
         session = self.sessions.get(text(event, "room_id"))
         if session is not None and session.ready and event.get("type") == "m.typing":
             for user, events in session.type(event):
+                self._uplink.deliver(user, events)
+
+    def outage(self, is_away: bool) -> None:
+        """Tell all who are in a room that the homeserver is away, if it stays so, and when it is back."""
+        if is_away and self._away is None:
+            self._away = self._clock.callLater(AWAY_AFTER, self._announce, AWAY)
+        elif not is_away and self._away is not None:
+            call, self._away = self._away, None
+            if call.active():
+                call.cancel()
+            else:
+                self._announce(BACK)
+
+    def _announce(self, words: str) -> None:
+        for session in self.sessions.values():
+            for user, events in session.announce(words):
                 self._uplink.deliver(user, events)
 
     def _release(self, id: str) -> None:

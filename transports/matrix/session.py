@@ -19,6 +19,7 @@ from bridge.events import (
     Message,
     RoomEvent,
     RoomId,
+    RoomNotice,
     Topic,
     Typing,
     UserId,
@@ -118,6 +119,10 @@ class RoomSession:
         if own is not None and own.inside:
             deliveries += self._own(event, own, read)
         return Heard(deliveries, messages)
+
+    def announce(self, words: str) -> Iterator[Delivery]:
+        """Return a line of the room itself, for everybody who is inside."""
+        return _shared(self.listeners, (RoomNotice(room=self.room.room, text=words),))
 
     def type(self, event: Json) -> list[Delivery]:
         """Take in who is writing; nobody is told of himself."""

@@ -11,7 +11,14 @@ ROMEO = UserId("romeo@montague.lit")
 
 def uplink(store, domain: str = "mx.example.org") -> BridgeUplink:
     """The uplink of a network that neither delivers nor has settings."""
-    return BridgeUplink(domain, None, None, None, store)  # type: ignore[arg-type]
+    return BridgeUplink(
+        domain=domain,
+        muc=None,
+        guests=None,
+        settings=None,
+        store=store,
+        troubled=lambda words: None,  # type: ignore[arg-type]
+    )
 
 
 def test_uplink_keeps_what_is_not_done_over_a_restart(tmp_path):

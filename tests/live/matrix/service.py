@@ -17,7 +17,7 @@ from transports.matrix.client import Homeserver
 from transports.matrix.config import MatrixConfig
 from transports.matrix.http import Http
 from transports.matrix.inbox import Event, Inbox
-from transports.matrix.ping import Pings
+from transports.matrix.ping import Pings, Way
 
 TIMEOUT = 20.0
 
@@ -54,9 +54,18 @@ class Service:
         self.homeserver = Homeserver(
             config.homeserver, config.as_token.reveal(), self._http, reactor, lambda: 0.5
         )
-        self.pings = Pings(self.homeserver, config.id, reactor, lambda: 0.5)
+        self.ways: list[Way] = []
+        self.pings = Pings(self.homeserver, config.id, reactor, lambda: 0.5, self.ways.append)
+        self.homeserver.lost = self.pings.doubt
         self.store = Store(str(database), reactor.callFromThread, reactor.seconds)
-        uplink = BridgeUplink("mx.test", None, None, self.store)  # type: ignore[arg-type]
+        uplink = BridgeUplink(
+            domain="mx.test",
+            muc=None,
+            guests=None,
+            settings=None,
+            store=self.store,
+            troubled=lambda words: None,  # type: ignore[arg-type]
+        )
         self.inbox = Inbox(uplink, self._handle, self._pass, config.max_waiting)
         self.web = ApplicationService(
             config.hs_token.reveal(),

@@ -219,3 +219,4 @@ async def test_restart_of_the_homeserver_loses_and_doubles_nothing(service, syna
     await juliet.say(room, "after")
     await service.until(lambda: "after" in service.bodies(), "the last")
     assert service.bodies() == ["before", *(f"down {n}" for n in range(5)), "after"]
+    assert Way.NOT_THERE in service.ways

@@ -159,6 +159,7 @@ class Scene:
         self.persistent = False
         self.numbers = count(1)
         self.lost = False
+        self.troubles: list[str] = []
         self.server = Rooms(self.push)
         self.start()
 
@@ -224,6 +225,9 @@ class Scene:
         mine.pop(key, None)
         if value is not None:
             mine[key] = value
+
+    def trouble(self, words: str) -> None:
+        self.troubles.append(words)
 
     def keep(self, data: bytes) -> int:
         return next(self.numbers)

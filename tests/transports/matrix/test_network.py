@@ -32,6 +32,7 @@ from bridge.events import (
     Ref,
     Retraction,
     RoomId,
+    RoomNotice,
     Sent,
     Text,
     Topic,
@@ -42,6 +43,7 @@ from bridge.network import ContactQuery, ContactVersion, RoomInfo, RoomList, Roo
 from tests.transports.matrix.homeserver import GARDEN, JULIET, ROMEO, ROOM_ID, Scene, ghost
 from tests.transports.matrix.raw import ALICE, BOB, member, said, state
 from tests.transports.matrix.web import outcome, watch
+from transports.matrix.rooms import AWAY, AWAY_AFTER, BACK
 
 PERCENT = RoomId("#garden%hs.example")
 
@@ -492,3 +494,31 @@ def test_questions_are_answered_from_what_is_seen_or_asked():
     )
     bad = outcome(scene.network.ask(ROMEO, RoomQuery(RoomId("#nowhere"))))
     assert bad.trouble is Trouble.JID_MALFORMED
+
+
+def test_homeserver_that_stays_away_is_told_to_everybody_inside():
+    """The operator is told at once, users when it lasts, and again when it is over."""
+    scene = Scene()
+    scene.inside()
+    scene.server.refused["ping"] = BridgeError(Trouble.UNREACHABLE)
+    scene.turn(1000)
+    assert scene.troubles[-1].startswith("we cannot reach")
+    assert scene.told[ROMEO] == []
+    scene.turn(AWAY_AFTER)
+    assert scene.told[ROMEO] == [RoomNotice(room=GARDEN, text=AWAY)]
+    del scene.server.refused["ping"]
+    scene.turn(100)
+    assert scene.told[ROMEO][1:] == [RoomNotice(room=GARDEN, text=BACK)]
+    assert scene.troubles[-1] == ""
+
+
+def test_short_restart_of_the_homeserver_troubles_nobody():
+    """Messages wait for it, and nobody need know."""
+    scene = Scene()
+    scene.inside()
+    scene.server.refused["ping"] = BridgeError(Trouble.UNREACHABLE)
+    scene.turn(1000)
+    del scene.server.refused["ping"]
+    scene.turn(AWAY_AFTER / 2)
+    scene.turn(AWAY_AFTER)
+    assert (scene.told[ROMEO], scene.troubles[-1]) == ([], "")

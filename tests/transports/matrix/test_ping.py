@@ -8,7 +8,7 @@ from twisted.logger import globalLogPublisher
 from bridge.errors import Trouble
 from tests.transports.matrix.web import Scene, outcome
 from transports.matrix.http import LinkError
-from transports.matrix.ping import Pings, Way, ping
+from transports.matrix.ping import STEADY_PAUSE, Pings, Way, ping
 
 
 @pytest.fixture
@@ -53,7 +53,8 @@ def test_homeserver_that_is_down_is_pinged_until_it_is_there(scene):
     words: list[str] = []
     observer = lambda event: words.append(event.get("state", ""))  # noqa: E731
     globalLogPublisher.addObserver(observer)
-    pings = Pings(scene.server, "xmppbridge", scene.clock, lambda: 0.5)
+    ways: list[Way] = []
+    pings = Pings(scene.server, "xmppbridge", scene.clock, lambda: 0.5, ways.append)
     assert pings.way is Way.UNKNOWN
     pings.start()
     for pause in (1, 2, 4):
@@ -62,19 +63,52 @@ def test_homeserver_that_is_down_is_pinged_until_it_is_there(scene):
         scene.clock.advance(pause)
     scene.http.take().reply()
     globalLogPublisher.removeObserver(observer)
-    assert (pings.way, scene.clock.getDelayedCalls()) == (Way.BOTH, [])
+    assert (pings.way, len(scene.clock.getDelayedCalls())) == (Way.BOTH, 1)
     assert words == [Way.NOT_THERE.value, Way.BOTH.value]
+    assert ways == [Way.NOT_THERE, Way.BOTH]
+
+
+def test_homeserver_that_does_not_answer_any_more_is_pinged_at_once(scene):
+    """A request without an answer casts doubt; one ping at a time looks into it."""
+    ways: list[Way] = []
+    pings = Pings(scene.server, "xmppbridge", scene.clock, lambda: 0.5, ways.append)
+    scene.server.lost = pings.doubt
+    pings.start()
+    scene.http.take().reply()
+    asked = scene.server.call("GET", "/x", patience=0)
+    scene.http.take().answer.errback(LinkError(Trouble.UNREACHABLE, sent=False))
+    assert outcome(asked).trouble is Trouble.UNREACHABLE
+    pings.doubt()
+    scene.http.take().answer.errback(LinkError(Trouble.UNREACHABLE, sent=False))
+    assert ways == [Way.BOTH, Way.NOT_THERE]
+    pings.doubt()
+    assert scene.http.asked == []
+    scene.clock.advance(1)
+    scene.http.take().reply()
+    assert ways == [Way.BOTH, Way.NOT_THERE, Way.BOTH]
+
+
+def test_ping_that_works_is_repeated_now_and_then(scene):
+    """A homeserver that cannot reach us any more is else only silent."""
+    ways: list[Way] = []
+    pings = Pings(scene.server, "xmppbridge", scene.clock, lambda: 0.5, ways.append)
+    pings.start()
+    scene.http.take().reply()
+    scene.clock.advance(STEADY_PAUSE)
+    scene.http.take().reply({"errcode": "M_CONNECTION_FAILED"}, 502)
+    assert ways == [Way.BOTH, Way.NO_WAY_BACK]
 
 
 def test_pings_that_are_stopped_do_not_go_on(scene):
     """After the end nothing is asked, whatever the last answer was."""
-    pings = Pings(scene.server, "xmppbridge", scene.clock, lambda: 0.5)
+    ways: list[Way] = []
+    pings = Pings(scene.server, "xmppbridge", scene.clock, lambda: 0.5, ways.append)
     pings.start()
     scene.http.take().reply(status=502)
     pings.stop()
     scene.clock.advance(1000)
     assert scene.http.asked == []
-    pings = Pings(scene.server, "xmppbridge", scene.clock, lambda: 0.5)
+    pings = Pings(scene.server, "xmppbridge", scene.clock, lambda: 0.5, ways.append)
     pings.start()
     pings.stop()
     scene.http.take().reply(status=502)
