@@ -28,6 +28,7 @@ class Capabilities(Struct, frozen=True, kw_only=True):
     people and rooms, subscriptions the presence of contacts, search that of rooms by words,
     guests people of the network in rooms of XMPP. Memberships:
     rooms know who may enter, so that XMPP users too are invited and given affiliations by their addresses.
+    Configuration: rooms outlive their occupants, and their properties can be seen and changed.
     """
 
     formatting: Level = Level.DROPPED
@@ -48,6 +49,7 @@ class Capabilities(Struct, frozen=True, kw_only=True):
     search: Level = Level.REJECTED
     guests: Level = Level.REJECTED
     memberships: Level = Level.REJECTED
+    configuration: Level = Level.REJECTED
     edit_age: float | None = None
     retract_age: float | None = None
 

@@ -14,6 +14,8 @@ from bridge.errors import BridgeError
 from bridge.vocabulary import NO_REF as NO_REF
 from bridge.vocabulary import Affiliation as Affiliation
 from bridge.vocabulary import Attachment as Attachment
+from bridge.vocabulary import Audience as Audience
+from bridge.vocabulary import Configuration as Configuration
 from bridge.vocabulary import ContactId as ContactId
 from bridge.vocabulary import Exit as Exit
 from bridge.vocabulary import Kind as Kind
@@ -213,6 +215,14 @@ class RoomNotice(Value, frozen=True, kw_only=True):
 
     room: RoomId
     text: str
+
+
+class Configure(Value, frozen=True, kw_only=True):
+    """Outgoing: XEP-0045 §10.2; see `ConfigurationQuery`."""
+
+    room: RoomId
+    changes: Configuration
+    ref: Ref
 
 
 class RoomConfig(Value, frozen=True, kw_only=True):
@@ -487,6 +497,7 @@ Outgoing = (
     | Kick
     | SetRole
     | SetAffiliation
+    | Configure
     | Topic
     | Message
     | DirectMessage

@@ -52,6 +52,7 @@ from bridge.forms import Command, Settings
 from bridge.queries import AffiliationList as AffiliationList
 from bridge.queries import AvatarQuery as AvatarQuery
 from bridge.queries import ClientVersion as ClientVersion
+from bridge.queries import ConfigurationQuery as ConfigurationQuery
 from bridge.queries import ContactInfo as ContactInfo
 from bridge.queries import ContactPing as ContactPing
 from bridge.queries import ContactQuery as ContactQuery
@@ -62,6 +63,7 @@ from bridge.queries import HistoryQuery as HistoryQuery
 from bridge.queries import ListedUser as ListedUser
 from bridge.queries import Photo as Photo
 from bridge.queries import Query as Query
+from bridge.queries import RoomConfiguration as RoomConfiguration
 from bridge.queries import RoomInfo as RoomInfo
 from bridge.queries import RoomList as RoomList
 from bridge.queries import RoomPage as RoomPage

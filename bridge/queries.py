@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
-from bridge.events import Affiliation, ContactId, Message, MessageId, RoomId, ServerId, UserId
+from bridge.events import Affiliation, Configuration, ContactId, Message, MessageId, RoomId, ServerId, UserId
 
 
 class RoomQuery(Struct, frozen=True):
@@ -16,12 +16,14 @@ class RoomQuery(Struct, frozen=True):
 
 
 class RoomInfo(Struct, frozen=True, kw_only=True):
-    """A room as a list or disco shows it; `occupants` None means unknown."""
+    """A room as a list or disco shows it; None means unknown; `closed` and `public` as in `Configuration`."""
 
     room: RoomId
     name: str = ""
     description: str = ""
     occupants: int | None = None
+    closed: bool | None = None
+    public: bool | None = None
 
 
 class RoomList(Struct, frozen=True):
@@ -86,6 +88,19 @@ class Photo(Struct, frozen=True, kw_only=True):
     type: str
     data: bytes
     id: str
+
+
+class ConfigurationQuery(Struct, frozen=True):
+    """How is the room configured? Answered by `RoomConfiguration`."""
+
+    room: RoomId
+
+
+class RoomConfiguration(Struct, frozen=True, kw_only=True):
+    """How a room is configured now; `changeable` are the fields that the asking user may change."""
+
+    now: Configuration
+    changeable: frozenset[str]
 
 
 class AffiliationList(Struct, frozen=True):
@@ -156,6 +171,7 @@ Query = (
     | HistoryQuery
     | AvatarQuery
     | AffiliationList
+    | ConfigurationQuery
     | ContactQuery
     | ContactPing
     | ContactVersion

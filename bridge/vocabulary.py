@@ -103,6 +103,15 @@ class Link(Enum):
     DISCONNECTED = "disconnected"
 
 
+class Audience(Enum):
+    """Who may read what was said in a room: all of it, or what was said since he was invited, or came."""
+
+    ANYBODY = "anybody"
+    MEMBERS = "members"
+    INVITED = "invited"
+    PRESENT = "present"
+
+
 class Value(Struct, frozen=True, kw_only=True):
     """Base of all values here."""
 
@@ -121,6 +130,22 @@ class Text(Value, frozen=True, kw_only=True):
 
     plain: str
     spans: tuple[Span, ...] = ()
+
+
+class Configuration(Value, frozen=True, kw_only=True):
+    """How a room is configured, or is to be; None is what the network has not, or what stays as it is.
+
+    `closed`: nobody comes in uninvited; `knocking`: but one can ask to be let in. `public`: lists of rooms
+    show it. `moderated`: whoever has no right of his own may only listen.
+    """
+
+    name: str | None = None
+    description: str | None = None
+    closed: bool | None = None
+    knocking: bool | None = None
+    public: bool | None = None
+    moderated: bool | None = None
+    history: Audience | None = None
 
 
 class Reply(Value, frozen=True, kw_only=True):

@@ -149,14 +149,27 @@ class Disco:
     def _room(self, request: Request, address: RoomAddress) -> Info | Deferred[Info]:
         """XEP-0045 §6.4: as the user sees it from inside, else what the network tells of it."""
         seen = self._network.snapshot(user_of(request), address.room)
-        if seen is not None:
-            return self._room_info(address, _facts_inside(seen), *self._features_inside(request, seen))
+        inside = () if seen is None else tuple(self._features_inside(request, seen))
+        if seen is not None and not self._has_configuration():
+            return self._room_info(address, _facts_inside(seen), *inside)
         asked: Deferred[Any] = self._network.ask(user_of(request), RoomQuery(address.room))
         asked.addTimeout(PATIENCE, self._clock)
         return asked.addCallbacks(
-            lambda told: self._room_info(address, _facts_outside(told)),
-            lambda failure: self._untold(address, failure),
+            lambda told: self._room_info(address, _facts(told, seen), *inside, *self._rules_of(told)),
+            lambda failure: self._untold(address, failure, seen, inside),
         )
+
+    def _has_configuration(self) -> bool:
+        return "configuration" in self._network.capabilities(UserId(""), None).carried
+
+    def _rules_of(self, info: RoomInfo) -> Iterator[str]:
+        """XEP-0045 §15.3.1: who comes in, and whether the room is shown and stays."""
+        if info.closed is not None:
+            yield "muc_membersonly" if info.closed else "muc_open"
+        if info.public is not None:
+            yield "muc_public" if info.public else "muc_hidden"
+        if self._has_configuration():
+            yield "muc_persistent"
 
     def _features_inside(self, request: Request, seen: Entered) -> Iterator[str]:
         yield "muc_moderated" if seen.moderated else "muc_unmoderated"
@@ -164,10 +177,12 @@ class Disco:
         if levels.moderation in (Level.NATIVE, Level.PARTIAL):
             yield NS_MODERATION
 
-    def _untold(self, address: RoomAddress, failure: Failure) -> Info:
+    def _untold(
+        self, address: RoomAddress, failure: Failure, seen: Entered | None, inside: Sequence[str]
+    ) -> Info:
         """A room that cannot be looked up may still be joined."""
         failure.trap(BridgeError, TimeoutError)
-        return self._room_info(address, ())
+        return self._room_info(address, () if seen is None else _facts_inside(seen), *inside)
 
     def _room_info(self, address: RoomAddress, facts: Iterable[tuple[str, str]], *more: str) -> Info:
         name = self._network.name(address)
@@ -226,6 +241,12 @@ class Disco:
 def _facts_inside(seen: Entered) -> list[tuple[str, str]]:
     occupants = len(seen.occupants) + (seen.me.nick not in seen.occupants)
     return [("occupants", str(occupants)), ("subject", seen.topic.text if seen.topic else "")]
+
+
+def _facts(info: RoomInfo, seen: Entered | None) -> list[tuple[str, str]]:
+    if seen is None:
+        return _facts_outside(info)
+    return [("description", info.description), *_facts_inside(seen)]
 
 
 def _facts_outside(info: RoomInfo) -> list[tuple[str, str]]:

@@ -17,6 +17,7 @@ ROOM = Capabilities(
     presence=Level.DROPPED,
     moderation=Level.NATIVE,
     memberships=Level.NATIVE,
+    configuration=Level.NATIVE,
     direct_messages=Level.REJECTED,
 )
 """A room without end-to-end encryption. What power levels allow, the homeserver says. Threads: those that

@@ -167,6 +167,7 @@ class Directory:
             name=name,
             description=text(each, "topic")[:MAX_WORDS],
             occupants=integer(each.get("num_joined_members")),
+            closed=rule != "public" if (rule := text(each, "join_rule")) else None,
         )
 
     def _called(self, room: RoomId, name: str) -> None:

@@ -13,6 +13,7 @@ from twisted.python.failure import Failure
 from bridge.errors import BridgeError, Trouble
 from bridge.events import (
     Affiliation,
+    Configure,
     ContactId,
     Failed,
     Incoming,
@@ -25,6 +26,7 @@ from bridge.events import (
 )
 from bridge.network import ListedUser
 from transports.matrix.client import CLIENT, Homeserver
+from transports.matrix.configuration import Configurations
 from transports.matrix.content import Json, mapping, text
 from transports.matrix.ids import Ids, is_user_id
 from transports.matrix.levels import PowerLevels, power_levels
@@ -42,7 +44,7 @@ LISTED = 1_000
 IS_IN = "Whom you invite is in the room already."
 ONESELF = "You cannot ban yourself."
 
-Measure = SetRole | SetAffiliation | Invite
+Measure = SetRole | SetAffiliation | Configure | Invite
 """The outgoing events that are done here."""
 
 
@@ -58,6 +60,7 @@ class Moderation:
         self._homeserver = homeserver
         self._ids = ids
         self._answer = answer
+        self.configurations = Configurations(homeserver)
         self._changes = InOrder(ROOM_QUEUE, QUEUE)
 
     def submit(self, stay: Stay, session: RoomSession, event: Measure) -> None:
@@ -83,6 +86,8 @@ class Moderation:
                 return self._set_level(stay, session, self._who(session, nick), role)
             case SetAffiliation():
                 return self._affiliate(stay, session, event)
+            case Configure(changes=changes):
+                return self.configurations.change(stay, session, changes)
             case Invite():
                 who = self._who(session, event.nick, event.contact, event.user)
                 return self._invite(stay, session, who, event.reason)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
+from msgspec import structs
 from nio.api import Api
 from twisted.internet.defer import Deferred, DeferredList, TimeoutError, fail, succeed
 from twisted.logger import Logger
@@ -15,6 +16,7 @@ from bridge.capabilities import Capabilities
 from bridge.errors import BridgeError, Trouble
 from bridge.events import (
     ChangeNick,
+    Configure,
     ContactId,
     Depart,
     Enter,
@@ -39,6 +41,7 @@ from bridge.forms import Command, Settings
 from bridge.network import (
     Address,
     AffiliationList,
+    ConfigurationQuery,
     ContactAddress,
     ContactInfo,
     ContactQuery,
@@ -67,7 +70,7 @@ from transports.matrix.ping import WORKING, Pings, Way
 from transports.matrix.room import Room
 from transports.matrix.rooms import Rooms
 from transports.matrix.rules import Rules
-from transports.matrix.session import Stay
+from transports.matrix.session import RoomSession, Stay
 from transports.matrix.settings import GatewaySettings, RoomSettings, ServerSettings
 from transports.matrix.submission import Submissions
 
@@ -233,7 +236,7 @@ class MatrixNetwork:
             case Typing():
                 if event.room is not None and event.contact is None:
                     self._submissions.type(*self._rooms.find(user, event.room), event)
-            case SetRole() | SetAffiliation() | Invite():
+            case SetRole() | SetAffiliation() | Configure() | Invite():
                 self._moderation.submit(*self._rooms.find(user, event.room), event)
             case Message() | Topic() | Reaction() | Retraction() | Kick() | ChangeNick():
                 stay, session = self._rooms.find(user, event.room)
@@ -275,6 +278,9 @@ class MatrixNetwork:
                 return self._describe(room)
             case RoomList():
                 return self._directory.page(query)
+            case ConfigurationQuery(room=room):
+                found = self._moderation.configurations.ask(*self._rooms.find(user, room))
+                return Deferred.fromCoroutine(found)
             case AffiliationList(room=room, affiliation=affiliation):
                 listing = self._moderation.listed(*self._rooms.find(user, room), affiliation)
                 return Deferred.fromCoroutine(listing)
@@ -288,8 +294,12 @@ class MatrixNetwork:
     def _describe(self, room: RoomId) -> Deferred[RoomInfo]:
         session = self._rooms.by_address.get(room)
         if session is not None and session.ready:
-            return succeed(_info(room, session.room))
+            return Deferred.fromCoroutine(self._describe_inside(room, session))
         return Deferred.fromCoroutine(self._directory.describe(room))
+
+    async def _describe_inside(self, room: RoomId, session: RoomSession) -> RoomInfo:
+        public = await self._moderation.configurations.is_public(session.id)
+        return structs.replace(_info(room, session.room), public=public)
 
     def _particulars(self, profile: object, contact: ContactId) -> ContactInfo:
         user_id = self._addresses.user_id(contact)
@@ -322,7 +332,9 @@ class MatrixNetwork:
 
 def _info(room: RoomId, seen: Room) -> RoomInfo:
     topic = "" if seen.topic is None else seen.topic.text
-    return RoomInfo(room=room, name=seen.name, description=topic, occupants=len(seen.members))
+    return RoomInfo(
+        room=room, name=seen.name, description=topic, occupants=len(seen.members), closed=seen.is_closed
+    )
 
 
 def _nobody(failure: Any) -> Any:

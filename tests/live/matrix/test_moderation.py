@@ -251,3 +251,73 @@ async def test_direct_invitation_of_a_contact_reaches_him(matrix_stage: MatrixSt
     await romeo.mailbox.find(Pattern("presence", frm=f"{matrix_stage.room}/Paris"))
     await romeo.result(matrix_stage.room, change("nick='Paris' affiliation='none'"), "set")
     await romeo.presence(frm=f"{matrix_stage.room}/Paris", type="unavailable", has=status(307))
+
+
+OWNER = "http://jabber.org/protocol/muc#owner"
+
+
+async def configure(person: Person, room: str, **fields: str) -> Stanza:
+    """Submit the owner's form with these fields; __ stands for #."""
+    written = "".join(
+        f"<field var='{name.replace('__', '#').replace('x_', 'x-')}'><value>{value}</value></field>"
+        for name, value in fields.items()
+    )
+    return await person.iq(
+        room, f"<query xmlns='{OWNER}'><x xmlns='jabber:x:data' type='submit'>{written}</x></query>", "set"
+    )
+
+
+async def features(person: Person, room: str) -> set[str]:
+    """What disco says of a room."""
+    info = await person.result(room, "<query xmlns='http://jabber.org/protocol/disco#info'/>")
+    return {str(one) for one in info.xpath("*/*[local-name()='feature']/@var")}
+
+
+async def test_owner_configures_the_room(matrix_stage: MatrixStage):
+    """Name, description, who comes in, who speaks and who reads: each is a state event, and disco tells it."""
+    romeo, juliet, room = await romeo_rules(matrix_stage)
+    assert {"muc_open", "muc_unmoderated", "muc_public", "muc_persistent"} <= await features(
+        romeo, matrix_stage.room
+    )
+    form = await romeo.result(matrix_stage.room, f"<query xmlns='{OWNER}'/>")
+    shown = {
+        one.get("var"): one.xpath("*[local-name()='value']/text()")
+        for one in form.xpath("*/*/*[local-name()='field']")
+    }
+    assert shown["muc#roomconfig_membersonly"] == ["false"] and shown["x-history"] == ["members"]
+    done = await configure(
+        romeo,
+        matrix_stage.room,
+        muc__roomconfig_roomname="Balcony",
+        muc__roomconfig_roomdesc="At night",
+        muc__roomconfig_membersonly="1",
+        x_knocking="1",
+        muc__roomconfig_moderatedroom="1",
+        muc__roomconfig_publicroom="0",
+        x_history="present",
+    )
+    assert done.get("type") == "result"
+
+    async def content(kind: str) -> dict[str, Any]:
+        return dict((await juliet.client.room_get_state_event(room, kind)).content)
+
+    assert await content("m.room.name") == {"name": "Balcony"}
+    assert (await content("m.room.topic"))["topic"] == "At night"
+    assert await content("m.room.join_rules") == {"join_rule": "knock"}
+    assert await content("m.room.history_visibility") == {"history_visibility": "joined"}
+    assert (await content("m.room.power_levels"))["events_default"] == 1
+    for _ in ("name", "who comes in", "who speaks"):
+        await romeo.mailbox.find(Pattern("message", frm=matrix_stage.room, has=status(104)))
+    assert {"muc_membersonly", "muc_moderated", "muc_hidden"} <= await features(romeo, matrix_stage.room)
+
+
+async def test_configuration_on_matrix_is_seen_and_is_not_for_everybody(matrix_stage: MatrixStage):
+    """Status 104 tells of a change; who has no power is shown no field of the room, and can change none."""
+    romeo, juliet, room = await matrix_stage.together()
+    await juliet.client.room_put_state(room, "m.room.join_rules", {"join_rule": "invite"})
+    await romeo.mailbox.find(Pattern("message", frm=matrix_stage.room, has=status(104)))
+    assert "muc_membersonly" in await features(romeo, matrix_stage.room)
+    form = await romeo.result(matrix_stage.room, f"<query xmlns='{OWNER}'/>")
+    assert not [one for one in form.xpath("*/*/*[local-name()='field']/@var") if "roomconfig" in one]
+    refused = await configure(romeo, matrix_stage.room, muc__roomconfig_membersonly="0")
+    assert refused.xpath("error/*[local-name()='not-allowed']")
