@@ -271,13 +271,20 @@ SPECS: tuple[Spec, ...] = (
     *(Spec(f"IRCv3 {name}", title, state, _C) for name, title, state in IRCV3),
     # SIP
     Spec("RFC 3261", "SIP: Session Initiation Protocol", "2002", _B, SIP),
+    Spec("RFC 3311", "SIP UPDATE Method", "2002", _B, SIP),
     Spec("RFC 3581", "Symmetric Response Routing in SIP", "2003", _B, SIP),
     Spec("RFC 4475", "SIP Torture Test Messages", "2006", _B, SIP),
     Spec("RFC 5118", "SIP Torture Test Messages for IPv6", "2008", _B, SIP),
     Spec("RFC 5626", "Client-Initiated Connections in SIP", "2009", _B, SIP),
     Spec("RFC 6026", "Correct Transaction Handling for 2xx to INVITE", "2010", _B, SIP),
+    Spec("RFC 6665", "SIP-Specific Event Notification", "2012", _B, SIP),
+    Spec("RFC 7616", "HTTP Digest Access Authentication", "2015", _B, SIP),
+    Spec("RFC 8760", "SIP Digest Authentication", "2020", _B, SIP),
     # what is cited on the way
     Spec("RFC 896", "Congestion Control in IP/TCP Internetworks", "1984", _B),
+    Spec(
+        "RFC 2069", "Digest Access Authentication (first edition)", "1997", _B, "for peers that still use it"
+    ),
     Spec("RFC 2308", "Negative Caching of DNS Queries", "1998", _B),
     Spec("RFC 2543", "SIP (first edition)", "1999", _B, "for peers that still use it"),
     Spec("RFC 2818", "HTTP Over TLS", "2000", _B),

@@ -14,6 +14,7 @@ from itertools import count
 from typing import NewType
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from transports.sip.headers import MAGIC_COOKIE, Via
 from transports.sip.message import Request, Response, respond
@@ -155,7 +156,9 @@ class Transactions:
         if not request.via:
             host, port = self._sent_by(hop)
             params = {"branch": MAGIC_COOKIE + self._token(), "rport": ""}
-            request = _with_via(request, Via(transport=hop.transport, host=host, port=port, params=params))
+            request = replace(
+                request, via=(Via(transport=hop.transport, host=host, port=port, params=params),)
+            )
         key = ("client", request.via[0].branch, request.method)
         return self._begin(Transaction(request, hop, is_client=True), key)
 
@@ -195,7 +198,7 @@ class Transactions:
         if isinstance(message, Response):
             self._receive_response(message)
             return
-        request = _with_via(message, stamp(message.via[0], hop), message.via[1:])
+        request = replace(message, via=(stamp(message.via[0], hop), *message.via[1:]))
         identifier = self._by_key.get(server_key(request, request.method))
         if identifier is not None:
             self._again(identifier, request)
@@ -361,17 +364,3 @@ def _acknowledges(ack: Request, transaction: Transaction) -> bool:
     """An ACK without a branch of its own has to have the tag of the response (RFC 3261 §17.2.3)."""
     response = transaction.response
     return ack.via[0].has_cookie or (response is not None and ack.to.tag == response.to.tag)
-
-
-def _with_via(request: Request, via: Via, rest: tuple[Via, ...] = ()) -> Request:
-    return Request(
-        uri=request.uri,
-        via=(via, *rest),
-        from_=request.from_,
-        to=request.to,
-        call_id=request.call_id,
-        cseq=request.cseq,
-        max_forwards=request.max_forwards,
-        fields=request.fields,
-        body=request.body,
-    )

@@ -1,6 +1,7 @@
 """Where responses go."""
 
 import pytest
+from msgspec.structs import replace
 
 from tests.transports.sip.samples import request
 from transports.sip.headers import Via
@@ -49,12 +50,7 @@ def test_a_response_goes_where_its_request_came_from(transport, params, host, po
     asked = request()
     response = respond(asked, 200)
     via = asked.via[0].with_params(**params)
-    hop = response_hop(
-        type(response)(
-            **{name: getattr(response, name) for name in response.__struct_fields__} | {"via": (via,)}
-        ),
-        transport,
-    )
+    hop = response_hop(replace(response, via=(via,)), transport)
     assert hop == Hop(transport=transport, host=host, port=port)
 
 
