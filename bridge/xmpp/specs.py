@@ -271,8 +271,11 @@ SPECS: tuple[Spec, ...] = (
     *(Spec(f"IRCv3 {name}", title, state, _C) for name, title, state in IRCV3),
     # SIP
     Spec("RFC 3261", "SIP: Session Initiation Protocol", "2002", _B, SIP),
+    Spec("RFC 3262", "Reliability of Provisional Responses in SIP", "2002", _B, SIP),
+    Spec("RFC 3264", "Offer/Answer Model with SDP", "2002", _B, SIP),
     Spec("RFC 3311", "SIP UPDATE Method", "2002", _B, SIP),
     Spec("RFC 3581", "Symmetric Response Routing in SIP", "2003", _B, SIP),
+    Spec("RFC 4028", "Session Timers in SIP", "2005", _B, SIP),
     Spec("RFC 4475", "SIP Torture Test Messages", "2006", _B, SIP),
     Spec("RFC 5118", "SIP Torture Test Messages for IPv6", "2008", _B, SIP),
     Spec("RFC 5626", "Client-Initiated Connections in SIP", "2009", _B, SIP),
@@ -280,6 +283,7 @@ SPECS: tuple[Spec, ...] = (
     Spec("RFC 6665", "SIP-Specific Event Notification", "2012", _B, SIP),
     Spec("RFC 7616", "HTTP Digest Access Authentication", "2015", _B, SIP),
     Spec("RFC 8760", "SIP Digest Authentication", "2020", _B, SIP),
+    Spec("RFC 8866", "SDP: Session Description Protocol", "2021", _B, SIP),
     # what is cited on the way
     Spec("RFC 896", "Congestion Control in IP/TCP Internetworks", "1984", _B),
     Spec(
@@ -289,9 +293,11 @@ SPECS: tuple[Spec, ...] = (
     Spec("RFC 2543", "SIP (first edition)", "1999", _B, "for peers that still use it"),
     Spec("RFC 2818", "HTTP Over TLS", "2000", _B),
     Spec("RFC 3454", "Preparation of Internationalized Strings", "2002", _B, "for peers that still use it"),
+    Spec("RFC 3551", "RTP Profile for Audio and Video", "2003", _B),
     Spec("RFC 3920", "XMPP: Core", "2004", _B, "for peers that still use it"),
     Spec("RFC 3986", "URI: Generic Syntax", "2005", _B),
     Spec("RFC 4193", "Unique Local IPv6 Unicast Addresses", "2005", _B),
+    Spec("RFC 4566", "SDP (second edition)", "2006", _B, "for peers that still use it"),
     Spec("RFC 4985", "Service Name in Certificates (SRVName)", "2007", _B),
     Spec("RFC 5122", "IRIs and URIs for XMPP", "2008", _P, "addresses that are mentioned"),
     Spec("RFC 5280", "X.509 Certificate and CRL Profile", "2008", _B),

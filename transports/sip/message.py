@@ -107,6 +107,14 @@ class Message(Struct, frozen=True, kw_only=True):
         """Return the items of a field that is a list, of all its lines. Raises Malformed."""
         return [item for found, value in self.fields if found == name for item in split_list(value)]
 
+    def requires(self, tag: str) -> bool:
+        """Tell whether an option tag, in lower case, is required. Raises Malformed."""
+        return any(tag == item.lower() for item in self.values("Require"))
+
+    def supports(self, tag: str) -> bool:
+        """Tell whether its sender knows an option tag, in lower case. Raises Malformed."""
+        return self.requires(tag) or any(tag == item.lower() for item in self.values("Supported"))
+
 
 class Request(Message, frozen=True, kw_only=True):
     """A request; `uri` is the Request-URI, the method is that of `cseq`."""

@@ -212,3 +212,17 @@ def test_start_line_decides_what_it_is():
     reply = write(respond(request(), 200, reason="So sei es – ja"))
     assert parse(reply).reason == "So sei es – ja"
     assert isinstance(parse(reply).via[0], Via)
+
+
+@pytest.mark.parametrize(
+    ("fields", "supports", "requires"),
+    [
+        ((), False, False),
+        ((("Supported", "timer, 100Rel"),), True, False),
+        ((("Require", "100rel"),), True, True),
+    ],
+)
+def test_a_message_says_what_its_sender_understands(fields, supports, requires):
+    """Supported allows, Require insists."""
+    invite = request("INVITE", fields=fields)
+    assert (invite.supports("100rel"), invite.requires("100rel")) == (supports, requires)
