@@ -60,13 +60,14 @@ from transports.matrix.appservice import ApplicationService
 from transports.matrix.capabilities import ROOM
 from transports.matrix.client import Homeserver
 from transports.matrix.config import MatrixConfig
-from transports.matrix.content import mapping, text
+from transports.matrix.content import Json, mapping, text
 from transports.matrix.directory import Directory
 from transports.matrix.http import Http
 from transports.matrix.inbox import Inbox
 from transports.matrix.moderation import Moderation
 from transports.matrix.names import name_of
 from transports.matrix.ping import WORKING, Pings, Way
+from transports.matrix.portals import Portals
 from transports.matrix.room import Room
 from transports.matrix.rooms import Rooms
 from transports.matrix.rules import Rules
@@ -114,6 +115,7 @@ class MatrixNetwork:
         homeserver.lost = self._pings.doubt
         self._uplink: Uplink
         self._rooms: Rooms
+        self._portals: Portals
         self.inbox: Inbox
         self._submissions: Submissions
         self._moderation = Moderation(homeserver, self._addresses, self._answer)
@@ -127,13 +129,23 @@ class MatrixNetwork:
         config, self._uplink = self._config, uplink
         self._rooms = Rooms(self._homeserver, self._addresses, self._clock, uplink, self._rules)
         self._submissions = Submissions(self._homeserver, self._answer, uplink.message_id, config.patience)
-        self.inbox = Inbox(uplink, self._rooms.hear, self._rooms.overhear, config.max_waiting)
+        self._portals = Portals(
+            self._homeserver,
+            self._addresses,
+            self._clock,
+            uplink,
+            self._rules,
+            config.bot,
+            config.patience,
+        )
+        self._portals.start()
+        self.inbox = Inbox(uplink, self._hear, self._overhear, config.max_waiting)
         self.inbox.start()
         self._web = ApplicationService(
             config.hs_token.reveal(),
             config.max_transaction,
             self.inbox.receive,
-            lambda alias: succeed(False),
+            self._portals.has_alias,
             lambda user: succeed(False),
         )
         self._web.listen(self._clock, config.listen_host, config.listen_port)
@@ -154,6 +166,7 @@ class MatrixNetwork:
         # cutting off what is not done in time makes it fire
         await left.addTimeout(STOP_TIMEOUT, self._clock)
         self._rooms.stop()
+        self._portals.stop()
         self._pings.stop()
         if self._web is not None:
             await self._web.stop()
@@ -174,6 +187,14 @@ class MatrixNetwork:
         """Put new rules in force: who may not be in a room any more is put out."""
         self._rules.apply(config)
         self._rooms.enforce()
+
+    def _hear(self, event: Json) -> Deferred[None] | None:
+        is_portal = self._portals.has(text(event, "room_id"))
+        return self._portals.hear(event) if is_portal else self._rooms.hear(event)
+
+    def _overhear(self, event: Json) -> None:
+        is_portal = self._portals.has(text(event, "room_id"))
+        (self._portals if is_portal else self._rooms).overhear(event)
 
     def pause(self) -> None:
         """Let the homeserver wait."""
@@ -255,7 +276,8 @@ class MatrixNetwork:
         self._uplink.deliver(stay.user, (event,))
 
     def heard(self, guest: ContactId, events: Sequence[Incoming]) -> None:
-        """Nobody is a guest on XMPP."""
+        """Take what happened, in order, to somebody of Matrix who is a guest on XMPP."""
+        self._portals.heard(guest, events)
 
     def burst(self) -> AbstractContextManager[None]:
         """Requests are sent as they come."""

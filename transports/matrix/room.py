@@ -110,6 +110,11 @@ class Room:
         return self._occupants
 
     @property
+    def power(self) -> Json:
+        """The content of the power levels, empty if there are none."""
+        return self._power or {}
+
+    @property
     def is_closed(self) -> bool:
         """Whether nobody joins uninvited."""
         return self.join_rule != "public"

@@ -56,13 +56,19 @@ class Submissions:
         self._fresh = fresh
         self._patience = patience
 
-    def submit(self, stay: Stay, session: RoomSession, event: Done) -> None:
-        """Do what the user wants in a room that he is in; the answer comes by itself."""
+    def submit(self, stay: Stay, session: RoomSession, event: Done, key: str = "") -> None:
+        """Do what the user wants in a room that he is in; the answer comes by itself.
+
+        What has a `key` is done once only, however often it is submitted.
+        """
         wanted = actions(event, session.room, stay.ghost)
         if isinstance(event, ChangeNick) and session.room.nick(stay.ghost) == event.nick:
             raise BridgeError(Trouble.NICK_IN_USE)
         # all of it takes its place in the room's queue now
-        asked = [self._act(stay, session, action) for action in wanted]
+        asked = [
+            self._act(stay, session, action, f"{key} {number}" if key else self._fresh())
+            for number, action in enumerate(wanted)
+        ]
         doing = Deferred.fromCoroutine(self._follow(stay, session, event, wanted, asked))
         doing.addErrback(self._failed, stay, event, asked)
 
@@ -112,9 +118,9 @@ class Submissions:
         if answer is not None:
             self._answer(stay, answer)
 
-    def _act(self, stay: Stay, session: RoomSession, action: Action) -> Deferred[str]:
+    def _act(self, stay: Stay, session: RoomSession, action: Action, key: str) -> Deferred[str]:
         """Ask for one action; fires with the id of the event that it made, "" if none."""
-        txn = transaction_id(stay.ghost, session.id, self._fresh())
+        txn = transaction_id(stay.ghost, session.id, key)
         options: dict[str, Any] = {"user": stay.ghost, "room": session.id, "patience": self._patience}
         match action:
             case Send(type=type, content=content):

@@ -10,7 +10,8 @@ from msgspec.structs import replace
 from twisted.internet.defer import Deferred, fail, succeed
 
 from bridge.errors import BridgeError, Trouble
-from bridge.events import Enter, Entered, MessageId, RoomId, UserId
+from bridge.events import ContactId, Enter, Entered, MessageId, RoomId, UserId
+from bridge.network import RoomInfo
 from tests.transports.matrix.raw import ALICE, IDS, create, levels, member, said, state
 from tests.transports.matrix.test_registration import config
 from tests.transports.matrix.web import Reactor
@@ -18,6 +19,7 @@ from transports.matrix.network import MatrixNetwork
 from transports.matrix.refusal import Refusal
 from transports.matrix.settings import GatewaySettings, RoomSettings
 
+BOT = "@xmppbridge:hs.example"
 ROOM_ID = "!garden:hs.example"
 GARDEN = RoomId("#garden:hs.example")
 ROMEO, JULIET = UserId("romeo@montague.example"), UserId("juliet@capulet.example")
@@ -111,7 +113,19 @@ class Rooms:
 
     def call(self, method: str, path: str, *, body=None, user: str = "", query=None, **options) -> Deferred:
         parts = [unquote(part) for part in path.split("/")]
+        user = user or BOT
         self.asked.append((method, user, *parts[4:], body))
+        if parts[-1] == "createRoom":
+            alias = f"#{body['room_alias_name']}:hs.example"
+            if "create" in self.refused or alias in self.aliases:
+                return fail(self.refused.get("create", BridgeError(Trouble.NOT_ACCEPTABLE)))
+            power = levels(BOT, users={BOT: 100}, **body["power_level_content_override"])
+            self.state = {ROOM_ID: [create(BOT), power, member(BOT)]}
+            self.aliases[alias] = ROOM_ID
+            return self._answer("create", {"room_id": ROOM_ID})
+        if method == "GET" and parts[-1].startswith("#_xmpp_"):
+            found = self.aliases.get(parts[-1])
+            return succeed({"room_id": found}) if found else fail(BridgeError(Trouble.NO_SUCH_ROOM))
         if "leave" in parts and "leave" in self.held:
             return self.held["leave"]
         if "leave" in parts:
@@ -130,6 +144,8 @@ class Rooms:
             return succeed(
                 {"chunk": [one for one in self.state[parts[5]] if self._is(one, query["membership"])]}
             )
+        elif method == "PUT" and "send" in parts:
+            return self._answer("send", {"event_id": self._happens({**said(user, ""), "content": body})})
         elif method == "GET" and parts[-1] == "state":
             return self._answer("state", self.state[parts[5]])
         elif method == "PUT" and "state" in parts and "put" not in self.refused:
@@ -158,6 +174,8 @@ class Scene:
         self.remembered: dict[UserId, dict[str, bytes]] = {}
         self.persistent = False
         self.numbers = count(1)
+        self.acted: list[tuple] = []
+        self.looked: dict[RoomId, RoomInfo] = {}
         self.lost = False
         self.troubles: list[str] = []
         self.server = Rooms(self.push)
@@ -207,6 +225,13 @@ class Scene:
     def deliver(self, user: UserId, events) -> None:
         self.told[user] += events
         self.tuples[user].append(events)
+
+    def act(self, guest: ContactId, event) -> None:
+        self.acted.append((guest, event))
+
+    def look(self, room: RoomId) -> Deferred:
+        found = self.looked.get(room)
+        return fail(BridgeError(Trouble.NO_SUCH_ROOM)) if found is None else succeed(found)
 
     def message_id(self) -> MessageId:
         return MessageId(f"{next(self.numbers):x}")

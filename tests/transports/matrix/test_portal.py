@@ -1,0 +1,429 @@
+"""What each side of a room of XMPP that people of Matrix are in brings about on the other."""
+
+from __future__ import annotations
+
+from itertools import count
+
+import pytest
+
+from bridge.errors import BridgeError, Trouble
+from bridge.events import (
+    Affiliation,
+    ChangeNick,
+    Depart,
+    Enter,
+    Entered,
+    Exit,
+    Exited,
+    Failed,
+    Invite,
+    Join,
+    Kick,
+    Leave,
+    Message,
+    MessageId,
+    NickChange,
+    NickRefused,
+    NotEntered,
+    Occupant,
+    OccupantChange,
+    Reaction,
+    Ref,
+    Reply,
+    Retraction,
+    Role,
+    RoomId,
+    RoomNotice,
+    Sent,
+    SetAffiliation,
+    Text,
+    Topic,
+    Typing,
+    TypingState,
+)
+from transports.matrix import portal as module
+from transports.matrix.content import mapping
+from transports.matrix.portal import (
+    Act,
+    Expel,
+    Notice,
+    Portal,
+    Promote,
+    Redacted,
+    Retry,
+    Say,
+    Seat,
+    SetTopic,
+    Type,
+    Unseat,
+)
+
+from .raw import ALICE, BOB, IDS, create, event, levels, member, said, state
+
+BOT = "@xmppbridge:hs.example"
+MUC = RoomId("balcony@conf.example")
+ROMEO = Occupant(nick="Romeo", address="romeo@montague.example/a", identity="romeo@montague.example")
+GHOST = IDS.ghost("romeo@montague.example")
+NURSE = Occupant(nick="Nurse", identity="id-of-nurse")
+NURSES = IDS.ghost(f"{MUC}/id-of-nurse")
+
+
+def empty(*members) -> Portal:
+    """A portal whose state was loaded."""
+    numbers = count(1)
+    made = Portal(
+        MUC, "!p:hs.example", IDS, BOT, lambda: Ref(next(numbers)), lambda user: "mallory" not in user
+    )
+    for _ in made.session.load([create(BOT), levels(BOT, users={BOT: 100}), member(BOT), *members]):
+        continue
+    return made
+
+
+def me(nick: str, role: Role = Role.PARTICIPANT) -> Occupant:
+    return Occupant(nick=nick, role=role)
+
+
+def entered(nick: str, *others: Occupant, role: Role = Role.PARTICIPANT, topic: Topic | None = None):
+    return Entered(room=MUC, me=me(nick, role), occupants={one.nick: one for one in others}, topic=topic)
+
+
+def inside(*others: Occupant) -> Portal:
+    """A portal where Alice of Matrix is, and others on XMPP."""
+    made = empty(member(ALICE, "Alice"))
+    made.begin()
+    made.heard(ALICE, entered("Alice", *others))
+    return made
+
+
+def sent(portal: Portal, steps, id: str = "s1"):
+    """Have the room on XMPP take what the only step says."""
+    [act] = steps
+    portal.heard(
+        act.user_id, Sent(ref=act.event.ref, message=Message(room=MUC, body=Text(plain=""), id=MessageId(id)))
+    )
+    return act.event
+
+
+def words(sender: str, body: str, event_id: str, **content):
+    return {**said(sender, body, **content), "event_id": event_id}
+
+
+def spoken(body: str, id: str, nick: str = "Romeo", **more) -> Message:
+    return Message(room=MUC, nick=nick, body=Text(plain=body), id=MessageId(id), **more)
+
+
+# ---- who is in
+
+
+def test_people_of_matrix_enter_by_their_display_names():
+    """Our own user and ghosts do not."""
+    portal = empty(member(ALICE, "Alice"), member(GHOST, "Romeo"))
+    assert portal.begin() == [Act(ALICE, Enter(room=MUC, nick="Alice"))]
+    assert portal.is_entering(ALICE)
+    assert portal.hear(member(BOB, "Bob")) == [Act(BOB, Enter(room=MUC, nick="Bob"))]
+    assert portal.hear(member(BOT)) == []
+
+
+def test_who_is_not_allowed_is_put_out():
+    """The operator's rules decide who may be a guest where."""
+    [expelled] = inside().hear(member("@mallory:hs.example"))
+    assert isinstance(expelled, Expel) and expelled.user_id == "@mallory:hs.example"
+
+
+def test_occupants_are_seen_as_ghosts():
+    """By their own ghosts where the room shows who they are, by ghosts of this room elsewhere."""
+    portal = empty(member(ALICE, "Alice"))
+    portal.begin()
+    steps = portal.heard(ALICE, entered("Alice", ROMEO, NURSE))
+    assert steps == [Seat(GHOST, "Romeo"), Seat(NURSES, "Nurse")]
+    assert portal.heard(ALICE, Join(room=MUC, occupant=Occupant(nick="Peter"))) == [
+        Seat(IDS.ghost(f"{MUC}/Peter"), "Peter")
+    ]
+    assert portal.heard(ALICE, Leave(room=MUC, nick="Romeo", reason="bye")) == [Unseat(GHOST, "bye")]
+    kicked = Kick(room=MUC, nick="Nurse", actor="Peter", reason="spam")
+    assert portal.heard(ALICE, kicked) == [Unseat(NURSES, "Peter: spam", by_us=True)]
+
+
+def test_ghosts_of_those_who_left_meanwhile_leave():
+    """After a restart the room on Matrix is as the one on XMPP."""
+    portal = empty(member(ALICE, "Alice"), member(GHOST, "Romeo"))
+    portal.begin()
+    assert portal.heard(ALICE, entered("Alice", NURSE)) == [Seat(NURSES, "Nurse"), Unseat(GHOST)]
+
+
+def test_entering_again_shows_what_changed_meanwhile():
+    """Somebody else may have the nick now; another guest who sees less changes nothing."""
+    portal = inside(ROMEO, NURSE)
+    impostor = Occupant(nick="Romeo", identity="id-of-paris")
+    steps = portal.heard(ALICE, entered("Alice", impostor))
+    assert steps == [Unseat(NURSES), Unseat(GHOST), Seat(IDS.ghost(f"{MUC}/id-of-paris"), "Romeo")]
+    portal.hear(member(BOB, "Bob"))
+    assert portal.heard(BOB, entered("Bob", Occupant(nick="Romeo", identity="other"), me("Alice"))) == []
+
+
+def test_nick_change_renames_the_ghost():
+    """On Matrix it is the same person under another name."""
+    portal = inside(ROMEO)
+    renamed = NickChange(room=MUC, old="Romeo", occupant=Occupant(nick="Montague", identity="x"))
+    assert portal.heard(ALICE, renamed) == [Seat(GHOST, "Montague")]
+    assert portal.heard(ALICE, Leave(room=MUC, nick="Montague")) == [Unseat(GHOST)]
+
+
+def test_who_is_in_by_two_nicks_leaves_with_the_last():
+    """One person is one ghost."""
+    portal = inside(ROMEO)
+    second = Occupant(nick="Romeo2", address="romeo@montague.example/b")
+    assert portal.heard(ALICE, Join(room=MUC, occupant=second)) == [Seat(GHOST, "Romeo2")]
+    assert portal.heard(ALICE, Leave(room=MUC, nick="Romeo2")) == [Seat(GHOST, "Romeo")]
+    assert portal.heard(ALICE, Leave(room=MUC, nick="Romeo")) == [Unseat(GHOST)]
+
+
+def test_large_room_shows_most_when_they_speak(monkeypatch):
+    """Up to a number everybody is seen at once; the others say something first."""
+    monkeypatch.setattr(module, "MAX_SHOWN", 1)
+    portal = empty(member(ALICE, "Alice"))
+    portal.begin()
+    assert portal.heard(ALICE, entered("Alice", ROMEO, NURSE)) == [Seat(GHOST, "Romeo")]
+    [say] = portal.heard(ALICE, spoken("hi", "s1", "Nurse"))
+    assert (say.stay.ghost, say.stay.nick) == (NURSES, "Nurse")
+
+
+def test_last_guest_takes_all_ghosts_along():
+    """Nobody is told any more of who is in the room."""
+    portal = inside(ROMEO)
+    portal.hear(member(GHOST, "Romeo"))
+    steps = portal.hear(member(ALICE, membership="leave", reason="night"))
+    assert steps == [Act(ALICE, Depart(room=MUC, reason="night")), Unseat(GHOST)]
+    assert portal.heard(ALICE, Exited(room=MUC, nick="Alice", exit=Exit.LEFT)) == []
+
+
+def test_nick_in_use_is_told_apart():
+    """The next choice names the user, and in the end a name is found or the guest is refused."""
+    portal = empty(member(ALICE, "Alice"))
+    portal.begin()
+    in_use = NotEntered(room=MUC, nick="", error=BridgeError(Trouble.NICK_IN_USE))
+    tried = []
+    while isinstance((steps := portal.heard(ALICE, in_use))[0], Act):
+        tried.append(steps[0].event.nick)
+    assert tried[:3] == ["Alice (alice:hs.example)", "alice", "alice2"]
+    assert isinstance(steps[0], Expel)
+
+
+@pytest.mark.parametrize("trouble", [Trouble.BANNED, Trouble.BAD_PASSWORD, Trouble.LOGIN_NEEDED])
+def test_who_is_refused_is_put_out_with_the_reason(trouble):
+    """He would speak to nobody."""
+    portal = empty(member(ALICE, "Alice"))
+    portal.begin()
+    error = BridgeError(trouble, "no")
+    assert portal.heard(ALICE, NotEntered(room=MUC, nick="", error=error)) == [Expel(ALICE, "no")]
+    assert portal.guests == {}
+
+
+def test_room_that_cannot_be_reached_is_tried_again():
+    """The guest stays where he is, and is told once."""
+    portal = empty(member(ALICE, "Alice"))
+    portal.begin()
+    lost = NotEntered(room=MUC, nick="", error=BridgeError(Trouble.TIMED_OUT, "silence"))
+    notice, retry = portal.heard(ALICE, lost)
+    assert isinstance(notice, Notice) and "silence" in notice.text
+    assert retry == Retry(ALICE, 10.0)
+    [answer] = portal.hear(words(ALICE, "anybody?", "$lost"))
+    assert (answer.event_id, "Not delivered" in answer.text) == ("$lost", True)
+    assert portal.enter_again(ALICE) == [Act(ALICE, Enter(room=MUC, nick="Alice"))]
+    assert portal.heard(ALICE, lost) == [Retry(ALICE, 20.0)]
+    portal.enter_again(ALICE)
+    portal.heard(ALICE, entered("Alice"))
+    assert portal.enter_again(ALICE) == []
+
+
+def test_lost_room_is_entered_again_from_where_it_was_left():
+    """What was said meanwhile is asked for by the first who is back."""
+    portal = inside(ROMEO)
+    portal.seen = 5.0
+    gone = Exited(room=MUC, nick="Alice", exit=Exit.DISCONNECTED, reason="link")
+    notice, retry = portal.heard(ALICE, gone)
+    assert isinstance(notice, Notice) and isinstance(retry, Retry)
+    assert portal.enter_again(ALICE) == [Act(ALICE, Enter(room=MUC, nick="Alice", since=5.0))]
+
+
+@pytest.mark.parametrize("how", [Exit.KICKED, Exit.BANNED])
+def test_who_is_put_out_there_is_put_out_here(how):
+    """If he comes back, the room on XMPP decides anew."""
+    portal = inside(ROMEO)
+    [expel, unseat] = portal.heard(ALICE, Exited(room=MUC, nick="Alice", exit=how, reason="spam"))
+    assert isinstance(expel, Expel) and "spam" in expel.reason
+    assert unseat == Unseat(GHOST)
+    portal.hear(member(ALICE, membership="leave", sender=BOT))
+    [again] = portal.hear(member(ALICE, "Alice"))
+    assert isinstance(again.event, Enter)
+
+
+def test_display_name_is_the_nick():
+    """A change is asked for there; if it is refused, once more with a nick that tells apart."""
+    portal = inside(ROMEO)
+    assert portal.hear(member(ALICE, "Capulet")) == [Act(ALICE, ChangeNick(room=MUC, nick="Capulet"))]
+    refused = NickRefused(room=MUC, nick="Capulet", error=BridgeError(Trouble.NICK_IN_USE))
+    telling = "Capulet (alice:hs.example)"
+    assert portal.heard(ALICE, refused) == [Act(ALICE, ChangeNick(room=MUC, nick=telling))]
+    assert portal.heard(ALICE, NickRefused(room=MUC, nick=telling, error=refused.error)) == []
+    assert portal.heard(ALICE, NickChange(room=MUC, old="Alice", occupant=me(telling))) == []
+    assert portal.guests[ALICE].nick == telling
+
+
+def test_moderator_there_may_moderate_here():
+    """And not any more when he is none any more."""
+    portal = inside()
+    promoted = OccupantChange(room=MUC, occupant=me("Alice", Role.MODERATOR))
+    assert portal.heard(ALICE, promoted) == [Promote(ALICE, moderates=True)]
+    portal.hear(levels(BOT, users={BOT: 100, ALICE: 50}))
+    assert portal.heard(ALICE, promoted) == []
+    demoted = OccupantChange(room=MUC, occupant=me("Alice"))
+    assert portal.heard(ALICE, demoted) == [Promote(ALICE, moderates=False)]
+
+
+# ---- what is said
+
+
+def test_words_of_matrix_are_said_by_the_guest():
+    """By the event's id a correction finds them later."""
+    portal = inside(ROMEO)
+    steps = portal.hear(words(ALICE, "hello", "$one"))
+    message = sent(portal, steps)
+    assert (message.room, message.body.plain, message.origin) == (MUC, "hello", "$one")
+    new = {"msgtype": "m.text", "body": "hallo"}
+    relation = {"rel_type": "m.replace", "event_id": "$one"}
+    edit = said(ALICE, "* hallo", **{"m.new_content": new, "m.relates_to": relation})
+    corrected = sent(portal, portal.hear(edit), "s2")
+    assert (corrected.replaces, corrected.body.plain) == ("$one", "hallo")
+    assert portal.hear(said(GHOST, "echo")) == []
+
+
+def test_words_of_xmpp_are_said_by_the_ghost_once():
+    """Their id on XMPP names them for ever."""
+    [say] = inside(ROMEO).heard(ALICE, spoken("But soft", "s1", origin="o1"))
+    assert isinstance(say, Say)
+    assert (say.stay.ghost, say.event.body.plain, say.event.origin, say.key) == (
+        GHOST,
+        "But soft",
+        "o1",
+        "s1",
+    )
+
+
+def test_words_of_somebody_who_left_are_said_by_his_ghost_for_a_moment():
+    """What was missed is told in the name of who said it."""
+    say, unseat = inside().heard(ALICE, spoken("gone", "s1", "Nurse", identity="id-of-nurse"))
+    assert (say.stay.ghost, unseat) == (NURSES, Unseat(NURSES))
+
+
+def test_replies_reactions_and_retractions_know_both_ids():
+    """What refers to a message means the same message on the other side."""
+    portal = inside(ROMEO)
+    portal.links.join("$spoken", MessageId("s1"))
+    portal.hear(words(GHOST, "spoken", "$spoken"))
+    portal.hear(member(GHOST, "Romeo"))
+    answer = words(ALICE, "yes", "$answer", **{"m.relates_to": {"m.in_reply_to": {"event_id": "$spoken"}}})
+    assert sent(portal, portal.hear(answer), "s2").reply == Reply(id=MessageId("s1"), nick="Romeo")
+    annotation = {"m.relates_to": {"rel_type": "m.annotation", "event_id": "$spoken", "key": "🌹"}}
+    [act] = portal.hear(event("m.reaction", ALICE, annotation))
+    assert (act.event.id, act.event.emojis) == ("s1", ("🌹",))
+    [act] = portal.hear(event("m.room.redaction", ALICE, {"redacts": "$answer"}))
+    assert isinstance(act.event, Retraction) and (act.event.id, act.event.actor) == ("s2", "")
+
+    [say] = portal.heard(ALICE, spoken("and?", "s3", reply=Reply(id=MessageId("s2"), nick="Alice")))
+    assert say.event.reply.id == "$answer"
+    [say] = portal.heard(ALICE, Reaction(room=MUC, nick="Romeo", id=MessageId("s2"), emojis=("🌹",)))
+    assert say.event.id == "$answer"
+    [say] = portal.heard(ALICE, Retraction(room=MUC, nick="Romeo", id=MessageId("s1")))
+    assert say.event.id == "$spoken"
+    by_moderator = Retraction(room=MUC, nick="", actor="Nurse", id=MessageId("s2"), reason="rude")
+    assert portal.heard(ALICE, by_moderator) == [Redacted("$answer", "rude")]
+
+
+def test_what_refers_to_the_unknown_is_put_into_words_or_dropped():
+    """A reply names whom it answers; a reaction to nothing is nothing."""
+    portal = inside(ROMEO)
+    portal.hear(member(GHOST, "Romeo"))
+    portal.hear(words(GHOST, "old", "$old"))
+    answer = said(ALICE, "yes", **{"m.relates_to": {"m.in_reply_to": {"event_id": "$old"}}})
+    message = sent(portal, portal.hear(answer))
+    assert (message.reply, message.body.plain) == (None, "Romeo: yes")
+    annotation = {"m.relates_to": {"rel_type": "m.annotation", "event_id": "$unknown", "key": "x"}}
+    assert portal.hear(event("m.reaction", ALICE, annotation)) == []
+    assert portal.heard(ALICE, Reaction(room=MUC, nick="Romeo", id=MessageId("?"), emojis=("x",))) == []
+
+
+def test_what_is_not_delivered_is_told_to_its_author():
+    """A notice refers to it."""
+    portal = inside(ROMEO)
+    [act] = portal.hear(words(ALICE, "hello", "$one"))
+    [notice] = portal.heard(ALICE, Failed(ref=act.event.ref, error=BridgeError(Trouble.CANNOT_SPEAK, "hush")))
+    assert (notice.event_id, "hush" in notice.text) == ("$one", True)
+
+
+def test_topics_go_both_ways():
+    """None comes back as an echo; one that is refused is set back."""
+    portal = inside(ROMEO)
+    [say] = portal.heard(ALICE, Topic(room=MUC, nick="Romeo", text="night"))
+    assert (say.stay.ghost, say.event.text) == (GHOST, "night")
+    assert portal.hear(state("m.room.topic", GHOST, {"topic": "night"})) == []
+    [act] = portal.hear(state("m.room.topic", ALICE, {"topic": "day"}))
+    assert act.event.text == "day"
+    refused = portal.heard(ALICE, Failed(ref=act.event.ref, error=BridgeError(Trouble.NO_PRIVILEGE)))
+    assert isinstance(refused[0], Notice) and refused[1] == SetTopic("night")
+    portal.hear(state("m.room.topic", BOT, {"topic": "night"}))
+    assert portal.heard(ALICE, entered("Alice", ROMEO, topic=Topic(room=MUC, text="night"))) == []
+
+
+def test_typing_goes_both_ways():
+    """Who is writing on Matrix, and who on XMPP."""
+    portal = inside(ROMEO)
+    assert portal.type({"content": {"user_ids": [ALICE, GHOST]}}) == [
+        Act(ALICE, Typing(room=MUC, state=TypingState.COMPOSING))
+    ]
+    [step] = portal.heard(ALICE, Typing(room=MUC, nick="Romeo", state=TypingState.COMPOSING))
+    assert isinstance(step, Type) and step.stay.ghost == GHOST
+
+
+def test_words_of_the_room_itself_are_notices():
+    """Nobody in it said them."""
+    portal = inside()
+    assert portal.heard(ALICE, RoomNotice(room=MUC, text="lost")) == [Notice("lost")]
+    assert portal.heard(ALICE, spoken("maintenance", "s1", nick="")) == [Notice("maintenance")]
+
+
+# ---- moderation
+
+
+@pytest.mark.parametrize("membership", ["leave", "ban"])
+def test_putting_a_ghost_out_is_asked_for_on_xmpp(membership):
+    """If it is refused there, the ghost is back."""
+    portal = inside(ROMEO)
+    portal.hear(member(GHOST, "Romeo"))
+    [act] = portal.hear(member(GHOST, membership=membership, sender=ALICE, reason="spam"))
+    if membership == "ban":
+        assert act.event == SetAffiliation(
+            room=MUC, target="Romeo", affiliation=Affiliation.OUTCAST, reason="spam", ref=act.event.ref
+        )
+    else:
+        assert act.event == Kick(room=MUC, nick="Romeo", reason="spam", ref=act.event.ref)
+    failed = Failed(ref=act.event.ref, error=BridgeError(Trouble.NO_PRIVILEGE))
+    notice, seat = portal.heard(ALICE, failed)
+    assert isinstance(notice, Notice) and seat == Seat(GHOST, "Romeo")
+    assert portal.hear(member(GHOST, membership="leave", sender=BOT)) == []
+
+
+def test_inviting_a_ghost_invites_its_user_on_xmpp():
+    """Into the room there; somebody known in one room only cannot be invited."""
+    portal = inside(ROMEO)
+    juliet = IDS.ghost("juliet@capulet.example")
+    [act] = portal.hear(member(juliet, membership="invite", sender=ALICE, reason="come"))
+    assert act.event == Invite(room=MUC, nick="juliet@capulet.example", reason="come", ref=act.event.ref)
+    assert portal.hear(member(NURSES, membership="invite", sender=ALICE)) == []
+    assert portal.hear(member(juliet, membership="invite", sender=BOT)) == []
+
+
+def test_malformed_event_is_skipped():
+    """It says why, and nothing comes of it."""
+    skipped = inside().hear({"type": "m.room.message", "sender": ALICE, "content": mapping({"body": 1})})
+    assert skipped.reason == "no event id"

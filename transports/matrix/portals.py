@@ -1,0 +1,466 @@
+"""Rooms of XMPP that people of Matrix are in: made when asked for, and kept over restarts.
+
+What is done in a room of Matrix is done in order, one after the other; ghosts come in beside it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
+from typing import Any, assert_never
+from urllib.parse import quote
+
+import msgspec
+from msgspec import Struct
+from nio.api import Api
+from twisted.internet.defer import Deferred
+from twisted.internet.task import deferLater
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from bridge.errors import BridgeError, Trouble
+from bridge.events import (
+    NO_REF,
+    ContactId,
+    Failed,
+    Incoming,
+    Message,
+    MessageId,
+    Ref,
+    RoomId,
+    Sent,
+)
+from bridge.network import Uplink
+from transports.matrix.client import CLIENT, Homeserver, transaction_id
+from transports.matrix.content import Json, mapping, text
+from transports.matrix.ids import Ids, is_room_id
+from transports.matrix.inbox import NOBODY
+from transports.matrix.order import InOrder
+from transports.matrix.portal import (
+    Act,
+    Expel,
+    Notice,
+    Portal,
+    Promote,
+    Redacted,
+    Retry,
+    Say,
+    Seat,
+    SetTopic,
+    Step,
+    Type,
+    Unseat,
+)
+from transports.matrix.portal_ids import alias_of, room_of
+from transports.matrix.portal_room import PROTOCOL, creation, notice, promoted
+from transports.matrix.rules import Rules
+from transports.matrix.session import Stay
+from transports.matrix.submission import Submissions
+from transports.matrix.tables import MEMBER, MESSAGE, POWER_LEVELS, TOPIC
+from transports.matrix.translate import Skipped
+
+MAX_PORTALS = 10_000
+"""Rooms of XMPP that are known on the homeserver."""
+QUEUE = 2_000
+"""Steps that may wait in one room."""
+STEPS = 50_000
+"""Steps that may wait in all rooms."""
+STATE_PATIENCE = 60.0
+"""Seconds that the state of a room is asked for."""
+KEEP_AFTER = 5.0
+"""Seconds after which it is kept until when a room was heard, and which messages are which there."""
+KEPT_LINKS = 100
+"""Messages of a room whose ids on both sides are kept over a restart."""
+KEY = "portal "
+"""Begins the key under which a portal is remembered; its room on XMPP follows."""
+
+
+class Kept(Struct, frozen=True):
+    """What is remembered of a portal: the room on Matrix, and whether anybody of Matrix was in it.
+
+    `seen` is when something was last heard of it, in seconds since the epoch; `links` are pairs of ids.
+    """
+
+    id: str
+    active: bool = False
+    seen: float | None = None
+    links: tuple[tuple[str, str], ...] = ()
+
+
+class Portals:
+    """See the module's docstring. `bot` is our own user."""
+
+    log = Logger()
+
+    def __init__(
+        self,
+        homeserver: Homeserver,
+        ids: Ids,
+        clock: Any,
+        uplink: Uplink,
+        rules: Rules,
+        bot: str,
+        patience: float,
+    ) -> None:
+        self._homeserver = homeserver
+        self._ids = ids
+        self._clock = clock
+        self._uplink = uplink
+        self._rules = rules
+        self._bot = bot
+        self._patience = patience
+        self._submissions = Submissions(homeserver, self._answered, uplink.message_id, patience)
+        self._kept: dict[RoomId, Kept] = {}
+        self._rooms: dict[str, RoomId] = {}
+        self._portals: dict[str, Portal] = {}
+        self._names: dict[str, dict[str, str]] = {}
+        self._owners: dict[Ref, Portal] = {}
+        self._saying: dict[Ref, tuple[Portal, str, Deferred[None]]] = {}
+        self._waiting: dict[tuple[str, str], list[Deferred[None]]] = {}
+        self._making = InOrder(QUEUE, STEPS)
+        self._loads = InOrder(STEPS, STEPS)
+        self._talk = InOrder(QUEUE, STEPS)
+        self._seats = InOrder(STEPS, STEPS)
+        self._calls: dict[object, Any] = {}
+        self._last_ref = 0
+        self._stopped = False
+
+    # ---- life
+
+    def start(self) -> None:
+        """Go on with the rooms that people were in."""
+        for key, value in self._uplink.memory(NOBODY).items():
+            if not key.startswith(KEY):
+                continue
+            with contextlib.suppress(msgspec.DecodeError):
+                kept = msgspec.json.decode(value, type=Kept)
+                self._know(RoomId(key.removeprefix(KEY)), kept)
+        for kept in self._kept.values():
+            if kept.active:
+                self._load(kept.id).addErrback(self._stuck, "a room of XMPP cannot be loaded")
+
+    def stop(self) -> None:
+        """Hear nothing more, and wait for nothing."""
+        self._stopped = True
+        for portal in self._portals.values():
+            self._keep(portal)
+        for call in self._calls.values():
+            if call.active():
+                call.cancel()
+
+    def _know(self, room: RoomId, kept: Kept) -> None:
+        self._kept[room] = kept
+        self._rooms[kept.id] = room
+
+    def _keep(self, portal: Portal) -> None:
+        """Remember a portal as it is now."""
+        links = tuple(portal.links.newest(KEPT_LINKS))
+        kept = Kept(portal.id, bool(portal.guests), portal.seen, links)
+        if kept != self._kept.get(portal.muc):
+            self._know(portal.muc, kept)
+            self._uplink.remember(NOBODY, KEY + portal.muc, msgspec.json.encode(kept))
+
+    def _changed(self, portal: Portal) -> None:
+        """Remember it soon."""
+        self._later(portal.id, KEEP_AFTER, partial(self._keep, portal))
+
+    def _later(self, key: object, seconds: float, work: Callable[[], None]) -> None:
+        """Do it after some time, unless the same is to be done already."""
+        if key not in self._calls and not self._stopped:
+
+            def do() -> None:
+                del self._calls[key]
+                work()
+
+            self._calls[key] = self._clock.callLater(seconds, do)
+
+    # ---- rooms are made
+
+    def has(self, room_id: str) -> bool:
+        """Tell whether a room of Matrix is one of XMPP."""
+        return room_id in self._rooms
+
+    def muc(self, target: str) -> RoomId | None:
+        """Return the room on XMPP that an id or alias of Matrix leads to, None if it is of Matrix itself."""
+        return self._rooms.get(target) or room_of(target, self._ids)
+
+    def has_alias(self, alias: str) -> Deferred[bool]:
+        """See to it that the room of an alias is there; fires with False if there is none on XMPP."""
+        room = room_of(alias, self._ids)
+        making: Deferred[bool] = self._making.run(
+            room or "", lambda: Deferred.fromCoroutine(self._has_alias(alias, room))
+        )
+        return making
+
+    async def _has_alias(self, alias: str, room: RoomId | None) -> bool:
+        if room is None:
+            return False
+        try:
+            room_id = await self.find(room)
+            if alias != alias_of(room, self._ids):
+                await self._name(alias, room_id)
+        except BridgeError as error:
+            self.log.info("there is no room for an alias: {reason}", reason=error.text)
+            return False
+        return True
+
+    async def find(self, room: RoomId) -> str:
+        """Return the room of Matrix for a room of XMPP, made if it was not there; fails with BridgeError."""
+        kept, alias = self._kept.get(room), alias_of(room, self._ids)
+        if kept is not None:
+            await self._name(alias, kept.id)
+            return kept.id
+        if len(self._kept) >= MAX_PORTALS:
+            raise BridgeError(Trouble.TOO_MANY)
+        info = await self._uplink.look(room)
+        body = creation(room, info, alias, self._bot)
+        try:
+            made = await self._homeserver.call("POST", f"{CLIENT}/createRoom", body=body)
+        except BridgeError:
+            # made by us before, and forgotten
+            made = await self._homeserver.api(Api.room_resolve_alias(alias))
+        room_id = text(mapping(made), "room_id")
+        if not is_room_id(room_id):
+            raise BridgeError(Trouble.REFUSED)
+        kept = Kept(room_id)
+        self._know(room, kept)
+        self._uplink.remember(NOBODY, KEY + room, msgspec.json.encode(kept))
+        await self._uplink.durable()
+        path = f"{CLIENT}/directory/list/appservice/{PROTOCOL}/{quote(room_id, safe='')}"
+        listing = self._homeserver.call("PUT", path, body={"visibility": "public"})
+        listing.addErrback(self._stuck, "a room of XMPP is not listed")
+        return room_id
+
+    async def _name(self, alias: str, room_id: str) -> None:
+        """Let a room have an alias; it may have it already."""
+        path = f"{CLIENT}/directory/room/{quote(alias, safe='')}"
+        with contextlib.suppress(BridgeError):
+            await self._homeserver.call("PUT", path, body={"room_id": room_id})
+
+    def _load(self, room_id: str) -> Deferred[None]:
+        return self._loads.run("", lambda: Deferred.fromCoroutine(self._begin(room_id)))
+
+    async def _begin(self, room_id: str) -> None:
+        """Load the state of a room, and have everybody in it come in on XMPP."""
+        if room_id in self._portals:
+            return
+        room = self._rooms[room_id]
+        kept = self._kept[room]
+
+        def admits(user_id: str) -> bool:
+            return self._rules.may_reach(user_id, room)
+
+        portal = Portal(room, room_id, self._ids, self._bot, self._fresh, admits)
+        portal.seen = kept.seen
+        for event_id, message_id in kept.links:
+            portal.links.join(event_id, MessageId(message_id))
+        state = await self._homeserver.api(Api.room_get_state("", room_id), patience=STATE_PATIENCE)
+        if not isinstance(state, list):
+            raise BridgeError(Trouble.REFUSED, "The homeserver's answer cannot be read.")
+        for _ in portal.session.load(state):
+            await deferLater(self._clock, 0)
+        portal.session.ready = True
+        self._portals[room_id] = portal
+        members = portal.room.members.values()
+        self._names[room_id] = {one.user_id: one.name for one in members if self._ids.is_ghost(one.user_id)}
+        self._do(portal, portal.begin())
+
+    # ---- what is heard
+
+    def hear(self, event: Json) -> Deferred[None] | None:
+        """Take in an event of a room of ours on Matrix; the next of the room may have to wait."""
+        room_id, sender = text(event, "room_id"), text(event, "sender")
+        portal = self._portals.get(room_id)
+        if portal is None:
+            return self._load(room_id).addCallback(lambda _: self._hear_loaded(event))
+        if event.get("type") != MEMBER and portal.is_entering(sender):
+            waiting: Deferred[None] = Deferred()
+            self._waiting.setdefault((room_id, sender), []).append(waiting)
+            return waiting.addCallback(lambda _: self._hear_loaded(event))
+        heard = portal.hear(event)
+        if event.get("type") == MEMBER and mapping(event.get("content")).get("membership") != "join":
+            self._names[room_id].pop(text(event, "state_key"), None)
+        if isinstance(heard, Skipped):
+            self.log.warn("an event is skipped: {reason}", reason=heard.reason)
+        else:
+            self._do(portal, heard)
+        return None
+
+    def _hear_loaded(self, event: Json) -> Deferred[None] | None:
+        return self.hear(event) if text(event, "room_id") in self._portals else None
+
+    def overhear(self, event: Json) -> None:
+        """Take in what is not kept: who is writing."""
+        portal = self._portals.get(text(event, "room_id"))
+        if portal is not None and event.get("type") == "m.typing":
+            self._do(portal, portal.type(event))
+
+    def heard(self, guest: ContactId, events: Sequence[Incoming]) -> None:
+        """Take in what a guest was told on XMPP."""
+        if self._stopped:
+            return
+        user_id = self._ids.user_id(guest)
+        for event in events:
+            portal = self._portal_of(event)
+            if portal is None:
+                continue
+            self._do(portal, portal.heard(user_id, event))
+            if isinstance(event, Message):
+                portal.seen = max(event.time or self._clock.seconds(), portal.seen or 0.0)
+                self._changed(portal)
+            if not portal.is_entering(user_id):
+                for waiting in self._waiting.pop((portal.id, user_id), ()):
+                    waiting.callback(None)
+
+    def _portal_of(self, event: Incoming) -> Portal | None:
+        if isinstance(event, Sent | Failed):
+            is_last = isinstance(event, Failed) or event.last
+            return self._owners.pop(event.ref, None) if is_last else self._owners.get(event.ref)
+        kept = self._kept.get(getattr(event, "room", None) or RoomId(""))
+        return None if kept is None else self._portals.get(kept.id)
+
+    # ---- what is done
+
+    def _do(self, portal: Portal, steps: Iterable[Step]) -> None:
+        was_active = self._kept[portal.muc].active
+        for step in steps:
+            self._step(portal, step)
+        if bool(portal.guests) is not was_active:
+            self._keep(portal)
+
+    def _step(self, portal: Portal, step: Step) -> None:
+        match step:
+            case Act(user_id=user_id, event=event):
+                ref = getattr(event, "ref", NO_REF)
+                if ref:
+                    self._owners[ref] = portal
+                self._uplink.act(self._ids.contact(user_id), event)
+            case Retry(user_id=user_id, seconds=seconds):
+                again = partial(self._again, portal, user_id)
+                self._later((portal.id, user_id), seconds, again)
+            case Type(stay=stay, event=event):
+                self._submissions.type(stay, portal.session, event)
+            case Seat():
+                self._seats.run(portal.id, partial(self._seat, portal, step)).addErrback(self._failed)
+            case _:
+                work = partial(self._work, portal, step)
+                self._talk.run(portal.id, work).addErrback(self._failed)
+
+    def _again(self, portal: Portal, user_id: str) -> None:
+        self._do(portal, portal.enter_again(user_id))
+
+    def _work(self, portal: Portal, step: Step) -> Deferred[Any] | None:
+        """Begin what is done in its turn."""
+        path = f"{CLIENT}/rooms/{quote(portal.id, safe='')}"
+        match step:
+            case Say():
+                return Deferred.fromCoroutine(self._say(portal, step))
+            case Unseat():
+                return self._unseat(portal, step)
+            case Notice(text=words, event_id=event_id):
+                txn = transaction_id(self._bot, portal.id, self._uplink.message_id())
+                return self._ask("PUT", f"{path}/send/{MESSAGE}/{txn}", notice(words, event_id))
+            case SetTopic(text=words):
+                return self._ask("PUT", f"{path}/state/{TOPIC}", {"topic": words})
+            case Redacted(event_id=event_id, reason=reason):
+                txn = transaction_id(self._bot, portal.id, event_id)
+                return self._ask("PUT", f"{path}/redact/{quote(event_id, safe='')}/{txn}", {"reason": reason})
+            case Expel(user_id=user_id, reason=reason):
+                return self._ask("POST", f"{path}/kick", {"user_id": user_id, "reason": reason})
+            case Promote(user_id=user_id, moderates=moderates):
+                power = promoted(portal.room.power, user_id, moderates=moderates)
+                return self._ask("PUT", f"{path}/state/{POWER_LEVELS}", power)
+            case Act() | Retry() | Type() | Seat():
+                raise AssertionError(step)
+            case _:
+                assert_never(step)
+
+    def _ask(self, method: str, path: str, body: Mapping[str, object]) -> Deferred[Any]:
+        """Ask the homeserver as our own user; to ask for it twice does no harm."""
+        return self._homeserver.call(method, path, body=body, patience=self._patience, repeatable=True)
+
+    def _seat(self, portal: Portal, step: Seat) -> Deferred[None] | None:
+        """Have a ghost in, if it is still to be in and is not yet."""
+        if not portal.shown(step.ghost):
+            return None
+        return self._let_in(portal, step.ghost, step.nick)
+
+    def _let_in(self, portal: Portal, ghost: str, nick: str) -> Deferred[None] | None:
+        names = self._names[portal.id]
+        if names.get(ghost) == nick:
+            return None
+        names[ghost] = nick
+        return Deferred.fromCoroutine(self._join(portal, ghost, nick))
+
+    async def _join(self, portal: Portal, ghost: str, nick: str) -> None:
+        """Join and take a name, which is one request; our own user opens the door if it is shut."""
+        content = {"membership": "join", "displayname": nick}
+        put = Api.room_put_state("", portal.id, MEMBER, content, ghost)
+        options: dict[str, Any] = {"user": ghost, "room": portal.id, "patience": self._patience}
+        try:
+            await self._homeserver.api(put, **options)
+        except BridgeError:
+            path = f"{CLIENT}/rooms/{quote(portal.id, safe='')}"
+            for door in ("unban", "invite"):
+                with contextlib.suppress(BridgeError):
+                    await self._ask("POST", f"{path}/{door}", {"user_id": ghost})
+            try:
+                await self._homeserver.api(put, **options)
+            except BridgeError:
+                self._names[portal.id].pop(ghost, None)
+                raise
+
+    def _unseat(self, portal: Portal, step: Unseat) -> Deferred[Any] | None:
+        """Have a ghost out, unless it came back meanwhile."""
+        if portal.shown(step.ghost):
+            return None
+        self._names[portal.id].pop(step.ghost, None)
+        path = f"{CLIENT}/rooms/{quote(portal.id, safe='')}"
+        body = {"reason": step.reason} if step.reason else {}
+        if step.by_us:
+            return self._ask("POST", f"{path}/kick", {"user_id": step.ghost, **body})
+        return self._homeserver.call(
+            "POST", f"{path}/leave", body=body, user=step.ghost, room=portal.id, repeatable=True
+        )
+
+    async def _say(self, portal: Portal, step: Say) -> None:
+        seated = self._let_in(portal, step.stay.ghost, step.stay.nick)
+        if seated is not None:
+            await seated
+        done: Deferred[None] = Deferred()
+        ref = step.event.ref
+        self._saying[ref] = (portal, step.key, done)
+        try:
+            self._submissions.submit(step.stay, portal.session, step.event, step.key)
+        except BridgeError:
+            del self._saying[ref]
+            raise
+        await done
+
+    def _answered(self, stay: Stay, event: Incoming) -> None:
+        """The homeserver took what a ghost said, or did not."""
+        assert isinstance(event, Sent | Failed)
+        portal, key, done = self._saying[event.ref]
+        if isinstance(event, Sent) and event.message is not None:
+            portal.links.join(event.message.id, MessageId(key))
+        if isinstance(event, Failed):
+            self.log.warn("what a ghost says is lost: {reason}", reason=event.error.text)
+        elif not event.last:
+            return
+        del self._saying[event.ref]
+        done.callback(None)
+
+    def _fresh(self) -> Ref:
+        self._last_ref += 1
+        return Ref(self._last_ref)
+
+    def _failed(self, failure: Failure) -> None:
+        self._stuck(failure, "a step of a room on XMPP failed")
+
+    def _stuck(self, failure: Failure, what: str) -> None:
+        error = failure.value
+        if isinstance(error, BridgeError):
+            self.log.warn("{what}: {trouble}", what=what, trouble=error.text)
+        else:
+            self.log.failure("{what}", failure, what=what)
