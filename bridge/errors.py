@@ -58,6 +58,7 @@ class Trouble(Enum):
     CONFLICT = Row(Blame.PEER, "cancel", "conflict", 409, "That would be in conflict with how things are.")
     NO_NICK = Row(Blame.PEER, "modify", "jid-malformed", 400, "A room is joined with a nickname as resource.")
     REDIRECTED = Row(Blame.PEER, "modify", "redirect", 302, "Use the other address.")
+    MOVED = Row(Blame.PEER, "cancel", "gone", 302, "This room is at another address.")
     NOT_CONNECTED_HERE = Row(
         Blame.PEER, "wait", "service-unavailable", 503, "This service is not connected at the moment."
     )
@@ -106,11 +107,12 @@ class BridgeError(Exception):
     """Something failed in a way that its requester may be told.
 
     `text` replaces the row's own words; it must be fit for the user's eyes (a server's own
-    message, or a sentence of ours).
+    message, or a sentence of ours). `uri` is where to go instead (RFC 6120 §8.3.3.5 and §8.3.3.14).
     """
 
-    def __init__(self, trouble: Trouble, text: str = "") -> None:
+    def __init__(self, trouble: Trouble, text: str = "", uri: str = "") -> None:
         super().__init__(trouble.name)
+        self.uri = uri
         self.trouble = trouble
         self.text = text or trouble.value.text
 

@@ -122,6 +122,6 @@ def _error(error: BridgeError, by: str | None) -> Element:
         "error",
         NS_COMPONENT,
         {"type": row.type, "code": str(row.code), "by": by},
-        Element(row.condition, NS_STANZA_ERRORS),
+        Element(row.condition, NS_STANZA_ERRORS, None, *([error.uri] if error.uri else [])),
         Element("text", NS_STANZA_ERRORS, {"xml:lang": "en"}, error.text),
     )

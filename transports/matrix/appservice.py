@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from hmac import compare_digest
 from typing import Any
 from urllib.parse import unquote_to_bytes
@@ -47,6 +47,8 @@ The Deferred fires when they are durable; if it fails, the homeserver sends them
 """
 Exists = Callable[[str], Deferred[bool]]
 """Whether a room alias or a user id of ours exists; the homeserver waits, so make it before you say so."""
+Lookup = Callable[[Sequence[str], Mapping[str, str]], object]
+"""Answers a third-party lookup by the rest of its path and its query; None where there is no such thing."""
 
 
 class Transaction(Struct, frozen=True):
@@ -59,19 +61,28 @@ class Transaction(Struct, frozen=True):
 class ApplicationService(Resource):
     """The root of our web server.
 
-    `token` is the homeserver's; `limit` the longest body in bytes; `has_alias` and `has_user` answer its
-    questions.
+    `token` is the homeserver's; `limit` the longest body in bytes; `has_alias`, `has_user` and `lookup`
+    answer its questions.
     """
 
     isLeaf = True
     log = Logger()
 
-    def __init__(self, token: str, limit: int, receive: Receive, has_alias: Exists, has_user: Exists) -> None:
+    def __init__(
+        self,
+        token: str,
+        limit: int,
+        receive: Receive,
+        has_alias: Exists,
+        has_user: Exists,
+        lookup: Lookup = lambda path, query: None,
+    ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.limit = limit
         self._token = token.encode()
         self._receive = receive
         self._exists = {"rooms": has_alias, "users": has_user}
+        self._lookup = lookup
         self._port: IListeningPort | None = None
         self._connections: _Connections | None = None
 
@@ -138,6 +149,9 @@ class ApplicationService(Resource):
             return await self._take(rest, request.body())
         if kind == "ping":
             return 200
+        if kind == "thirdparty":
+            request.found = self._lookup(rest.split("/"), request.query())
+            return 404 if request.found is None else 200
         exists = self._exists.get(kind)
         return 200 if exists is not None and await exists(rest) else 404
 
@@ -173,6 +187,15 @@ class _Request(Request):
         self._left = 0
         self.is_unknown = False
         self.gone = False
+        self.found: object = None
+
+    def query(self) -> Mapping[str, str]:
+        """What the query says, the first value of each name."""
+        given: Mapping[bytes, Sequence[bytes]] = self.args or {}
+        return {
+            name.decode("utf-8", "replace"): values[0].decode("utf-8", "replace")
+            for name, values in given.items()
+        }
 
     def body(self) -> bytes:
         """What came, up to the limit."""
@@ -207,7 +230,8 @@ class _Request(Request):
         errcode, words = WORDS.get(status, ("", ""))
         if self.is_unknown:
             errcode = "M_UNRECOGNIZED"
-        self.write(msgspec.json.encode({"errcode": errcode, "error": words} if errcode else {}))  # type: ignore[no-untyped-call]
+        said = {"errcode": errcode, "error": words} if errcode else self.found
+        self.write(msgspec.json.encode({} if said is None else said))  # type: ignore[no-untyped-call]
         self.finish()  # type: ignore[no-untyped-call]
 
 

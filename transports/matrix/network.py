@@ -74,6 +74,7 @@ from transports.matrix.rules import Rules
 from transports.matrix.session import RoomSession, Stay
 from transports.matrix.settings import GatewaySettings, RoomSettings, ServerSettings
 from transports.matrix.submission import Submissions
+from transports.matrix.thirdparty import ThirdParty
 
 STOP_TIMEOUT = 8.0
 """Seconds that ghosts get to leave their rooms."""
@@ -127,8 +128,6 @@ class MatrixNetwork:
     def start(self, uplink: Uplink) -> None:
         """Listen to the homeserver, and tell it that we are here."""
         config, self._uplink = self._config, uplink
-        self._rooms = Rooms(self._homeserver, self._addresses, self._clock, uplink, self._rules)
-        self._submissions = Submissions(self._homeserver, self._answer, uplink.message_id, config.patience)
         self._portals = Portals(
             self._homeserver,
             self._addresses,
@@ -138,6 +137,9 @@ class MatrixNetwork:
             config.bot,
             config.patience,
         )
+        elsewhere = self._portals.muc
+        self._rooms = Rooms(self._homeserver, self._addresses, self._clock, uplink, self._rules, elsewhere)
+        self._submissions = Submissions(self._homeserver, self._answer, uplink.message_id, config.patience)
         self._portals.start()
         self.inbox = Inbox(uplink, self._hear, self._overhear, config.max_waiting)
         self.inbox.start()
@@ -147,6 +149,7 @@ class MatrixNetwork:
             self.inbox.receive,
             self._portals.has_alias,
             lambda user: succeed(False),
+            ThirdParty(self._addresses).answer,
         )
         self._web.listen(self._clock, config.listen_host, config.listen_port)
         self._pings.start()

@@ -280,6 +280,9 @@ class Portal:
             case Join(occupant=occupant):
                 if not self.is_ours(occupant.identity):
                     yield from self._come(occupant.identity)
+                elif occupant.identity != self._bot and not self.shown(occupant.identity):
+                    # its user came in by the back door: his room is the one on XMPP
+                    yield Unseat(occupant.identity)
             case NickChange(occupant=occupant):
                 guest = self.guests.get(occupant.identity)
                 if guest is not None and guest.state is State.INSIDE and guest.nick != occupant.nick:

@@ -25,6 +25,7 @@ from bridge.events import (
     ContactId,
     Failed,
     Incoming,
+    Invite,
     Message,
     MessageId,
     Ref,
@@ -302,6 +303,11 @@ class Portals:
             return
         user_id = self._ids.user_id(guest)
         for event in events:
+            if isinstance(event, Invite):
+                Deferred.fromCoroutine(self._bid(user_id, event)).addErrback(
+                    self._stuck, "an invitation from XMPP is lost"
+                )
+                continue
             portal = self._portal_of(event)
             if portal is None:
                 continue
@@ -312,6 +318,13 @@ class Portals:
             if not portal.is_entering(user_id):
                 for waiting in self._waiting.pop((portal.id, user_id), ()):
                     waiting.callback(None)
+
+    async def _bid(self, user_id: str, event: Invite) -> None:
+        """Invite somebody of Matrix into the room that he is invited into on XMPP."""
+        if self._rules.may_reach(user_id, event.room):
+            room_id = await self.find(event.room)
+            words = {"reason": f"{event.nick}: {event.reason}" if event.reason else event.nick}
+            await self._ask("POST", f"{_path(room_id)}/invite", {"user_id": user_id, **words})
 
     def _portal_of(self, event: Incoming) -> Portal | None:
         if isinstance(event, Sent | Failed):
@@ -352,7 +365,7 @@ class Portals:
 
     def _work(self, portal: Portal, step: Step) -> Deferred[Any] | None:
         """Begin what is done in its turn."""
-        path = f"{CLIENT}/rooms/{quote(portal.id, safe='')}"
+        path = _path(portal.id)
         match step:
             case Say():
                 return Deferred.fromCoroutine(self._say(portal, step))
@@ -401,7 +414,7 @@ class Portals:
         try:
             await self._homeserver.api(put, **options)
         except BridgeError:
-            path = f"{CLIENT}/rooms/{quote(portal.id, safe='')}"
+            path = _path(portal.id)
             for door in ("unban", "invite"):
                 with contextlib.suppress(BridgeError):
                     await self._ask("POST", f"{path}/{door}", {"user_id": ghost})
@@ -416,7 +429,7 @@ class Portals:
         if portal.shown(step.ghost):
             return None
         self._names[portal.id].pop(step.ghost, None)
-        path = f"{CLIENT}/rooms/{quote(portal.id, safe='')}"
+        path = _path(portal.id)
         body = {"reason": step.reason} if step.reason else {}
         if step.by_us:
             return self._ask("POST", f"{path}/kick", {"user_id": step.ghost, **body})
@@ -464,3 +477,7 @@ class Portals:
             self.log.warn("{what}: {trouble}", what=what, trouble=error.text)
         else:
             self.log.failure("{what}", failure, what=what)
+
+
+def _path(room_id: str) -> str:
+    return f"{CLIENT}/rooms/{quote(room_id, safe='')}"

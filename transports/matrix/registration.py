@@ -24,6 +24,8 @@ namespaces:
   rooms: []
 rate_limited: false
 receive_ephemeral: true
+protocols:
+  - xmpp
 """
 
 

@@ -76,7 +76,15 @@ class Rooms:
 
     log = Logger()
 
-    def __init__(self, homeserver: Homeserver, ids: Ids, clock: Any, uplink: Uplink, rules: Rules) -> None:
+    def __init__(
+        self,
+        homeserver: Homeserver,
+        ids: Ids,
+        clock: Any,
+        uplink: Uplink,
+        rules: Rules,
+        elsewhere: Callable[[str], RoomId | None],
+    ) -> None:
         self.sessions: dict[str, RoomSession] = {}
         self.by_address: dict[RoomId, RoomSession] = {}
         self.stays: dict[UserId, dict[RoomId, Stay]] = {}
@@ -85,6 +93,7 @@ class Rooms:
         self._clock = clock
         self._uplink = uplink
         self._rules = rules
+        self._elsewhere = elsewhere
         self._doors = InOrder(DOOR_QUEUE, DOORS)
         self._loads = InOrder(DOORS, DOORS)
         self._waiting: dict[str, Deferred[None]] = {}
@@ -147,6 +156,7 @@ class Rooms:
         target = self._ids.target(stay.room)
         if not self._rules.may_enter(stay.user, target.id):
             raise BridgeError(Trouble.NOT_ALLOWED)
+        self._send_on(target.id)
         await self._introduce(stay)
         await self._go_in(stay, await self._homeserver.join(stay.ghost, target.id, target.via))
 
@@ -162,6 +172,7 @@ class Rooms:
     async def _settle_in(self, stay: Stay, id: str) -> RoomTarget | None:
         """Show a room to the user, or return by which it has been replaced."""
         stay.id = id
+        self._send_on(id)
         session = self.sessions.get(id)
         if session is None:
             session = self.sessions[id] = RoomSession(id, Room(stay.room, self._ids))
@@ -216,6 +227,12 @@ class Rooms:
         if session.room.members[stay.ghost].name != stay.nick:
             self._name(stay, session)
         return None
+
+    def _send_on(self, target: str) -> None:
+        """Send who wants into a room of XMPP that is on Matrix too to the room itself."""
+        room = self._elsewhere(target)
+        if room is not None:
+            raise BridgeError(Trouble.MOVED, uri=f"xmpp:{room}?join")
 
     def _is_allowed(self, stay: Stay, session: RoomSession) -> bool:
         """Tell whether the operator lets the user into the room, by all the names it has."""

@@ -144,3 +144,13 @@ def test_condition_of_an_error_is_found():
     assert condition_of(_error(special, words, Element("gone", NS_STANZA_ERRORS))) == "gone"
     assert condition_of(_error(words)) == ""
     assert condition_of(Element("iq", NS_COMPONENT)) == ""
+
+
+def test_error_names_where_to_go_instead():
+    """RFC 6120 §8.3.3.5: the condition holds the new address."""
+    presence = Element("presence", NS_COMPONENT, ADDRESSED)
+    reply = error_reply(presence, BridgeError(Trouble.MOVED, uri="xmpp:room@conf.example?join"))
+    assert reply is not None
+    error = reply.child("error", NS_COMPONENT)
+    assert error is not None
+    assert error.child_text("gone", NS_STANZA_ERRORS) == "xmpp:room@conf.example?join"

@@ -44,7 +44,9 @@ class Scene:
         self.asked: list[str] = []
         self.result: Deferred = succeed(None)
         self.exists: Deferred = succeed(True)
-        self.service = ApplicationService("secret", LIMIT, self._receive, self._exists, self._exists)
+        self.service = ApplicationService(
+            "secret", LIMIT, self._receive, self._exists, self._exists, self._look
+        )
         self.service.listen(self.reactor, "127.0.0.1", 29333)
 
     def _receive(self, id, events, ephemeral) -> Deferred:
@@ -54,6 +56,9 @@ class Scene:
     def _exists(self, id) -> Deferred:
         self.asked.append(id)
         return self.exists
+
+    def _look(self, path, query):
+        return [query] if path == ["user", "xmpp"] else None
 
     def connect(self):
         """A connection of somebody."""
@@ -203,6 +208,13 @@ def test_question_for_a_room_or_user_is_answered_when_it_is_known(scene, kind):
     assert scene.asked == ["#_xmpp_a=hs.test:hs/1"]
     scene.exists = succeed(False)
     assert scene.ask("GET", f"/{kind}/x")[1]["errcode"] == "M_NOT_FOUND"
+
+
+def test_third_party_lookup_is_answered_with_what_is_found(scene):
+    """By what the path and the query say; what is not known is not there."""
+    found = scene.ask("GET", f"{V1}/thirdparty/user/xmpp?jid=romeo%40montague.lit&jid=x")
+    assert found == (200, [{"jid": "romeo@montague.lit"}])
+    assert scene.ask("GET", f"{V1}/thirdparty/user/irc")[1]["errcode"] == "M_NOT_FOUND"
 
 
 def test_ping_is_answered(scene):

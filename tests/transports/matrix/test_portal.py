@@ -423,6 +423,14 @@ def test_inviting_a_ghost_invites_its_user_on_xmpp():
     assert portal.hear(member(juliet, membership="invite", sender=BOT)) == []
 
 
+def test_user_of_xmpp_who_comes_in_on_matrix_is_put_out():
+    """His room is the one on XMPP; who is there stays."""
+    portal = inside(ROMEO)
+    assert portal.hear(member(GHOST, "Romeo")) == []
+    stray = IDS.ghost("paris@verona.example")
+    assert portal.hear(member(stray, "Paris")) == [Unseat(stray)]
+
+
 def test_malformed_event_is_skipped():
     """It says why, and nothing comes of it."""
     skipped = inside().hear({"type": "m.room.message", "sender": ALICE, "content": mapping({"body": 1})})

@@ -12,6 +12,7 @@ from bridge.events import (
     Enter,
     Entered,
     Failed,
+    Invite,
     Join,
     Kick,
     Leave,
@@ -212,6 +213,26 @@ def test_moderator_gets_his_level():
     scene = inside(role=Role.MODERATOR)
     power = [one for one in scene.server.state[ROOM_ID] if one["type"] == "m.room.power_levels"][-1]
     assert power["content"]["users"] == {BOT: 100, ALICE: 50}
+
+
+def test_invitation_from_xmpp_is_one_on_matrix():
+    """Into the room there, which is made if nobody was in it before."""
+    scene = made()
+    heard(scene, Invite(room=MUC, nick="romeo@montague.example", reason="come"))
+    heard(scene, Invite(room=RoomId("nothing@conf.example"), nick="x"))
+    words = {"user_id": ALICE, "reason": "romeo@montague.example: come"}
+    assert [(one[1], one[-1]) for one in scene.server.asked if "invite" in one] == [(BOT, words)]
+
+
+@pytest.mark.parametrize("room", [ALIAS, ROOM_ID, "#back-door:hs.example"])
+def test_user_of_xmpp_is_sent_to_the_room_itself(room):
+    """By whichever of its addresses on Matrix he comes."""
+    scene = inside()
+    scene.server.aliases["#back-door:hs.example"] = ROOM_ID
+    [refused] = scene.enter(room=RoomId(room))
+    assert refused.error.trouble is Trouble.MOVED
+    assert refused.error.uri == f"xmpp:{MUC}?join"
+    assert members(scene).get(IDS.ghost("romeo@montague.example"), "leave") == "leave"
 
 
 # ---- words

@@ -43,6 +43,7 @@ def test_registration_names_us_and_both_tokens():
         "sender_localpart": "xmppbridge",
     }
     assert (found["receive_ephemeral"], found["rate_limited"], found["rooms"]) == (True, False, [])
+    assert registration(config()).endswith("protocols:\n  - xmpp\n")
 
 
 def test_registration_names_the_url_that_the_homeserver_sees():
