@@ -19,6 +19,7 @@ ROOM = Capabilities(
     memberships=Level.NATIVE,
     configuration=Level.NATIVE,
     direct_messages=Level.REJECTED,
+    guests=Level.NATIVE,
 )
 """A room without end-to-end encryption. What power levels allow, the homeserver says. Threads: those that
 begin with a message of the room."""

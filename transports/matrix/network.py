@@ -192,11 +192,11 @@ class MatrixNetwork:
         self._rooms.enforce()
 
     def _hear(self, event: Json) -> Deferred[None] | None:
-        is_portal = self._portals.has(text(event, "room_id"))
+        is_portal = self._portals.has(event)
         return self._portals.hear(event) if is_portal else self._rooms.hear(event)
 
     def _overhear(self, event: Json) -> None:
-        is_portal = self._portals.has(text(event, "room_id"))
+        is_portal = self._portals.has(event)
         (self._portals if is_portal else self._rooms).overhear(event)
 
     def pause(self) -> None:

@@ -178,9 +178,10 @@ class Portals:
 
     # ---- rooms are made
 
-    def has(self, room_id: str) -> bool:
-        """Tell whether a room of Matrix is one of XMPP."""
-        return room_id in self._rooms
+    def has(self, event: Json) -> bool:
+        """Tell whether an event is of a room of XMPP, or of one that is just being made."""
+        is_being_made = len(self._making) > 0 and event.get("sender") == self._bot
+        return is_being_made or text(event, "room_id") in self._rooms
 
     def muc(self, target: str) -> RoomId | None:
         """Return the room on XMPP that an id or alias of Matrix leads to, None if it is of Matrix itself."""
@@ -273,6 +274,9 @@ class Portals:
         """Take in an event of a room of ours on Matrix; the next of the room may have to wait."""
         room_id, sender = text(event, "room_id"), text(event, "sender")
         portal = self._portals.get(room_id)
+        if room_id not in self._rooms:
+            # what we do ourselves while we make it is in its state afterwards
+            return None
         if portal is None:
             return self._load(room_id).addCallback(lambda _: self._hear_loaded(event))
         if event.get("type") != MEMBER and portal.is_entering(sender):

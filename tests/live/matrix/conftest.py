@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from bridge.secret import Secret
 from tests.live.cast.matrix import MatrixPerson
+from tests.live.matrix.portal_stage import PortalStage
 from tests.live.matrix.service import LoopReactor, Service
 from tests.live.matrix.stage import MatrixStage
 from tests.live.peers.daemon import HOST, free_port
@@ -61,12 +62,28 @@ def gateway_config(matrix_config: MatrixConfig) -> MatrixConfig:
 
 
 @pytest.fixture(scope="session")
-def synapse(folder: Path, matrix_config: MatrixConfig, gateway_config: MatrixConfig) -> Iterator[Synapse]:
+def second_config(gateway_config: MatrixConfig) -> MatrixConfig:
+    """The application service of a gateway at another XMPP server, at the same homeserver."""
+    return replace(
+        gateway_config,
+        as_token=Secret("second-as-token"),
+        hs_token=Secret("second-hs-token"),
+        listen=f"{HOST}:{free_port()}",
+        id="second",
+        sender="second",
+        prefix="_second_",
+    )
+
+
+@pytest.fixture(scope="session")
+def synapse(
+    folder: Path, matrix_config: MatrixConfig, gateway_config: MatrixConfig, second_config: MatrixConfig
+) -> Iterator[Synapse]:
     """The homeserver of the session, with our registrations."""
     home = folder / "synapse"
     home.mkdir()
     paths = []
-    for config in (matrix_config, gateway_config):
+    for config in (matrix_config, gateway_config, second_config):
         paths.append(home / f"{config.id}.yaml")
         paths[-1].write_text(registration(config))
     made = Synapse(home, paths, port=int(matrix_config.homeserver.rpartition(":")[2]))
@@ -139,6 +156,32 @@ def matrix_stage(
 ) -> Iterator[MatrixStage]:
     """An XMPP server, a homeserver, the gateway between them, and a room that nobody used."""
     made = MatrixStage(house, synapse, bridge)
+    yield made
+    loop.run_until_complete(made.close())
+    if request.session.testsfailed:
+        print(bridge.daemon.tail())
+    assert "Traceback" not in bridge.daemon.output()
+
+
+@pytest.fixture(scope="session")
+def second_bridge(synapse: Synapse, second_config: MatrixConfig, house: House) -> MatrixBridge:
+    """A gateway between ejabberd and the homeserver."""
+    xmpp = house.xmpp("ejabberd")
+    made = MatrixBridge(house.make_folder("mx2"), f"mx.{xmpp.domain}", xmpp.component_port, second_config)
+    made.daemon.start()
+    house.own(made.daemon)
+    return made
+
+
+@pytest.fixture(params=["prosody", "ejabberd"])
+def portal_stage(
+    synapse: Synapse, house: House, loop: asyncio.AbstractEventLoop, request: pytest.FixtureRequest
+) -> Iterator[PortalStage]:
+    """An unused room on Prosody, and on ejabberd, and a gateway between it and the homeserver."""
+    is_first = request.param == "prosody"
+    bridge = request.getfixturevalue("bridge" if is_first else "second_bridge")
+    config = request.getfixturevalue("gateway_config" if is_first else "second_config")
+    made = PortalStage(house, synapse, bridge, house.xmpp(request.param), config.prefix)
     yield made
     loop.run_until_complete(made.close())
     if request.session.testsfailed:

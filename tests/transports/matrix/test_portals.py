@@ -134,7 +134,7 @@ def test_room_that_was_made_and_forgotten_is_found():
     scene.looked[MUC] = RoomInfo(room=MUC)
     scene.server.aliases[ALIAS] = ROOM_ID
     assert asked(scene)
-    assert scene.network._portals.has(ROOM_ID)
+    assert scene.network._portals.has({"room_id": ROOM_ID})
 
 
 # ---- people
@@ -333,4 +333,4 @@ def test_spoilt_memory_of_a_portal_is_passed_over():
     scene = Scene()
     scene.remember("", KEY + MUC, b"{")
     scene.start()
-    assert not scene.network._portals.has(ROOM_ID)
+    assert not scene.network._portals.has({"room_id": ROOM_ID})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from time import perf_counter
+from time import process_time
 
 import pytest
 from hypothesis import given
@@ -297,9 +297,9 @@ def test_huge_room_is_loaded_in_short_slices():
     state_events += [member(f"@u{n}:hs.example", f"User {n}" if n % 2 else "Bob") for n in range(20_000)]
     found = Room(ROOM, IDS)
     longest = 0.0
-    before = perf_counter()
+    before = process_time()
     for done in found.load(state_events):
-        now = perf_counter()
+        now = process_time()
         longest, before = max(longest, now - before), now
         assert done % SLICE == 0
     assert len(found.occupants) == 20_000
