@@ -17,7 +17,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from transports.sip.headers import MAGIC_COOKIE, Via
-from transports.sip.message import Request, Response, respond
+from transports.sip.message import Fields, Request, Response, respond
 from transports.sip.routing import Hop, stamp
 from transports.sip.transaction import (
     Action,
@@ -28,6 +28,7 @@ from transports.sip.transaction import (
     Timings,
     Transaction,
     ack_failure,
+    cancel,
     received,
     sent,
 )
@@ -152,13 +153,21 @@ class Transactions:
             self._step(identifier, timer)
 
     def request(self, request: Request, hop: Hop) -> TransactionId:
-        """Send a request that has no Via yet, or the one of the INVITE that it cancels."""
-        if not request.via:
-            host, port = self._sent_by(hop)
-            params = {"branch": MAGIC_COOKIE + self._token(), "rport": ""}
-            request = replace(
-                request, via=(Via(transport=hop.transport, host=host, port=port, params=params),)
-            )
+        """Send a request that has no Via yet."""
+        host, port = self._sent_by(hop)
+        params = {"branch": MAGIC_COOKIE + self._token(), "rport": ""}
+        request = replace(request, via=(Via(transport=hop.transport, host=host, port=port, params=params),))
+        return self._send(request, hop)
+
+    def cancel(self, identifier: TransactionId, fields: Fields = ()) -> TransactionId | None:
+        """Cancel an INVITE of ours; None if it has its final response, or is gone (RFC 3261 §9.1)."""
+        transaction = self._transactions.get(identifier)
+        if transaction is None or transaction.state not in (State.CALLING, State.PROCEEDING):
+            return None
+        request = cancel(transaction.request)
+        return self._send(replace(request, fields=(*request.fields, *fields)), transaction.hop)
+
+    def _send(self, request: Request, hop: Hop) -> TransactionId:
         key = ("client", request.via[0].branch, request.method)
         return self._begin(Transaction(request, hop, is_client=True), key)
 

@@ -15,7 +15,7 @@ from tests.transports.sip.samples import request
 from transports.sip import transactions as layer
 from transports.sip.message import Request, Response, parse, respond, write
 from transports.sip.routing import Hop
-from transports.sip.transaction import State, Timings, cancel
+from transports.sip.transaction import State, Timings
 from transports.sip.transactions import (
     Acknowledged,
     Cancelled,
@@ -344,12 +344,17 @@ def test_an_abandoned_request_hears_nothing_more():
     identifier = client.request(plain(), BOB_HOP)
     [invite] = sends(client)
     client.receive(respond(invite, 180, "b2"), BOB_HOP)
-    client.request(cancel(invite), BOB_HOP)
-    assert [type(event) for event in client.events()] == [Responded, Send]
+    assert client.cancel(identifier, (("Reason", "SIP;cause=200"),)) is not None
+    ringing, sent = client.events()
+    assert isinstance(ringing, Responded)
+    assert isinstance(sent, Send)
+    assert (sent.message.method, sent.message.via, sent.hop) == ("CANCEL", invite.via, BOB_HOP)
+    assert sent.message.get("Reason") == "SIP;cause=200"
     client.abandon(identifier)
     client.abandon(identifier)
     client.receive(respond(invite, 487, "b2"), BOB_HOP)
     assert client.events() == [Ended(identifier)]
+    assert client.cancel(identifier) is None
 
 
 class Network(RuleBasedStateMachine):
