@@ -136,7 +136,7 @@ class Uplink(Protocol):
         """Return a fresh id for a message; ids grow with time and never repeat."""
 
     def archive(self, message: Message) -> None:
-        """Keep a room message; call once for each, however many users see it."""
+        """Keep a room message; call once for each, however many users see it. See `Network.keeps_history`."""
 
     def clients(self, user: UserId, room: RoomId) -> Sequence[str]:
         """Return the full JIDs of the user's clients that are in the room."""
@@ -183,6 +183,8 @@ class Network(Protocol):
     settings: Mapping[Scope, type[Settings]]
     single_server: bool
     """True when there is one server only, `ServerId` "": the gateway's own JID stands for it."""
+    keeps_history: bool
+    """True when the network itself remembers what was said: `HistoryQuery` asks it, nothing is archived."""
 
     def start(self, uplink: Uplink) -> None:
         """Begin; called once, before anything else."""

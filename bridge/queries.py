@@ -53,9 +53,10 @@ class RoomPage(Struct, frozen=True, kw_only=True):
 class HistoryQuery(Struct, frozen=True, kw_only=True):
     """What was said in the room? Answered by `HistoryPage`; see `Network.keeps_history`.
 
-    The fields are those of XEP-0313 §4.1 and XEP-0059: `start` and `end` in seconds since the epoch, `after`
-    and `before` ids of messages that are themselves left out (`before` "" asks for the last page), `ids` the
-    messages wanted, and no others. NOT_FOUND if such a message is not known.
+    The fields are those of XEP-0313 §4.1: `start` and `end` in seconds since the epoch, both included,
+    `after` and `before` ids of messages that are themselves left out, `ids` the messages wanted, and no
+    others; `nick` "" is everybody. The page has the first `limit` of what fits, or the `last`. NOT_FOUND if a
+    message that is named is not known, FORBIDDEN if the user may not read what is said there.
     """
 
     room: RoomId
@@ -66,13 +67,20 @@ class HistoryQuery(Struct, frozen=True, kw_only=True):
     ids: Sequence[MessageId] = ()
     nick: str = ""
     limit: int = 100
+    last: bool = False
 
 
 class HistoryPage(Struct, frozen=True, kw_only=True):
-    """Messages, each with its `time`, oldest first; `complete` if there are no more in that direction."""
+    """Messages, each with its `time`, oldest first; `complete` if there are no more in that direction.
+
+    A corrected message has its last words, one taken back is missing. `total` counts what fits the question,
+    `first_index` what of it comes before the page; None is unknown.
+    """
 
     messages: Sequence[Message]
     complete: bool
+    total: int | None = None
+    first_index: int | None = None
 
 
 class AvatarQuery(Struct, frozen=True, kw_only=True):

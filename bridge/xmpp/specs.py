@@ -204,9 +204,9 @@ SPECS: tuple[Spec, ...] = (
         "Message Archive Management",
         "1.1.3",
         _P,
-        "of rooms; without the extended features",
+        "of rooms",
         # COMPAT Biboumi 9.0: the gateway and the servers claim it as well, for the rooms they host
-        (("urn:xmpp:mam:2", PLACES),),
+        (("urn:xmpp:mam:2", PLACES), ("urn:xmpp:mam:2#extended", PLACES)),
     ),
     Spec("XEP-0334", "Message Processing Hints", "1.0.0", _C),
     Spec("XEP-0344", "Impact of TLS and DNSSEC on Dialback", "0.4", _P, "dialback without dialling back"),

@@ -2,8 +2,9 @@
 
 import asyncio
 
+from tests.live.cast.archive import bodies, query
 from tests.live.cast.irc import IrcPerson
-from tests.live.cast.stanzas import NAMESPACES, Pattern, Stanza, value, values
+from tests.live.cast.stanzas import NAMESPACES, Pattern, value
 from tests.live.cast.xmpp import Person
 from tests.live.stage import Stage
 
@@ -23,28 +24,6 @@ async def rejoin(stage: Stage, romeo: Person, history: str = "") -> list[str]:
     seen = await romeo.join(stage.room, stage.nick("romeo"), history=history)
     assert all(Pattern("message", has="delay:delay").matches(one) for one in seen.history)
     return [one.findtext("body") or "" for one in seen.history]
-
-
-async def query(romeo: Person, room: str, rsm: str = "", form: str = "") -> tuple[list[Stanza], Stanza]:
-    """Ask the archive and return its messages and the final answer."""
-    ident = romeo.fresh_id()
-    paging = f"<set xmlns='http://jabber.org/protocol/rsm'>{rsm}</set>" if rsm else ""
-    data = (
-        "<x xmlns='jabber:x:data' type='submit'><field var='FORM_TYPE' type='hidden'>"
-        f"<value>urn:xmpp:mam:2</value></field>{form}</x>"
-    )
-    fin = await romeo.result(
-        room, f"<query xmlns='urn:xmpp:mam:2' queryid='{ident}'>{data}{paging}</query>", "set"
-    )
-    waiting = list(romeo.mailbox.waiting)
-    romeo.mailbox.clear()
-    path = f"mam:result[@queryid='{ident}']"
-    return [one for one in waiting if one.xpath(path, namespaces=NAMESPACES)], fin
-
-
-def bodies(found: list[Stanza]) -> list[str]:
-    """Return the bodies of archived messages."""
-    return [values(one, "mam:result/forward:forwarded/message/body")[0] for one in found]
 
 
 async def test_history_of_a_rejoin_is_the_last_lines_in_order(stage: Stage):

@@ -40,6 +40,26 @@ def test_archive_pages_by_id(verona: Stage) -> None:
     assert len(results) == 3 and fin.has("mam:fin[@complete='true']")
 
 
+def test_archive_gives_certain_messages_on_a_flipped_page(verona: Stage) -> None:
+    """XEP-0313 §4.1.4 and §4.3.4: by their ids, the newest first."""
+    for number in range(3):
+        verona.speak(ROMEO, f"line {number}", f"m{number}")
+    verona.take()
+    verona.say(mam(ROMEO))
+    ids = [one.get("string(mam:result/@id)") for one in verona.take_for(ROMEO)[:-1]]
+    wanted = "".join(f"<value>{id}</value>" for id in (ids[0], ids[2]))
+    form = (
+        "<x xmlns='jabber:x:data' type='submit'><field var='FORM_TYPE'><value>urn:xmpp:mam:2</value></field>"
+        f"<field var='ids'>{wanted}</field></x><flip-page/>"
+    )
+    verona.say(mam(ROMEO, form))
+    *results, fin = verona.take_for(ROMEO)
+    assert [one.get("string(mam:result/@id)") for one in results] == [ids[2], ids[0]]
+    assert fin.get("string(mam:fin/rsm:set/rsm:first)") == ids[0]
+    verona.say(mam(ROMEO, form.replace(ids[0], "5")))
+    assert verona.take()[0].has("c:error/err:item-not-found")
+
+
 def test_archive_of_who_was_not_there_is_empty(verona: Stage) -> None:
     """Reading needs having been inside."""
     verona.speak(ROMEO, "one")

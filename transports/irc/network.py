@@ -83,6 +83,7 @@ class IrcNetwork:
     """See the module's docstring. `random` gives numbers from 0 to 1, `wall` seconds since the epoch."""
 
     log = Logger()
+    keeps_history = False
 
     def __init__(
         self,

@@ -89,6 +89,7 @@ class LoopbackNetwork:
 
     identity = Identity(type="xmpp", name="Loopback network", brand="Loopback")
     single_server = False
+    keeps_history = False
     settings: Mapping[Scope, type[Settings]] = {
         Scope.GATEWAY: GatewaySettings,
         Scope.SERVER: ServerSettings,

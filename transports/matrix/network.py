@@ -45,6 +45,8 @@ from bridge.network import (
     ContactAddress,
     ContactInfo,
     ContactQuery,
+    HistoryPage,
+    HistoryQuery,
     Identity,
     Query,
     RoomAddress,
@@ -62,6 +64,7 @@ from transports.matrix.client import Homeserver
 from transports.matrix.config import MatrixConfig
 from transports.matrix.content import Json, mapping, text
 from transports.matrix.directory import Directory
+from transports.matrix.history import History, Reader
 from transports.matrix.http import Http
 from transports.matrix.inbox import Inbox
 from transports.matrix.moderation import Moderation
@@ -97,6 +100,7 @@ class MatrixNetwork:
     log = Logger()
     identity = Identity(type="matrix", name="Matrix gateway", brand="Matrix")
     single_server = True
+    keeps_history = True
     settings: Mapping[Scope, type[Settings]] = {
         Scope.GATEWAY: GatewaySettings,
         Scope.SERVER: ServerSettings,
@@ -112,6 +116,7 @@ class MatrixNetwork:
         self._addresses = Addresses(config.server_name, config.prefix)
         self._rules = Rules(config)
         self._directory = Directory(homeserver, self._addresses, clock.seconds)
+        self._history = History(homeserver)
         self._pings = Pings(homeserver, config.id, clock, jitter, self._outage)
         homeserver.lost = self._pings.doubt
         self._uplink: Uplink
@@ -299,6 +304,8 @@ class MatrixNetwork:
 
     def _ask(self, user: UserId, query: Query) -> Deferred[Any]:
         match query:
+            case HistoryQuery():
+                return Deferred.fromCoroutine(self._remember(user, query))
             case RoomQuery(room=room):
                 return self._describe(room)
             case RoomList():
@@ -315,6 +322,23 @@ class MatrixNetwork:
                 )
                 return asked.addCallbacks(self._particulars, _nobody, callbackArgs=(contact,))
         raise BridgeError(Trouble.UNSUPPORTED)
+
+    async def _remember(self, user: UserId, query: HistoryQuery) -> HistoryPage:
+        target, session = self._addresses.target(query.room), self._rooms.by_address.get(query.room)
+        ghost = self._addresses.ghost(user)
+        stay = self._rooms.stays.get(user, {}).get(query.room)
+        if session is not None and stay is not None and stay.inside:
+            reader = Reader(ghost, session.id, session.room, session.heard)
+        else:
+            id = target.id if target.id.startswith("!") else await self._resolve(target.id)
+            reader = Reader(ghost, id, Room(query.room, self._addresses), strange=True)
+        if not self._rules.may_enter(user, target.id, reader.id, *filter(None, (reader.room.alias,))):
+            raise BridgeError(Trouble.NOT_ALLOWED)
+        return await self._history.page(query, reader)
+
+    def _resolve(self, alias: str) -> Deferred[str]:
+        asked = self._homeserver.api(Api.room_resolve_alias(alias), patience=ASK_PATIENCE)
+        return asked.addCallback(lambda answer: text(mapping(answer), "room_id"))
 
     def _describe(self, room: RoomId) -> Deferred[RoomInfo]:
         session = self._rooms.by_address.get(room)

@@ -35,7 +35,7 @@ class Polls:
         for number, answer in enumerate(map(mapping, answers[:MAX_OPTIONS]), 1):
             lines.append(f"{number}. {_words(answer)}")
             options[text(answer, "m.id") or text(answer, "id")] = lines[-1]
-        if len(self._options) >= MAX_POLLS:
+        if event_id not in self._options and len(self._options) >= MAX_POLLS:
             del self._options[next(iter(self._options))]
         self._options[event_id] = options
         return "\n".join(lines)

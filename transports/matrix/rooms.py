@@ -273,6 +273,8 @@ class Rooms:
     async def _load(self, session: RoomSession, ghost: str) -> None:
         if session.ready:
             return
+        # what is said from now on will be heard
+        session.heard = self._clock.seconds()
         asked = Api.room_get_state("", session.id)
         state = await self._homeserver.api(asked, user=ghost, patience=STATE_PATIENCE)
         if not isinstance(state, list):
@@ -464,9 +466,7 @@ class Rooms:
         if isinstance(heard, Skipped):
             self.log.warn("an event is skipped: {reason}", reason=heard.reason)
             return
-        for message in heard.messages:
-            self._uplink.archive(message)
-        for user, events in heard.deliveries:
+        for user, events in heard:
             self._uplink.deliver(user, events)
         if event.get("type") == TOMBSTONE and session.room.replacement is not None:
             for stay in session.listeners:

@@ -52,15 +52,12 @@ class Stay(Struct, eq=False):
     seen: frozenset[str] | None = None
 
 
-class Heard(Struct, frozen=True):
-    """What an event leads to: who is told what, and the messages to keep, one for each address in use."""
-
-    deliveries: Sequence[Delivery] = ()
-    messages: Sequence[Message] = ()
-
-
 class RoomSession:
-    """See the module's docstring; `id` is the room's on Matrix, `ready` whether its state was loaded."""
+    """See the module's docstring; `id` is the room's on Matrix, `ready` whether its state was loaded.
+
+    What was said later than `heard`, in seconds since the epoch, and is not in the room's timeline yet is
+    still to come.
+    """
 
     def __init__(self, id: str, room: Room) -> None:
         self.id = id
@@ -68,12 +65,14 @@ class RoomSession:
         self.ready = False
         self.stays: dict[str, Stay] = {}
         self.addresses: Counter[RoomId] = Counter()
+        self.heard = 0.0
         self._typing: frozenset[str] = frozenset()
         self._loaded: dict[tuple[object, object], Json] = {}
 
     def load(self, state: Sequence[object]) -> Iterator[int]:
         """Take in the state of the room; see `Room.load`."""
         self._loaded = {(event.get("type"), event.get("state_key")): event for event in map(mapping, state)}
+        self.heard = max(self.heard, *(time_of(event) or 0.0 for event in self._loaded.values()), 0.0)
         yield from self.room.load(state)
 
     def settle(self) -> None:
@@ -101,24 +100,24 @@ class RoomSession:
         found = self.room.entered(stay.ghost)
         return None if found is None else _renamed(found, stay.room)
 
-    def hear(self, event: Json) -> Heard | Skipped:
-        """Take in an event of the room."""
+    def hear(self, event: Json) -> list[Delivery] | Skipped:
+        """Take in an event of the room and return who is told what of it."""
+        self.heard = max(self.heard, time_of(event) or 0.0)
         read = () if self._is_old(event) else translate.live(event, self.room)
         if isinstance(read, Skipped):
             return read
         if not read:
-            return Heard()
+            return []
         own = self.stays.get(str(event.get("state_key"))) if event.get("type") == MEMBER else None
         told = [stay for stay in self.listeners if stay is not own]
-        rooms = dict.fromkeys(stay.room for stay in self.listeners)
-        messages = [_renamed(one, room) for one in read if isinstance(one, Message) for room in rooms]
-        if messages and translate.origin_of(event, self.room) is not None:
+        is_said = any(isinstance(one, Message) for one in read)
+        if is_said and translate.origin_of(event, self.room) is not None:
             # who wrote it was told when the homeserver took it
             told = [stay for stay in told if stay.ghost != event.get("sender")]
         deliveries = list(_shared(told, read))
         if own is not None and own.inside:
             deliveries += self._own(event, own, read)
-        return Heard(deliveries, messages)
+        return deliveries
 
     def announce(self, words: str) -> Iterator[Delivery]:
         """Return a line of the room itself, for everybody who is inside."""

@@ -15,9 +15,6 @@ class GatewaySettings(Settings, frozen=True, kw_only=True):
     title: ClassVar[str] = "Configure the gateway"
     instructions: ClassVar[str] = "Your defaults for all rooms."
 
-    record_history: Annotated[
-        bool, Meta(title="Record history", description="Whether what is said while you are in is kept")
-    ] = True
     max_history_length: Annotated[
         int,
         Meta(title="Max history length", description="Messages shown when you join a room", ge=0, le=1000),
@@ -41,9 +38,6 @@ class RoomSettings(Settings, frozen=True, kw_only=True):
     title: ClassVar[str] = "Configure the room {room}"
     instructions: ClassVar[str] = ""
 
-    record_history: Annotated[
-        bool | None, Meta(title="Record history", description="Whether what is said while you are in is kept")
-    ] = None
     persistent: Annotated[
         bool, Meta(title="Persistent", description="Stay in the room when your last client leaves")
     ] = False

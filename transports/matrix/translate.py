@@ -70,9 +70,13 @@ def live(event: object, room: Room) -> tuple[RoomEvent, ...] | Skipped:
             return tuple(room.apply(raw))
         kind = raw.get("type")
         read = _READERS.get(kind) if isinstance(kind, str) else None
-        return () if read is None else read(raw, room)
+        happened = () if read is None else read(raw, room)
     except Malformed as malformed:
         return Skipped(str(malformed))
+    for one in happened:
+        if isinstance(one, Message):
+            room.timeline.learn(one.id, one.identity, one.origin, one.thread)
+    return happened
 
 
 def past(event: object, room: Room) -> Message | Skipped | None:
@@ -82,11 +86,10 @@ def past(event: object, room: Room) -> Message | Skipped | None:
     """
     raw = mapping(event)
     kind = raw.get("type")
-    read = _SAYING.get(kind) if isinstance(kind, str) else None
-    if "state_key" in raw or read is None:
+    if "state_key" in raw or not isinstance(kind, str) or kind not in KEPT:
         return None
     try:
-        found = read(raw, room)
+        found = _SAYING[kind](raw, room)
     except Malformed as malformed:
         return Skipped(str(malformed))
     time = time_of(raw)
@@ -160,7 +163,6 @@ def _said(event: Json, room: Room) -> tuple[Message, ...]:
         mentions=read_mentions(shown, body.plain, pills, room),
         identity=sender,
     )
-    room.timeline.learn(event_id, sender, message.origin, thread)
     return (message,)
 
 
@@ -267,7 +269,6 @@ def _polled(event: Json, room: Room) -> tuple[Message, ...]:
             reply = Reply(id=MessageId(poll), nick="" if said is None else room.nick(said.sender))
     if not words:
         return ()
-    room.timeline.learn(event_id, sender)
     return (
         Message(
             room=room.room,
@@ -286,6 +287,8 @@ _SAYING: Mapping[str, Callable[[Json, Room], tuple[Message, ...]]] = {
     **dict.fromkeys(_WORDS, _said),
     **dict.fromkeys(_POLLING, _polled),
 }
+KEPT = tuple(kind for kind in _SAYING if kind not in RESPONSES)
+"""Types of events that are messages of the past: who voted for what is told when it happens only."""
 
 
 # ---- what is done to what was said

@@ -13,6 +13,7 @@ from bridge.errors import BridgeError, Trouble
 from bridge.events import Failed, Outgoing, Ref, RoomId, Sent, UserId
 from bridge.network import Network
 from bridge.router import Request, Router
+from bridge.services.muc.archive import Archive, NetworkArchive, StoreArchive
 from bridge.services.muc.journal import Envelope, Journal
 from bridge.services.muc.occupancy import Occupancy, Resource, Rooms
 from bridge.services.muc.render import GAP, Renderer
@@ -156,6 +157,9 @@ class Context:
         self.clock = clock
         self.wall = wall
         self.settings = settings
+        self.archive: Archive = (
+            NetworkArchive(network) if network.keeps_history else StoreArchive(router.domain, store)
+        )
         self.rooms = Rooms()
         self.journal = Journal(router.domain, store, clock)
         self.tickets = Tickets(self.journal, store.next_id())

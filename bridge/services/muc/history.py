@@ -1,90 +1,32 @@
-"""The archive of rooms: who may read what, MUC history (XEP-0045 §7.2.14), messages in and out.
+"""The past of rooms: who may read what we keep, and MUC history on joining (XEP-0045 §7.2.14).
 
-A message is kept once for its room, however many users see it; a user may read what was said
-while he was inside (his *spans*). Whether anything is kept is each user's setting.
+Where the network does not remember what was said, a message is kept once for its room, however many users
+see it; a user may read what was said while he was inside (his *spans*). Whether anything is kept is each
+user's setting.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-import msgspec
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, TimeoutError, succeed
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from bridge.events import Kind, Message, MessageId, Reply, RoomId, Span, Text, UserId, Value
+from bridge.errors import BridgeError
+from bridge.events import Message, RoomId, UserId
 from bridge.network import Scope
+from bridge.services.muc.archive import to_archive
 from bridge.services.muc.context import Context
-from bridge.services.muc.occupancy import HistoryRequest, Occupancy
-from bridge.store import ArchivedMessage
+from bridge.services.muc.occupancy import HistoryRequest, Occupancy, Resource
 
 DEFAULT_HISTORY = 20
 """Messages given on join when neither the client nor the user's settings say otherwise."""
 MAX_HISTORY = 1_000
 """The most messages given on join."""
-
-
-class Extra(Value, frozen=True, kw_only=True, omit_defaults=True):
-    """What an archived message holds beside its plain words; `id` if the network named it itself."""
-
-    id: str = ""
-    spans: tuple[Span, ...] = ()
-    reply: Reply | None = None
-    replaces: str = ""
-
-
-_EXTRA = msgspec.json.Decoder(Extra)
-
-
-def to_archive(message: Message, fresh: Callable[[], int]) -> ArchivedMessage:
-    """Return a room message as the store keeps it: by its id, or a fresh one if the network named it."""
-    extra, number = b"", _number(message.id)
-    if message.body.spans or message.reply is not None or message.replaces or number is None:
-        extra = msgspec.json.encode(
-            Extra(
-                id=message.id if number is None else "",
-                spans=message.body.spans,
-                reply=message.reply,
-                replaces=message.replaces,
-            )
-        )
-    return ArchivedMessage(
-        room=message.room,
-        id=fresh() if number is None else number,
-        nick=message.nick,
-        identity=message.identity,
-        kind=message.kind.value,
-        body=message.body.plain,
-        origin=message.origin,
-        data=extra,
-    )
-
-
-def _number(id: str) -> int | None:
-    """Return the id as a number if it is one of ours."""
-    try:
-        return int(id, 16)
-    except ValueError:
-        return None
-
-
-def from_archive(kept: ArchivedMessage) -> Message:
-    """Return an archived message as it was said; the archive's id is its time."""
-    extra = _EXTRA.decode(kept.data) if kept.data else Extra()
-    return Message(
-        room=RoomId(kept.room),
-        nick=kept.nick,
-        body=Text(plain=kept.body, spans=extra.spans),
-        id=MessageId(extra.id or f"{kept.id:x}"),
-        origin=kept.origin,
-        kind=Kind(kept.kind),
-        reply=extra.reply,
-        replaces=extra.replaces,
-        time=kept.id / 1_000_000,
-        identity=kept.identity,
-    )
+PATIENCE = 10.0
+"""Seconds that a join waits for its history."""
 
 
 class History:
@@ -122,7 +64,9 @@ class History:
 
     def begin(self, occupancy: Occupancy) -> None:
         """The user came in: from now on he may read what is said."""
-        if occupancy.recording or self._setting(occupancy.user, occupancy.room, "record_history") is False:
+        if occupancy.recording or self._context.network.keeps_history:
+            return
+        if self._setting(occupancy.user, occupancy.room, "record_history") is False:
             return
         occupancy.recording = True
         self._recording[occupancy.room] = self._recording.get(occupancy.room, 0) + 1
@@ -146,16 +90,15 @@ class History:
 
     # ---- what is shown on join
 
-    def recent(self, occupancy: Occupancy, wish: HistoryRequest) -> list[bytes] | Deferred[list[bytes]]:
-        """Return the templates of what a client gets to see on joining."""
+    def recent(self, occupancy: Occupancy, resource: Resource) -> Deferred[list[bytes]]:
+        """Return the templates of what a client gets to see on joining; never fails."""
+        wish = resource.history
         limit = self._limit(occupancy, wish)
-        store, domain = self._context.store, self._context.domain
-        if limit <= 0 or not store.has_history(domain, occupancy.room, occupancy.user):
-            return []
-        since = None if wish.since is None else int(wish.since * 1_000_000)
-        now = store.next_id()
-        found: Deferred[Any] = store.history(domain, occupancy.room, occupancy.user, limit, since)
-        return found.addCallbacks(lambda kept: self._rendered(kept, now, wish.max_chars), self._unreadable)
+        if limit <= 0:
+            return succeed([])
+        found = self._context.archive.recent(occupancy.user, occupancy.room, limit, wish.since)
+        found.addTimeout(PATIENCE, self._context.clock)
+        return found.addCallbacks(lambda past: self._rendered(past, resource), self._unreadable)
 
     def _limit(self, occupancy: Occupancy, wish: HistoryRequest) -> int:
         if wish.max_chars == 0:
@@ -168,19 +111,26 @@ class History:
             limit = MAX_HISTORY
         return min(limit, MAX_HISTORY)
 
-    def _rendered(self, kept: Sequence[ArchivedMessage], now: int, max_chars: int | None) -> list[bytes]:
-        """Render what was said before `now`; what came while the archive was read is seen live."""
-        past = (from_archive(one) for one in kept if one.id < now)
-        templates = [self._context.render.message(one, delayed=True) for one in past]
-        if max_chars is None:
+    def _rendered(self, past: Sequence[Message], resource: Resource) -> list[bytes]:
+        """Render what was said; what came while it was asked for is seen live."""
+        render, live = self._context.render, b"".join(resource.pending or ())
+        templates = [
+            render.message(one, delayed=True)
+            for one in past
+            if not live or render.stanza_id(one).encode() not in live
+        ]
+        if resource.history.max_chars is None:
             return templates
         total, first = 0, len(templates)
-        while first and total + len(templates[first - 1]) <= max_chars:
+        while first and total + len(templates[first - 1]) <= resource.history.max_chars:
             first -= 1
             total += len(templates[first])
         return templates[first:]
 
     def _unreadable(self, failure: Failure) -> list[bytes]:
         """A join succeeds even if the archive cannot be read."""
-        self.log.failure("history could not be read", failure)
+        if failure.check(BridgeError, TimeoutError):
+            self.log.warn("history could not be read: {trouble}", trouble=str(failure.value))
+        else:
+            self.log.failure("history could not be read", failure)
         return []

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from twisted.internet.defer import Deferred
-
 from bridge.errors import BridgeError, Trouble
 from bridge.events import ChangeNick, Enter, Entered, NotEntered, Occupant, RoomId, UserId
 from bridge.router import Request
@@ -210,11 +208,8 @@ class Join:
         burst.append(self._context.render.presence(event.room, event.me, *codes))
         self._context.router.write(b"".join(burst).replace(GAP, resource.to), occupancy.domain)
         resource.pending = resource.pending or []
-        history = self._history.recent(occupancy, resource.history)
-        if isinstance(history, Deferred):
-            history.addCallback(lambda messages: self._finish(occupancy, resource, event, messages))
-        else:
-            self._finish(occupancy, resource, event, history)
+        history = self._history.recent(occupancy, resource)
+        history.addCallback(lambda messages: self._finish(occupancy, resource, event, messages))
 
     def _finish(self, occupancy: Occupancy, resource: Resource, event: Entered, history: list[bytes]) -> None:
         if occupancy.resources.get(resource.full_jid) is not resource:

@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from twisted.internet.defer import Deferred
 
-from bridge.errors import BridgeError, Trouble
+from bridge.events import Message
+from bridge.network import HistoryPage
 from bridge.router import Request, Route, Target, iq_get, iq_set
 from bridge.services.muc.context import Context, room_of, user_of
-from bridge.services.muc.history import from_archive
 from bridge.services.muc.render import GAP
-from bridge.store import ArchivedMessage, Page
 from bridge.xmpp.element import Element, quote
 from bridge.xmpp.payloads.delay import format_time
 from bridge.xmpp.payloads.mam import NS_MAM, MamQuery, build_fin, build_form, build_metadata, parse_query
-
-PAGE = 100
-"""The most messages in one page."""
+from bridge.xmpp.payloads.rsm import PageRequest
 
 
 class Mam:
-    """Answers archive queries; a user reads what was said while he was inside."""
+    """Answers archive queries; what a user may read is the archive's affair."""
 
     def __init__(self, context: Context) -> None:
         self._context = context
@@ -39,43 +38,23 @@ class Mam:
     def query(self, request: Request) -> Deferred[Element | None]:
         """§4.2: send the matching messages, then the fin."""
         query = parse_query(request.payload)
-        limit = PAGE if query.rsm.limit is None else min(query.rsm.limit, PAGE)
-        found = self._page(request, query, limit)
+        found = self._page(request, query)
         return found.addCallback(lambda page: self._answer(request, query, page))
 
-    def _page(self, request: Request, query: MamQuery, limit: int) -> Deferred[Page]:
-        return self._context.store.page(
-            self._context.domain,
-            room_of(request),
-            user_of(request),
-            start=_micros(query.start),
-            end=_micros(query.end),
-            after_id=_number(query.after_id),
-            before_id=_number(query.before_id),
-            after=_number(query.rsm.after),
-            before=_number(query.rsm.before),
-            last_page=query.rsm.before is not None,
-            limit=limit,
-            with_nick=self._with_nick(query),
-        )
+    def _page(self, request: Request, query: MamQuery) -> Deferred[HistoryPage]:
+        return self._context.archive.page(user_of(request), room_of(request), query)
 
-    def _with_nick(self, query: MamQuery) -> str | None:
-        """§4.1.1: in a room, `with` is an occupant's JID."""
-        if not query.with_jid:
-            return None
-        _, slash, nick = query.with_jid.partition("/")
-        return nick if slash else None
-
-    def _answer(self, request: Request, query: MamQuery, page: Page) -> Element:
+    def _answer(self, request: Request, query: MamQuery, page: HistoryPage) -> Element:
         to = quote(str(request.sender)).encode()
-        results = [self._result(request, query.query_id, kept).replace(GAP, to) for kept in page.messages]
+        results = [self._result(query.query_id, one).replace(GAP, to) for one in page.messages]
+        if query.flip:
+            results.reverse()
         if results:
             self._context.router.write(b"".join(results), request.sender.domain)
-        ids = [f"{kept.id:x}" for kept in page.messages]
+        ids = [message.id for message in page.messages]
         return build_fin(ids, complete=page.complete, total=page.total, index=page.first_index)
 
-    def _result(self, request: Request, query_id: str | None, kept: ArchivedMessage) -> bytes:
-        message = from_archive(kept)
+    def _result(self, query_id: str | None, message: Message) -> bytes:
         render = self._context.render
         room = render.room(message.room)
         queryid = f" queryid='{quote(query_id)}'" if query_id else ""
@@ -91,36 +70,14 @@ class Mam:
         ).encode()
 
     def metadata(self, request: Request) -> Deferred[Element | None]:
-        """§4.3: the ids and times of the first and the last message."""
-        user, room = user_of(request), room_of(request)
-        first = self._context.store.page(self._context.domain, room, user, limit=1)
+        """§5: the ids and times of the first and the last message."""
+        return Deferred.fromCoroutine(self._metadata(request))
 
-        def ends(page: Page) -> Deferred[Element | None]:
-            last = self._context.store.page(self._context.domain, room, user, limit=1, last_page=True)
-            return last.addCallback(lambda tail: _metadata(page, tail))
-
-        return first.addCallback(ends)
+    async def _metadata(self, request: Request) -> Element:
+        first = await self._page(request, MamQuery(rsm=PageRequest(limit=1)))
+        last = await self._page(request, MamQuery(rsm=PageRequest(limit=1, before="")))
+        return build_metadata(next(_ends(first), None), next(_ends(last), None))
 
 
-def _metadata(first: Page, last: Page) -> Element:
-    if not first.messages or not last.messages:
-        return build_metadata(None, None)
-    ends = [(f"{page.messages[0].id:x}", page.messages[0].id / 1_000_000) for page in (first, last)]
-    return build_metadata(*ends)
-
-
-def _micros(time: float | None) -> int | None:
-    return None if time is None else int(time * 1_000_000)
-
-
-def _number(ident: str | None) -> int | None:
-    """§4.1.2: an id that is none of ours cannot be in the archive."""
-    if not ident:
-        return None
-    try:
-        number = int(ident, 16)
-    except ValueError:
-        raise BridgeError(Trouble.NOT_FOUND) from None
-    if not 0 < number < 1 << 63:
-        raise BridgeError(Trouble.NOT_FOUND)
-    return number
+def _ends(page: HistoryPage) -> Iterator[tuple[str, float]]:
+    return ((message.id, message.time or 0.0) for message in page.messages)

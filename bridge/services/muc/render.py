@@ -216,7 +216,7 @@ class Renderer:
             xhtml = to_xhtml(message.body)
             parts.append("" if xhtml is None else xhtml.to_xml())
         if message.id:
-            parts.append(f"<stanza-id xmlns='urn:xmpp:sid:0' by='{room}' id='{quote(message.id)}'/>")
+            parts.append(self.stanza_id(message))
         parts.append(self._occupant_id(message.room, message.identity))
         if message.reply is not None and not extras:
             author = f" to='{room}/{quote(message.reply.nick)}'" if message.reply.nick else ""
@@ -232,6 +232,10 @@ class Renderer:
             by = f" from='{room}'" if delayed else ""
             parts.append(f"<delay xmlns='urn:xmpp:delay'{by} stamp='{format_time(message.time)}'/>")
         return "".join(parts)
+
+    def stanza_id(self, message: Message) -> str:
+        """XEP-0359 §3: the id that the room gave to a message."""
+        return f"<stanza-id xmlns='urn:xmpp:sid:0' by='{self.room(message.room)}' id='{quote(message.id)}'/>"
 
     def notice(self, room: RoomId, text: str) -> bytes:
         """A line from the room itself."""

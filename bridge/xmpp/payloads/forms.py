@@ -80,8 +80,10 @@ def _field(field: Field, form_kind: str) -> Element:
     if asking and field.required:
         element.add(Element("required", NS_FORMS))
     if asking and field.datatype:
+        # of a list, values beside its options are welcome
+        kind = "open" if field.type is FieldType.LIST_MULTI else "basic"
         element.add(
-            Element("validate", NS_VALIDATE, {"datatype": field.datatype}, Element("basic", NS_VALIDATE))
+            Element("validate", NS_VALIDATE, {"datatype": field.datatype}, Element(kind, NS_VALIDATE))
         )
     for value in field.values:
         element.add(Element("value", NS_FORMS, None, value))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
 
@@ -23,17 +23,21 @@ from bridge.xmpp.payloads.rsm import PageRequest, build_result_set, parse_page_r
 NS_MAM = "urn:xmpp:mam:2"
 NS_FORWARD = "urn:xmpp:forward:0"
 
+PAGE = 100
+"""The most messages in one page."""
+
 _FIELDS = {
     "with": FieldType.JID_SINGLE,
     "start": FieldType.TEXT_SINGLE,
     "end": FieldType.TEXT_SINGLE,
     "before-id": FieldType.TEXT_SINGLE,
     "after-id": FieldType.TEXT_SINGLE,
+    "ids": FieldType.LIST_MULTI,
 }
 
 
 class MamQuery(Struct, frozen=True, kw_only=True):
-    """What a query asks for."""
+    """What a query asks for; `ids` None asks for no messages in particular."""
 
     query_id: str | None = None
     with_jid: str | None = None
@@ -41,7 +45,19 @@ class MamQuery(Struct, frozen=True, kw_only=True):
     end: float | None = None
     before_id: str | None = None
     after_id: str | None = None
+    ids: tuple[str, ...] | None = None
+    flip: bool = False
     rsm: PageRequest = PageRequest()
+
+    @property
+    def limit(self) -> int:
+        """How many messages the page may have."""
+        return PAGE if self.rsm.limit is None else min(self.rsm.limit, PAGE)
+
+    @property
+    def is_last(self) -> bool:
+        """Whether the page is the last of what fits rather than the first (XEP-0059 §2.2 and §2.5)."""
+        return self.rsm.before is not None
 
 
 def parse_query(query: Element) -> MamQuery:
@@ -60,8 +76,20 @@ def parse_query(query: Element) -> MamQuery:
         end=_time(single.get("end")),
         before_id=single.get("before-id"),
         after_id=single.get("after-id"),
+        ids=_ids(values),
+        flip=query.child("flip-page", NS_MAM) is not None,
         rsm=parse_page_request(query),
     )
+
+
+def _ids(values: Mapping[str, Sequence[str]]) -> tuple[str, ...] | None:
+    """Read which messages are wanted, each once; NOT_ACCEPTABLE for more than a page holds."""
+    if "ids" not in values:
+        return None
+    ids = tuple(dict.fromkeys(text.strip() for text in values["ids"] if text.strip()))
+    if len(ids) > PAGE:
+        raise BridgeError(Trouble.NOT_ACCEPTABLE)
+    return ids
 
 
 def _time(text: str | None) -> float | None:
@@ -75,7 +103,10 @@ def _time(text: str | None) -> float | None:
 
 def build_form() -> Element:
     """Write the form that says which fields a query may have (XEP-0313 §4.1.5)."""
-    fields = tuple(Field(var=var, type=type) for var, type in _FIELDS.items())
+    fields = tuple(
+        Field(var=var, type=type, datatype="xs:string" if type is FieldType.LIST_MULTI else "")
+        for var, type in _FIELDS.items()
+    )
     form = build_data_form(Form(fields=fields), form_type=NS_MAM)
     return Element("query", NS_MAM, None, form)
 

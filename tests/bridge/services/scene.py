@@ -45,6 +45,7 @@ class ScriptedNetwork:
     def __init__(self) -> None:
         self.settings: dict[Scope, Any] = {}
         self.single_server = False
+        self.keeps_history = False
         self.answers: dict[type, Any] = {}
         self.asked: list[tuple[UserId, Any]] = []
         self.inside: dict[tuple[str, str], Entered] = {}

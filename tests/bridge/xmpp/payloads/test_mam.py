@@ -6,9 +6,10 @@ import pytest
 
 from bridge.errors import BridgeError, Trouble
 from bridge.xmpp.element import Element
-from bridge.xmpp.payloads.forms import build_submit, find_form, parse_form, parse_form_type
+from bridge.xmpp.payloads.forms import NS_VALIDATE, build_submit, find_form, parse_form, parse_form_type
 from bridge.xmpp.payloads.mam import (
     NS_MAM,
+    PAGE,
     MamQuery,
     build_fin,
     build_form,
@@ -66,6 +67,17 @@ def test_query_that_cannot_be_answered_as_asked_is_refused(form, trouble):
     assert caught.value.trouble is trouble
 
 
+def test_query_for_certain_messages_and_a_flipped_page_is_read():
+    """XEP-0313 §4.1.4 and §4.3.4: each message is wanted once, and no more than fit on a page."""
+    form = build_submit(NS_MAM, [("ids", ["b", "a", "b", ""])])
+    assert parse_query(query(form, Element("flip-page", NS_MAM))) == MamQuery(
+        query_id="q", ids=("b", "a"), flip=True
+    )
+    with pytest.raises(BridgeError) as caught:
+        parse_query(query(build_submit(NS_MAM, [("ids", [str(number) for number in range(PAGE + 1)])])))
+    assert caught.value.trouble is Trouble.NOT_ACCEPTABLE
+
+
 def test_form_names_what_may_be_asked():
     """The fields that are read are the ones offered."""
     form = find_form(build_form())
@@ -76,7 +88,10 @@ def test_form_names_what_may_be_asked():
         "end",
         "before-id",
         "after-id",
+        "ids",
     ]
+    ids = next(one for one in form.all("field") if one.get("var") == "ids")
+    assert ids.child("validate", NS_VALIDATE).child("open") is not None
 
 
 def test_end_of_an_answer_names_its_page():

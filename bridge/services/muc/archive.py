@@ -1,0 +1,195 @@
+"""Where the past of rooms is read: in our store, or at a network that remembers it itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+import msgspec
+from twisted.internet.defer import Deferred, succeed
+
+from bridge.errors import BridgeError, Trouble
+from bridge.events import Kind, Message, MessageId, Reply, RoomId, Span, Text, UserId, Value
+from bridge.network import HistoryPage, HistoryQuery, Network
+from bridge.store import ArchivedMessage, Page, Store
+from bridge.xmpp.payloads.mam import MamQuery
+
+
+class Archive(Protocol):
+    """What was said in the rooms of one gateway domain, as far as each user may read it."""
+
+    def page(self, user: UserId, room: RoomId, query: MamQuery) -> Deferred[HistoryPage]:
+        """Answer a query (XEP-0313 §4); fails with NOT_FOUND for a message that is named but not known."""
+
+    def recent(
+        self, user: UserId, room: RoomId, limit: int, since: float | None
+    ) -> Deferred[Sequence[Message]]:
+        """Return the last messages, oldest first, none said before `since` (XEP-0045 §7.2.14)."""
+
+
+class NetworkArchive:
+    """An archive that the network keeps."""
+
+    def __init__(self, network: Network) -> None:
+        self._network = network
+
+    def page(self, user: UserId, room: RoomId, query: MamQuery) -> Deferred[HistoryPage]:
+        """See `Archive`. Who pages on within what he asked for is past the bound that he asked for first."""
+        asked = HistoryQuery(
+            room=room,
+            start=query.start,
+            end=query.end,
+            after=_message_id(query.rsm.after or query.after_id),
+            before=_message_id(query.rsm.before or query.before_id),
+            ids=tuple(map(MessageId, query.ids or ())),
+            nick=nick_of(query) or "",
+            limit=query.limit,
+            last=query.is_last,
+        )
+        if query.ids == ():
+            return succeed(HistoryPage(messages=(), complete=True))
+        return self._network.ask(user, asked)
+
+    def recent(
+        self, user: UserId, room: RoomId, limit: int, since: float | None
+    ) -> Deferred[Sequence[Message]]:
+        """See `Archive`."""
+        asked = self._network.ask(user, HistoryQuery(room=room, start=since, limit=limit, last=True))
+        return asked.addCallback(lambda page: page.messages)
+
+
+class StoreArchive:
+    """An archive in our store: a user may read what was said while he was inside."""
+
+    def __init__(self, domain: str, store: Store) -> None:
+        self._domain = domain
+        self._store = store
+
+    def page(self, user: UserId, room: RoomId, query: MamQuery) -> Deferred[HistoryPage]:
+        """See `Archive`."""
+        found = self._store.page(
+            self._domain,
+            room,
+            user,
+            start=_micros(query.start),
+            end=_micros(query.end),
+            after_id=_number(query.after_id),
+            before_id=_number(query.before_id),
+            after=_number(query.rsm.after),
+            before=_number(query.rsm.before),
+            ids=None if query.ids is None else [_known(id) for id in query.ids],
+            last_page=query.is_last,
+            limit=query.limit,
+            with_nick=nick_of(query),
+        )
+        return found.addCallback(_page)
+
+    def recent(
+        self, user: UserId, room: RoomId, limit: int, since: float | None
+    ) -> Deferred[Sequence[Message]]:
+        """See `Archive`."""
+        if not self._store.has_history(self._domain, room, user):
+            return succeed(())
+        found = self._store.history(self._domain, room, user, limit, _micros(since))
+        return found.addCallback(lambda kept: [from_archive(one) for one in kept])
+
+
+def nick_of(query: MamQuery) -> str | None:
+    """XEP-0313 §4.1.1: in a room, `with` is an occupant's JID; None asks for everybody."""
+    if not query.with_jid:
+        return None
+    _, slash, nick = query.with_jid.partition("/")
+    return nick if slash else None
+
+
+def _message_id(id: str | None) -> MessageId | None:
+    return MessageId(id) if id else None
+
+
+def _page(page: Page) -> HistoryPage:
+    return HistoryPage(
+        messages=[from_archive(one) for one in page.messages],
+        complete=page.complete,
+        total=page.total,
+        first_index=page.first_index,
+    )
+
+
+def _micros(time: float | None) -> int | None:
+    return None if time is None else int(time * 1_000_000)
+
+
+def _number(id: str | None) -> int | None:
+    return _known(id) if id else None
+
+
+def _known(id: str) -> int:
+    """XEP-0313 §4.1.3: an id that is none of ours cannot be in the archive."""
+    number = _as_number(id)
+    if number is None or not 0 < number < 1 << 63:
+        raise BridgeError(Trouble.NOT_FOUND)
+    return number
+
+
+# ---- messages in and out of the store
+
+
+class Extra(Value, frozen=True, kw_only=True, omit_defaults=True):
+    """What an archived message holds beside its plain words; `id` if the network named it itself."""
+
+    id: str = ""
+    spans: tuple[Span, ...] = ()
+    reply: Reply | None = None
+    replaces: str = ""
+
+
+_EXTRA = msgspec.json.Decoder(Extra)
+
+
+def to_archive(message: Message, fresh: Callable[[], int]) -> ArchivedMessage:
+    """Return a room message as the store keeps it: by its id, or a fresh one if the network named it."""
+    extra, number = b"", _as_number(message.id)
+    if message.body.spans or message.reply is not None or message.replaces or number is None:
+        extra = msgspec.json.encode(
+            Extra(
+                id=message.id if number is None else "",
+                spans=message.body.spans,
+                reply=message.reply,
+                replaces=message.replaces,
+            )
+        )
+    return ArchivedMessage(
+        room=message.room,
+        id=fresh() if number is None else number,
+        nick=message.nick,
+        identity=message.identity,
+        kind=message.kind.value,
+        body=message.body.plain,
+        origin=message.origin,
+        data=extra,
+    )
+
+
+def _as_number(id: str) -> int | None:
+    """Return the id as a number if it is one of ours."""
+    try:
+        return int(id, 16)
+    except ValueError:
+        return None
+
+
+def from_archive(kept: ArchivedMessage) -> Message:
+    """Return an archived message as it was said; the archive's id is its time."""
+    extra = _EXTRA.decode(kept.data) if kept.data else Extra()
+    return Message(
+        room=RoomId(kept.room),
+        nick=kept.nick,
+        body=Text(plain=kept.body, spans=extra.spans),
+        id=MessageId(extra.id or f"{kept.id:x}"),
+        origin=kept.origin,
+        kind=Kind(kept.kind),
+        reply=extra.reply,
+        replaces=extra.replaces,
+        time=kept.id / 1_000_000,
+        identity=kept.identity,
+    )

@@ -1,0 +1,83 @@
+"""Messages as the archive keeps them."""
+
+import pytest
+from msgspec.structs import replace
+from twisted.internet.defer import Deferred, succeed
+
+from bridge.events import Kind, Message, MessageId, Reply, RoomId, Span, Style, Text, UserId
+from bridge.network import HistoryPage, HistoryQuery
+from bridge.services.muc.archive import NetworkArchive, from_archive, to_archive
+from bridge.xmpp.payloads.mam import MamQuery
+from bridge.xmpp.payloads.rsm import PageRequest
+
+NOW = 1_700_000_000_000_000
+
+
+@pytest.mark.parametrize("id", [MessageId(f"{NOW:x}"), MessageId("$event:of.matrix")])
+def test_archived_message_comes_back_as_it_was(id: MessageId) -> None:
+    """Also by the name that the network itself gave it; when it was said, the archive's own id tells."""
+    span = Span(start=0, end=4, style=Style.BOLD)
+    message = Message(
+        room=RoomId("#verona"),
+        nick="Juliet",
+        body=Text(plain="soft", spans=(span,)),
+        id=id,
+        origin="m1",
+        kind=Kind.EMOTE,
+        reply=Reply(id=MessageId("$other"), nick="Romeo"),
+        identity="juliet",
+    )
+    kept = to_archive(message, lambda: NOW)
+    assert kept.id == NOW
+    assert from_archive(kept) == replace(message, time=NOW / 1_000_000)
+    plain = Message(room=RoomId("#verona"), body=Text(plain="x"), id=id)
+    assert from_archive(to_archive(plain, lambda: NOW)).id == id
+
+
+class Remembering:
+    """A network that remembers what was said."""
+
+    def __init__(self) -> None:
+        self.asked: list[HistoryQuery] = []
+
+    def ask(self, user: UserId, query: HistoryQuery) -> Deferred[HistoryPage]:
+        self.asked.append(query)
+        return succeed(HistoryPage(messages=(), complete=True))
+
+
+VERONA, ROMEO = RoomId("#verona"), UserId("romeo@montague.example")
+
+
+@pytest.mark.parametrize(
+    ("query", "asked"),
+    [
+        (MamQuery(start=1, end=2), {"start": 1, "end": 2}),
+        (MamQuery(after_id="a", before_id="b"), {"after": "a", "before": "b"}),
+        (MamQuery(after_id="a", before_id="z", rsm=PageRequest(after="b")), {"after": "b", "before": "z"}),
+        (MamQuery(after_id="a", rsm=PageRequest(before="")), {"after": "a", "last": True}),
+        (MamQuery(rsm=PageRequest(before="b", limit=9)), {"before": "b", "last": True, "limit": 9}),
+        (MamQuery(rsm=PageRequest(limit=9_000)), {}),
+        (MamQuery(ids=("a", "b")), {"ids": ("a", "b")}),
+        (MamQuery(with_jid="#verona@gw/Juliet"), {"nick": "Juliet"}),
+        (MamQuery(with_jid="#verona@gw"), {}),
+    ],
+)
+def test_network_that_remembers_is_asked(query: MamQuery, asked: dict[str, object]) -> None:
+    """XEP-0313 and XEP-0059 in the contract's words: the bound of the page is within that of the form."""
+    network = Remembering()
+    NetworkArchive(network).page(ROMEO, VERONA, query)  # type: ignore[arg-type]
+    assert network.asked == [replace(HistoryQuery(room=VERONA), **asked)]
+
+
+def test_network_is_not_asked_for_no_messages_at_all() -> None:
+    """An empty list of ids asks for none, not for all."""
+    network, found = Remembering(), list[HistoryPage]()
+    NetworkArchive(network).page(ROMEO, VERONA, MamQuery(ids=())).addCallback(found.append)  # type: ignore[arg-type]
+    assert (network.asked, found) == ([], [HistoryPage(messages=(), complete=True)])
+
+
+def test_last_messages_of_a_network_are_its_last_page() -> None:
+    """For who joins."""
+    network = Remembering()
+    NetworkArchive(network).recent(ROMEO, VERONA, 20, 5.0)  # type: ignore[arg-type]
+    assert network.asked == [HistoryQuery(room=VERONA, start=5.0, limit=20, last=True)]
