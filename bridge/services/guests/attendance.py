@@ -57,8 +57,8 @@ SILENCE = 12 * 60.0
 """Seconds without a stanza after which the listener asks whether he is still in (XEP-0410 §3)."""
 PING_TRIES = 2
 """Questions without an answer after which he is not."""
-_STILL_IN = frozenset({Trouble.NO_SERVICE, Trouble.UNSUPPORTED, Trouble.NOT_FOUND})
-"""XEP-0410 §3.1: answers that come from a client, or mean another nick."""
+_STILL_IN = frozenset({Trouble.NO_SERVICE, Trouble.UNSUPPORTED})
+"""XEP-0410 §3.1: answers that come from a client. No such item may also mean that there is no such room."""
 
 
 class Attendance:

@@ -176,7 +176,7 @@ class Talk:
 
     def _reflected(self, visit: Visit, stanza: Element) -> bool:
         """His own words, as the room saw them (§7.4)."""
-        for id in (stanza.get("id") or "", parse_origin_id(stanza) or ""):
+        for id in (stanza.get("id") or "", parse_origin_id(stanza) or "", self._topic_id(visit, stanza)):
             event = self._own(visit, stanza) if id in visit.under_way else None
             answer = visit.reflected(id, event if isinstance(event, Message) else None)
             if answer is None:
@@ -188,6 +188,14 @@ class Talk:
                 self._company.tell(visit, answer)
             return True
         return False
+
+    def _topic_id(self, visit: Visit, stanza: Element) -> str:
+        """COMPAT: Prosody 0.12 gives a subject no id when it tells it."""
+        text = stanza.child_text("subject")
+        if text is None:
+            return ""
+        topics = ((id, one.event) for id, one in visit.under_way.items())
+        return next((id for id, event in topics if isinstance(event, Topic) and event.text == text), "")
 
     def _own(self, visit: Visit, stanza: Element) -> Heard | None:
         identity = "" if visit.me is None else visit.me.identity

@@ -31,3 +31,13 @@ def guest_stage(
     made = GuestStage(house.xmpp(request.param), reactor)
     yield made
     loop.run_until_complete(made.close())
+
+
+@pytest.fixture
+def own_guest_stage(
+    own_house: House, reactor: LoopReactor, loop: asyncio.AbstractEventLoop
+) -> Iterator[GuestStage]:
+    """The same, of a Prosody that is this test's alone."""
+    made = GuestStage(own_house.xmpp("prosody"), reactor)
+    yield made
+    loop.run_until_complete(made.close())

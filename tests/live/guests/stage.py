@@ -3,14 +3,30 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 from itertools import count
 from typing import Any, TypeVar
 
+from twisted.internet.defer import Deferred
+
 from bridge.capabilities import Capabilities, Level
 from bridge.config import ComponentConfig
-from bridge.events import ContactId, Enter, Entered, Incoming, Message, Outgoing, Ref, RoomId, Text, UserId
+from bridge.events import (
+    ContactId,
+    Depart,
+    Enter,
+    Entered,
+    Incoming,
+    Message,
+    Outgoing,
+    Ref,
+    RoomId,
+    Text,
+    UserId,
+)
 from bridge.federation.component import ComponentLink
+from bridge.network import RoomInfo
 from bridge.router import Router
 from bridge.secret import Secret
 from bridge.services.commands import Commands
@@ -31,10 +47,10 @@ Told = TypeVar("Told")
 
 
 class Everyone:
-    """Admits nobody: guests are let in by what they began themselves."""
+    """Admits everybody."""
 
     def admits(self, sender: Jid) -> bool:
-        return False
+        return True
 
 
 class Hotel(LoopbackNetwork):
@@ -66,7 +82,13 @@ class Guest:
         """All that he was told, in order."""
         return self._gateway.network.told.setdefault(self.id, [])
 
+    @property
+    def jid(self) -> str:
+        """His address."""
+        return f"{self.id}@{self._gateway.domain}"
+
     def act(self, event: Outgoing) -> None:
+        """Want something."""
         self._gateway.guests.act(self.id, event)
 
     async def hears(self, kind: type[Told], holds: Callable[[Told], bool] = lambda _: True) -> Told:
@@ -97,6 +119,10 @@ class Guest:
         self.act(Message(room=RoomId(room), body=Text(plain=body), ref=ref, **more))
         return ref
 
+    def leaves(self, room: str, reason: str = "") -> None:
+        """Go out of a room."""
+        self.act(Depart(room=RoomId(room), reason=reason))
+
 
 class GuestGateway:
     """See the module's docstring."""
@@ -118,9 +144,7 @@ class GuestGateway:
         self.router = Router(self.domain, self.network, self.link, Everyone(), reactor)
         commands = Commands((), lambda _: False, reactor.seconds, lambda: "x")
         disco = Disco(self.domain, self.network, commands, {}, reactor)
-        self.guests = Guests(
-            self.router, self.network, reactor, reactor.seconds, disco.person_caps, lambda _: None
-        )
+        self.guests = Guests(self.router, self.network, reactor, time.time, disco.person_caps, lambda _: None)
         for service in (disco, self.guests, Ping(self.network)):
             self.router.add(service)
         self.link.startService()
@@ -129,11 +153,23 @@ class GuestGateway:
         self.up.set()
         self.guests.link_up()
 
+    async def cut(self) -> None:
+        """Break the link to the server."""
+        await self._wait(self.link.stopService())
+
+    async def mend(self) -> None:
+        """Connect again."""
+        self.link.startService()
+        await asyncio.wait_for(self.up.wait(), TIMEOUT)
+
     async def stop(self, *, politely: bool = True) -> None:
         """End it, as a crash would unless `politely`."""
         if politely:
             self.guests.stop("Gateway shutdown")
-        await asyncio.wait_for(self.link.stopService().asFuture(asyncio.get_running_loop()), TIMEOUT)
+        await self._wait(self.link.stopService())
+
+    async def _wait(self, deferred: Deferred[Any]) -> None:
+        await asyncio.wait_for(deferred.asFuture(asyncio.get_running_loop()), TIMEOUT)
 
 
 class GuestStage:
@@ -143,6 +179,7 @@ class GuestStage:
         self.server, self._reactor = server, reactor
         self.number = next(NUMBERS)
         self.muc = f"muc.{server.domain}"
+        self._rooms = (self.muc, f"rooms.{server.domain}")
         self.room = f"room{self.number}@{self.muc}"
         self.gateway = GuestGateway(server, reactor)
         self._people: list[Person] = []
@@ -151,7 +188,7 @@ class GuestStage:
         """Log somebody in at the server."""
         local = f"{name}{self.number}"
         await asyncio.to_thread(self.server.register, local)
-        person = Person(f"{local}@{self.server.domain}/a", PASSWORD, self.server.client_port, self.muc)
+        person = Person(f"{local}@{self.server.domain}/a", PASSWORD, self.server.client_port, self._rooms)
         self._people.append(person)
         await person.log_in()
         return person
@@ -179,6 +216,28 @@ class GuestStage:
         query = f"<query xmlns='http://jabber.org/protocol/muc#owner'>{data}</query>"
         await owner.result(self.room, query, "set")
         owner.mailbox.clear()
+
+    async def set_affiliation(self, owner: Person, nick: str, affiliation: str, reason: str = "") -> None:
+        """Have the owner set an affiliation of the guest who has this nick."""
+        await self._admin(owner, f"jid='{self.jid(nick)}' affiliation='{affiliation}'", reason)
+
+    async def set_role(self, moderator: Person, nick: str, role: str) -> None:
+        """Have a moderator set a role."""
+        await self._admin(moderator, f"nick='{nick}' role='{role}'", "")
+
+    async def _admin(self, person: Person, item: str, reason: str) -> None:
+        inside = f"<item {item}><reason>{reason}</reason></item>"
+        query = f"<query xmlns='http://jabber.org/protocol/muc#admin'>{inside}</query>"
+        await person.result(self.room, query, "set")
+
+    def jid(self, name: str) -> str:
+        """The address of somebody of the network."""
+        return f"{name}{self.number}%memory.example@{self.gateway.domain}"
+
+    async def look(self, room: str) -> RoomInfo:
+        """Ask what a room is."""
+        asked = self.gateway.guests.look(RoomId(room))
+        return await asyncio.wait_for(asked.asFuture(asyncio.get_running_loop()), TIMEOUT)
 
     async def crash(self) -> None:
         """End the gateway without a word, and start another one in its place."""

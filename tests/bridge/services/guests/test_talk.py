@@ -162,6 +162,15 @@ def test_reactions_retractions_and_topics_are_done_when_they_come_back(desk):
         assert desk.heard() == [Sent(ref=wish.ref)]
 
 
+def test_topic_without_id_is_known_by_its_words(desk):
+    """As Prosody tells it."""
+    desk.act(ALICE, Topic(room=ROOM, text="roses", ref=Ref(3)))
+    desk.groupchat(ALICE, "alice", extra="<subject>thorns</subject>")
+    assert desk.heard() == []
+    desk.groupchat(ALICE, "alice", extra="<subject>roses</subject>")
+    assert desk.heard() == [Sent(ref=Ref(3))]
+
+
 def test_others_reactions_and_typing_are_heard_by_the_listener(desk):
     """Once."""
     for guest in (ALICE, BOB):
