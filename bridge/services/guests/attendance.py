@@ -60,6 +60,9 @@ PING_TRIES = 2
 _STILL_IN = frozenset({Trouble.NO_SERVICE, Trouble.UNSUPPORTED})
 """XEP-0410 §3.1: answers that come from a client. No such item may also mean that there is no such room."""
 
+_ROOM_ANSWERS = frozenset({Trouble.NOT_ACCEPTABLE, Trouble.NOT_FOUND})
+"""He is not in, but may be at once."""
+
 
 class Attendance:
     """See the module's docstring. `act` does what waited until its guest was in."""
@@ -322,8 +325,12 @@ class Attendance:
                 self._end(visit, NotEntered(room=self._company.id, nick=visit.wanted, error=error))
         elif now - visit.lost_at >= REJOIN_PATIENCE:
             self._end(visit, self._exited(visit, Exit.DISCONNECTED, "The room cannot be reached."))
-        elif self._company.listener is None or self._company.listener.state is State.INSIDE:
-            self._join(visit)  # the first goes ahead of the others
+        elif self._may_join():
+            self._join(visit)
+
+    def _may_join(self) -> bool:
+        """Of those who are lost, one goes ahead of the others."""
+        return self._company.listener is None or self._company.listener.state is State.INSIDE
 
     def doubt(self) -> None:
         """Everybody asks whether he is still in; who waits to be in again tries now."""
@@ -356,3 +363,5 @@ class Attendance:
             visit.unanswered_pings += 1
         else:
             self._lose(visit, error.text)
+            if error.trouble in _ROOM_ANSWERS and self._may_join():
+                self._join(visit)

@@ -27,7 +27,7 @@ from bridge.events import (
 )
 from bridge.federation.component import ComponentLink
 from bridge.network import RoomInfo
-from bridge.router import Router
+from bridge.router import Route, Router, Target
 from bridge.secret import Secret
 from bridge.services.commands import Commands
 from bridge.services.disco import Disco
@@ -51,6 +51,13 @@ class Everyone:
 
     def admits(self, sender: Jid) -> bool:
         return True
+
+
+class Nobody:
+    """Takes messages to contacts that are not about rooms."""
+
+    def routes(self) -> list[Route]:
+        return [Route("message", "*", frozenset({Target.CONTACT}), lambda _: None)]
 
 
 class Hotel(LoopbackNetwork):
@@ -145,7 +152,7 @@ class GuestGateway:
         commands = Commands((), lambda _: False, reactor.seconds, lambda: "x")
         disco = Disco(self.domain, self.network, commands, {}, reactor)
         self.guests = Guests(self.router, self.network, reactor, time.time, disco.person_caps, lambda _: None)
-        for service in (disco, self.guests, Ping(self.network)):
+        for service in (disco, self.guests, Ping(self.network), Nobody()):
             self.router.add(service)
         self.link.startService()
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from bridge.events import (
     ContactId,
     DirectMessage,
@@ -195,10 +197,10 @@ async def test_another_listens_when_the_first_leaves(guest_stage):
     assert words == [f"{number}" for number in range(40)]
 
 
+@pytest.mark.parametrize("guest_stage", ["prosody"], indirect=True)
 async def test_room_without_ids_is_heard_once(guest_stage):
     """Prosody without an archive gives no ids."""
-    if guest_stage.server.domain == "prosody.test":
-        guest_stage.room = f"room{guest_stage.number}@rooms.prosody.test"
+    guest_stage.room = f"room{guest_stage.number}@rooms.prosody.test"
     romeo, alice = await guest_stage.together()
     bob = await guest_stage.guest("bob")
     await bob.enters(guest_stage.room, "bob")
