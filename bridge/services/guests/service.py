@@ -204,11 +204,17 @@ class Guests:
         invite = parse_received_invite(request.element)
         if invite is None or request.sender.resource:
             return self._otherwise(request)
-        inviter = invite.jid.partition("/")[0]
+        bare = invite.jid.partition("/")[0]
+        inviter = invite.jid if bare == request.sender.bare else bare
         return self._invited(request, request.sender, inviter, invite.reason, invite.password)
 
     def _direct(self, request: Request) -> Any:
-        """XEP-0249: somebody invites by himself; to rooms of our own, it is not a guest who is invited."""
+        """XEP-0249: somebody invites by himself; to rooms of our own, it is not a guest who is invited.
+
+        COMPAT: services add the same to an invitation that they pass on (XEP-0045 §7.8.2).
+        """
+        if parse_received_invite(request.element) is not None:
+            return self._mediated(request)
         invite = parse_direct_invite(request.element)
         try:
             room = None if invite is None else Jid.parse(invite.room)

@@ -197,6 +197,17 @@ def test_rooms_invitation_reaches_the_network(scene):
     ]
 
 
+def test_invitation_of_both_kinds_is_one(scene):
+    """COMPAT: as Prosody sends it, from an occupant whose address is not shown."""
+    scene.come(
+        f"<message from='garden@muc.example' to='{JID}'><x xmlns='{USER}'>"
+        "<invite from='garden@muc.example/romeo'><reason>come</reason></invite></x>"
+        "<x xmlns='jabber:x:conference' jid='garden@muc.example'/></message>"
+    )
+    room = RoomId("garden@muc.example")
+    assert scene.heard() == [Invite(room=room, nick="garden@muc.example/romeo", reason="come")]
+
+
 def test_direct_invitation_reaches_the_network(scene):
     """XEP-0249: from a person; to rooms of the gateway itself it is somebody else's."""
     invitation = (
