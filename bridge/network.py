@@ -22,9 +22,9 @@ bare JID of a room anywhere on XMPP, nicks are resourceparts, and a `ContactId` 
 room's listener, whoever that is at the time; each guest is told what concerns himself: `Entered`,
 `NotEntered`, `Exited`, `NickRefused`, his own `NickChange` and `OccupantChange`, `Sent`, `Failed`, `Invite`,
 and what is said to him alone. What guests of this network say and do comes back by `Sent` (of a message with
-what the room saw, so with its id) and by no other event, and they are not among the occupants. The `nick` of an
-incoming `Invite` is the inviter's JID; who may take back what another said (`Retraction`) is not checked. A
-`DirectMessage` or `Invite` is `Sent` when it has left, and `Failed` if it comes back.
+what the room saw, so with its id) and by no other event, and they are not among the occupants. The `nick` of
+an incoming `Invite` is the inviter's JID; who may take back what another said (`Retraction`) is not checked.
+A `DirectMessage` or `Invite` is `Sent` when it has left, and `Failed` if it comes back.
 """
 
 from __future__ import annotations
