@@ -23,6 +23,12 @@ PROTOCOL = "xmpp"
 BRIDGES = ("m.bridge", "uk.half-shot.bridge")
 """State that tells clients whereto a room is bridged; the second is what they read today (MSC2346)."""
 OURS = 100
+_SECRETIVE = {
+    "type": "m.room.history_visibility",
+    "state_key": "",
+    "content": {"history_visibility": "joined"},
+}
+"""Whoever is put out again at once because the room is closed has seen nothing of what was said before."""
 _KEPT = ("m.room.avatar", "m.room.history_visibility", "m.room.server_acl", ALIAS, CREATE, ENCRYPTION)
 _OURS = (*_KEPT, JOIN_RULES, NAME, POWER_LEVELS, TOMBSTONE)
 
@@ -38,7 +44,8 @@ def creation(room: RoomId, info: RoomInfo, alias: str, bot: str) -> Json:
         "initial_state": [
             {"type": kind, "state_key": f"{PROTOCOL}:{room}", "content": _bridge(room, info, bot)}
             for kind in BRIDGES
-        ],
+        ]
+        + ([_SECRETIVE] if info.closed else []),
         "power_level_content_override": {
             # what the room on XMPP decides is ours; who moderates there may put out and take back here
             "events": {**dict.fromkeys(_OURS, OURS), TOPIC: 0},

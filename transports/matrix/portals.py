@@ -23,6 +23,7 @@ from bridge.errors import BridgeError, Trouble
 from bridge.events import (
     NO_REF,
     ContactId,
+    Entered,
     Failed,
     Incoming,
     Invite,
@@ -229,9 +230,10 @@ class Portals:
         self._know(room, kept)
         self._uplink.remember(NOBODY, KEY + room, msgspec.json.encode(kept))
         await self._uplink.durable()
-        path = f"{CLIENT}/directory/list/appservice/{PROTOCOL}/{quote(room_id, safe='')}"
-        listing = self._homeserver.call("PUT", path, body={"visibility": "public"})
-        listing.addErrback(self._stuck, "a room of XMPP is not listed")
+        if info.public is not False:
+            path = f"{CLIENT}/directory/list/appservice/{PROTOCOL}/{quote(room_id, safe='')}"
+            listing = self._homeserver.call("PUT", path, body={"visibility": "public"})
+            listing.addErrback(self._stuck, "a room of XMPP is not listed")
         return room_id
 
     async def _name(self, alias: str, room_id: str) -> None:
@@ -319,6 +321,9 @@ class Portals:
             if isinstance(event, Message):
                 portal.seen = max(event.time or self._clock.seconds(), portal.seen or 0.0)
                 self._changed(portal)
+            elif isinstance(event, Entered) and portal.seen is None:
+                portal.seen = self._clock.seconds()
+                self._keep(portal)
             if not portal.is_entering(user_id):
                 for waiting in self._waiting.pop((portal.id, user_id), ()):
                     waiting.callback(None)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from twisted.internet.defer import Deferred, fail
 from twisted.python.failure import Failure
 
@@ -61,7 +63,15 @@ def read_room(result: Element, room: RoomId) -> RoomInfo:
         name=name[:NAME_LENGTH],
         description=told.get("muc#roominfo_description", "")[:DESCRIPTION_LENGTH],
         occupants=int(occupants) if occupants.isascii() and occupants.isdigit() else None,
+        closed=_either(info.features, ("muc_membersonly", "muc_passwordprotected"), ("muc_open",)),
+        public=_either(info.features, ("muc_public",), ("muc_hidden",)),
     )
+
+
+def _either(features: Iterable[str], yes: Iterable[str], no: Iterable[str]) -> bool | None:
+    """Tell what the room says of itself, None if it does not (XEP-0045 §15.3)."""
+    there = set(features)
+    return True if there.intersection(yes) else False if there.intersection(no) else None
 
 
 def _missing(failure: Failure) -> Failure:

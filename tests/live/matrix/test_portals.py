@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import nio
@@ -301,3 +302,46 @@ async def test_rooms_and_people_are_found_by_their_addresses(portal_stage: Porta
     assert portal_stage.portal in [place["alias"] for place in places]
     people = await ask(juliet, f"thirdparty/user/xmpp?jid={romeo.bare}")
     assert portal_stage.ghost("romeo") in [person["userid"] for person in people]
+
+
+# ---- faults
+
+
+async def test_bridge_that_is_killed_loses_and_doubles_nothing(portal_stage: PortalStage):
+    """What was said meanwhile on either side comes afterwards, once, and what is old is known still."""
+    romeo, juliet, room = await portal_stage.together_in_muc()
+    muc, loop = portal_stage.muc, asyncio.get_running_loop()
+    await juliet.say(room, "j before")
+    await hears(romeo, muc, "Juliet", "j before")
+    for number in range(3):
+        # meanwhile it is on disk that she was heard
+        romeo.say(muc, f"before {number}")
+        await juliet.hears(room, f"before {number}")
+    await loop.run_in_executor(None, portal_stage.bridge.daemon.kill)
+    romeo.say(muc, "r down")
+    await hears(romeo, muc, "romeo", "r down")
+    await juliet.say(room, "j down")
+    await loop.run_in_executor(None, portal_stage.bridge.daemon.start)
+    assert await heard_until(romeo, f"{muc}/Juliet", "j down") == ["j down"]
+    romeo.say(muc, "r after")
+    assert await said_until(juliet, room, portal_stage.ghost("romeo"), "r after") == ["r down", "r after"]
+    await juliet.say(room, "j after")
+    assert await heard_until(romeo, f"{muc}/Juliet", "j after") == ["j after"]
+
+
+async def heard_until(person: Person, sender: str, last: str) -> list[str]:
+    """Return what somebody of XMPP hears of an occupant up to some words."""
+    bodies: list[str] = []
+    while last not in bodies:
+        message = await person.mailbox.find(Pattern("message", frm=sender, has="body"))
+        bodies.append(message.findtext("body") or "")
+    return bodies
+
+
+async def said_until(person: MatrixPerson, room: str, sender: str, last: str) -> list[str]:
+    """Return what somebody of Matrix hears of a ghost up to some words."""
+    bodies: list[str] = []
+    while last not in bodies:
+        event = await person.find("m.room.message", lambda one: one["sender"] == sender, room=room)
+        bodies.append(event["content"]["body"])
+    return bodies

@@ -25,6 +25,15 @@ def test_room_is_public_and_says_whereto_it_leads():
     assert bare["name"] == "balcony" and "topic" not in bare
 
 
+def test_room_that_is_closed_shows_nothing_of_the_past():
+    """Who may not enter is put out, but was in for a moment."""
+    kinds = {}
+    for closed in (True, False, None):
+        made = creation(ROOM, RoomInfo(room=ROOM, closed=closed), ALIAS, BOT)
+        kinds[closed] = [one["content"] for one in made["initial_state"] if one["state_key"] == ""]
+    assert kinds == {True: [{"history_visibility": "joined"}], False: [], None: []}
+
+
 def test_moderator_has_a_level_of_his_own():
     """The others keep theirs."""
     power = {"users": {BOT: 100}, "ban": 50}

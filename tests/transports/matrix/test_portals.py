@@ -121,6 +121,14 @@ def test_alias_of_a_room_on_xmpp_makes_a_room():
     assert not any("createRoom" in one for one in scene.server.asked)
 
 
+def test_hidden_room_is_not_listed():
+    """Who does not know it does not find it."""
+    scene = Scene()
+    scene.looked[MUC] = RoomInfo(room=MUC, public=False)
+    assert asked(scene)
+    assert not any("list" in one for one in scene.server.asked)
+
+
 @pytest.mark.parametrize("alias", ["#_xmpp_nothing=40conf.example:hs.example", "#_xmpp_:hs.example"])
 def test_alias_of_no_room_is_not_there(alias):
     """The homeserver tells whoever asked."""

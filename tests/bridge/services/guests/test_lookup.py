@@ -42,13 +42,29 @@ def asked(answer: str, kind: str = "result", room: RoomId = ROOM):
 
 def test_room_is_described_as_its_service_tells():
     """Name, description and how many are in."""
-    assert asked(PROSODY) == RoomInfo(room=ROOM, name="Verona", description="A plague on both", occupants=3)
+    words = "A plague on both"
+    assert asked(PROSODY) == RoomInfo(room=ROOM, name="Verona", description=words, occupants=3, closed=False)
 
 
 def test_room_without_form_has_a_name_only():
     """The form is optional (XEP-0045 §6.4)."""
     bare = PROSODY[: PROSODY.index("<x ")] + "</query>"
-    assert asked(bare) == RoomInfo(room=ROOM, name="Verona")
+    assert asked(bare) == RoomInfo(room=ROOM, name="Verona", closed=False)
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ("muc_membersonly", (True, None)),
+        ("muc_passwordprotected", (True, None)),
+        ("muc_hidden", (None, False)),
+        ("muc_public", (None, True)),
+    ],
+)
+def test_room_says_who_may_enter_and_who_finds_it(said, told):
+    """XEP-0045 §15.3; what it does not say is not known."""
+    found = asked(PROSODY.replace("muc_open", said))
+    assert (found.closed, found.public) == told
 
 
 @pytest.mark.parametrize(
