@@ -21,6 +21,10 @@ class Level(Enum):
     REJECTED = "rejected"
 
 
+CARRIED = frozenset({Level.NATIVE, Level.PARTIAL})
+"""Carried as it is, at least in part."""
+
+
 class Capabilities(Struct, frozen=True, kw_only=True):
     """What a network carries; FALLBACK means that `bridge.degrade` turns it into a message.
 
@@ -57,4 +61,4 @@ class Capabilities(Struct, frozen=True, kw_only=True):
     def carried(self) -> frozenset[str]:
         """The names of what is carried as it is, at least in part."""
         levels = ((name, getattr(self, name)) for name in self.__struct_fields__)
-        return frozenset(name for name, level in levels if level in (Level.NATIVE, Level.PARTIAL))
+        return frozenset(name for name, level in levels if level in CARRIED)

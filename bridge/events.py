@@ -338,6 +338,14 @@ class DirectRetraction(Value, frozen=True, kw_only=True):
     ref: Ref = NO_REF
 
 
+class Undelivered(Value, frozen=True, kw_only=True):
+    """Outgoing: what the contact said to the user by message `id` did not get there."""
+
+    contact: ContactId
+    id: MessageId
+    error: BridgeError
+
+
 class Receipt(Value, frozen=True, kw_only=True):
     """All up to message `id` was read: in a room by `nick`, else by the contact or the user."""
 
@@ -360,10 +368,15 @@ class Typing(Value, frozen=True, kw_only=True):
 
 
 class Presence(Value, frozen=True, kw_only=True):
-    """Outgoing: how the user is, towards the whole network."""
+    """Outgoing: how the user is, towards the whole network.
+
+    Networks whose people are contacts (`Capabilities.subscriptions`) are also told that he came and, by not
+    `available`, that he went.
+    """
 
     show: Show
     status: str = ""
+    available: bool = True
 
 
 class Subscribe(Value, frozen=True, kw_only=True):
@@ -503,6 +516,7 @@ Outgoing = (
     | DirectMessage
     | DirectReaction
     | DirectRetraction
+    | Undelivered
     | Reaction
     | Retraction
     | Receipt

@@ -108,8 +108,8 @@ class Gateway:
         commands = self._make_commands(settings)
         self._disco = Disco(domain, network, commands, _contacts(config), reactor)
         self._reports = Reports(domain, router, config.admins, reactor.seconds)
-        self._roster = Roster(router, store, network, self._disco.caps)
-        self._muc = Muc(context, self._roster.network_state)
+        self._roster = Roster(router, store, network, self._disco.caps, reactor)
+        self._muc = Muc(context, self._roster.network_state, self._roster.contact_presence)
         self._guests = Guests(
             router, network, reactor, around.wall, self._disco.person_caps, self._muc.to_contact
         )

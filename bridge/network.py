@@ -29,7 +29,7 @@ A `DirectMessage` or `Invite` is `Sent` when it has left, and `Failed` if it com
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from enum import Enum
 from typing import Any, Protocol
@@ -159,6 +159,9 @@ class Uplink(Protocol):
 
     def trouble(self, words: str) -> None:
         """Tell the operator what is broken for the network as a whole, "" when nothing is any more."""
+
+    def owners(self) -> Iterator[UserId]:
+        """Iterate over the users of whom anything is remembered."""
 
     def keep(self, data: bytes) -> int:
         """Keep what the network pushed to us until `done`; TOO_LONG above 256 KiB, STORE_FULL.

@@ -27,7 +27,6 @@ ELSEWHERE = {
     "bridge/store/": "tests/bridge/store/test_store.py",
     "bridge/xmpp/payloads/ping.py": "tests/bridge/services/test_ping.py",
     "transports/irc/": "tests/transports/irc/",
-    "transports/matrix/submission.py": "tests/transports/matrix/test_network.py",
     "transports/loopback/": "tests/transports/loopback/",
 }
 """Sources without a test file of their name that none of their folder's tests imports: where they are tested."""

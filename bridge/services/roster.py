@@ -1,64 +1,95 @@
-"""Presence of the gateway and its servers in users' rosters (RFC 6121 §3 and §4, XEP-0100 §4).
+"""Presence of the gateway, its servers and contacts in users' rosters (RFC 6121 §3 and §4, XEP-0100 §4).
 
 Whoever subscribes is accepted, and asked for the same in return. The gateway is online while the
-bridge runs, a server while the user's own link to it stands.
+bridge runs, a server while the user's own link to it stands, a contact while the network says so.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
+
+from bridge.capabilities import CARRIED
 from bridge.errors import BridgeError
-from bridge.events import Link, NetworkState, ServerId, UserId
-from bridge.network import Address, GatewayAddress, Network, ServerAddress
+from bridge.events import (
+    ContactId,
+    ContactPresence,
+    Link,
+    NetworkState,
+    ServerId,
+    Show,
+    Subscribe,
+    Unsubscribe,
+    UserId,
+)
+from bridge.network import Address, ContactAddress, GatewayAddress, Network, ServerAddress
 from bridge.router import Request, Route, Router, Target
 from bridge.store import Store, Subscription
 from bridge.xmpp.element import Element
 from bridge.xmpp.jid import escape, unescape
 from bridge.xmpp.payloads.nick import build_nick
+from bridge.xmpp.payloads.vcard import NS_UPDATE
 from bridge.xmpp.stanza import NS_COMPONENT
 
 HOSTS = frozenset({Target.GATEWAY, Target.SERVER})
-OTHERS = frozenset({Target.ROOM, Target.OCCUPANT, Target.CONTACT})
+PROBE_PACE = 0.02
+"""Seconds between two users who are asked how they are, after a start."""
 
 
 class Roster:
     """Keeps the subscriptions of one gateway domain; `caps` writes the ``<c/>`` of an address."""
 
     def __init__(
-        self, router: Router, store: Store, network: Network, caps: Callable[[Address], Element]
+        self,
+        router: Router,
+        store: Store,
+        network: Network,
+        caps: Callable[[Address], Element],
+        clock: IReactorTime,
     ) -> None:
         self._router = router
         self._domain = router.domain
         self._store = store
         self._network = network
         self._caps = caps
+        self._clock = clock
         self._online: dict[UserId, set[ServerId]] = {}
+        self._contacts: dict[tuple[UserId, ContactId], ContactPresence] = {}
+        self._is_started = False
+        self._has_contacts = network.capabilities(UserId(""), None).subscriptions in CARRIED
 
     def routes(self) -> list[Route]:
         """Declare what it answers."""
+        shown = HOSTS | {Target.CONTACT} if self._has_contacts else HOSTS
         return [
-            Route("presence", "subscribe", HOSTS, self.subscribe),
-            Route("presence", "subscribed", HOSTS, self.subscribed),
-            Route("presence", "unsubscribe", HOSTS, self.unsubscribe),
-            Route("presence", "unsubscribed", HOSTS, self.unsubscribed),
-            Route("presence", "probe", HOSTS, self.probe),
-            Route("presence", "subscribe", OTHERS, self.refuse),
+            Route("presence", "subscribe", shown, self.subscribe),
+            Route("presence", "subscribed", shown, self.subscribed),
+            Route("presence", "unsubscribe", shown, self.unsubscribe),
+            Route("presence", "unsubscribed", shown, self.unsubscribed),
+            Route("presence", "probe", shown, self.probe),
+            Route("presence", "subscribe", frozenset(Target) - shown, self.refuse),
         ]
 
     # ---- what users send
 
-    def subscribe(self, request: Request) -> None:
+    def subscribe(self, request: Request) -> Deferred[None]:
         """§3.1.3: accept, show the presence, and ask for the user's (XEP-0100 §4.2.1)."""
         local, user = unescape(request.to.local), request.sender.bare
         known = self._store.subscription(self._domain, local, user)
         outbound = known is not None and known.outbound
         self._keep(local, user, inbound=True, outbound=outbound)
+        return self._store.flush().addCallback(lambda _: self._accept(request, local, user, outbound))
+
+    def _accept(self, request: Request, local: str, user: str, outbound: bool) -> None:
         self._send(local, user, "subscribed", id=request.id)
-        if self._is_online(local, request.address, UserId(user)):
+        if isinstance(request.address, ContactAddress):
+            self._network.submit(UserId(user), Subscribe(contact=request.address.contact))
+        elif self._is_online(local, request.address, UserId(user)):
             self._available(local, request.address, user)
         if not outbound:
-            self._send(local, user, "subscribe", build_nick(self._network.name(request.address)))
+            self._send(local, user, "subscribe", build_nick(self._name(request.address)))
 
     def subscribed(self, request: Request) -> None:
         """§3.1.5: the user accepted."""
@@ -71,6 +102,9 @@ class Roster:
         local, user = unescape(request.to.local), request.sender.bare
         known = self._store.subscription(self._domain, local, user)
         self._store.drop_subscription(self._domain, local, user)
+        if isinstance(request.address, ContactAddress):
+            self._contacts.pop((UserId(user), request.address.contact), None)
+            self._network.submit(UserId(user), Unsubscribe(contact=request.address.contact))
         self._send(local, user, "unavailable")
         self._send(local, user, "unsubscribed", id=request.id)
         if known is not None and known.outbound:
@@ -91,42 +125,102 @@ class Roster:
         known = self._store.subscription(self._domain, local, user)
         if known is None or not known.inbound:
             self._send(local, user, "unsubscribed")
+        elif isinstance(request.address, ContactAddress):
+            self._probe_contact(UserId(user), request.address.contact)
         elif self._is_online(local, request.address, UserId(user)):
             self._available(local, request.address, user)
         else:
             self._send(local, user, "unavailable")
 
+    def _probe_contact(self, user: UserId, contact: ContactId) -> None:
+        last = self._contacts.get((user, contact))
+        if last is None:
+            self._network.submit(user, Subscribe(contact=contact))
+        else:
+            self._show(user, last)
+
     def refuse(self, request: Request) -> None:
-        """Rooms and contacts have no presence of their own (§3.1.3)."""
+        """Rooms have no presence of their own (§3.1.3), nor have contacts on most networks."""
         attributes = {"type": "unsubscribed", "from": request.to.bare, "to": request.sender.bare}
         self._router.send(Element("presence", NS_COMPONENT, {**attributes, "id": request.id or None}))
 
     # ---- what changes on this side
 
     def link_up(self) -> None:
-        """XEP-0100 §7: tell every subscriber that the gateway is there, and which servers are and are not."""
+        """XEP-0100 §7: tell every subscriber that the gateway is there, and which servers are and are not.
+
+        After a start contacts are asked for, and of users whose presence is ours to know what it is.
+        """
+        asked: dict[str, str] = {}
         for one in self._store.subscriptions(self._domain):
-            address = self._shown(one)
-            if address is not None:
+            address = self._address(one)
+            if isinstance(address, ContactAddress):
+                self._contact_up(one, address.contact)
+                if one.outbound:
+                    asked[one.contact] = one.local
+            elif (
+                address is not None
+                and one.inbound
+                and self._is_online(one.local, address, UserId(one.contact))
+            ):
                 self._available(one.local, address, one.contact)
             elif one.inbound:
                 self._send(one.local, one.contact, "unavailable")
+        self._is_started = True
+        for count, (user, local) in enumerate(asked.items()):
+            self._clock.callLater(count * PROBE_PACE, self._send, local, user, "probe")
 
-    def _shown(self, one: Subscription) -> Address | None:
-        """The address whose availability this subscriber sees; None if it is not available."""
+    def _contact_up(self, one: Subscription, contact: ContactId) -> None:
+        user = UserId(one.contact)
+        if one.inbound and (user, contact) in self._contacts:
+            self._show(user, self._contacts[user, contact])
+        elif one.inbound and not self._is_started:
+            self._network.submit(user, Subscribe(contact=contact))
+
+    def _address(self, one: Subscription) -> Address | None:
         try:
-            address = self._network.address(one.local) if one.local else GatewayAddress()
+            return self._network.address(one.local) if one.local else GatewayAddress()
         except BridgeError:
             return None
-        online = one.inbound and self._is_online(one.local, address, UserId(one.contact))
-        return address if online else None
+
+    def _is_shown(self, one: Subscription) -> bool:
+        """Tell whether this subscriber sees the address as available."""
+        address = self._address(one)
+        if isinstance(address, ContactAddress):
+            last = self._contacts.get((UserId(one.contact), address.contact))
+            return one.inbound and last is not None and last.available
+        return (
+            address is not None and one.inbound and self._is_online(one.local, address, UserId(one.contact))
+        )
 
     def shut_down(self) -> None:
         """XEP-0100 §7: tell every subscriber that the gateway goes."""
         for one in self._store.subscriptions(self._domain):
-            if self._shown(one) is not None:
+            if self._is_shown(one):
                 self._send(one.local, one.contact, "unavailable")
         self._online.clear()
+        self._contacts.clear()
+
+    def contact_presence(self, user: UserId, event: ContactPresence) -> None:
+        """The network tells how a contact is: so the user sees him, if he subscribed."""
+        known = self._store.subscription(self._domain, event.contact, user)
+        if known is not None and known.inbound and self._contacts.get((user, event.contact)) != event:
+            self._contacts[user, event.contact] = event
+            self._show(user, event)
+
+    def _show(self, user: UserId, event: ContactPresence) -> None:
+        """RFC 6121 §4.7, with XEP-0172 and XEP-0153 §3.2."""
+        payloads = [Element("status", NS_COMPONENT, None, event.status)] if event.status else []
+        if not event.available:
+            self._send(event.contact, user, "unavailable", *payloads)
+            return
+        if event.show is not Show.AVAILABLE:
+            payloads.insert(0, Element("show", NS_COMPONENT, None, event.show.value))
+        if event.nick:
+            payloads.append(build_nick(event.nick))
+        if event.avatar:
+            payloads.append(Element("x", NS_UPDATE, None, Element("photo", NS_UPDATE, None, event.avatar)))
+        self._send(event.contact, user, None, *payloads)
 
     def network_state(self, user: UserId, event: NetworkState) -> None:
         """A user's link to a server changed: so does its presence in his roster."""
@@ -153,6 +247,11 @@ class Roster:
         if not local or not isinstance(address, ServerAddress):
             return not local
         return address.server in self._online.get(user, ())
+
+    def _name(self, address: Address) -> str:
+        if isinstance(address, ContactAddress):
+            return self._network.nick(address.contact)
+        return self._network.name(address)
 
     def _available(self, local: str, address: Address, user: str) -> None:
         self._send(local, user, None, self._caps(address))

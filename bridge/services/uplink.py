@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from twisted.internet.defer import Deferred
 
@@ -81,6 +81,10 @@ class BridgeUplink:
     def trouble(self, words: str) -> None:
         """See `Uplink`."""
         self._troubled(words)
+
+    def owners(self) -> Iterator[UserId]:
+        """See `Uplink`."""
+        return (UserId(owner) for owner in self._store.owners(self._domain) if owner)
 
     def keep(self, data: bytes) -> int:
         """See `Uplink`."""

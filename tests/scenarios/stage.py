@@ -9,7 +9,7 @@ from typing import Any
 from lxml import etree
 from twisted.internet.task import Clock
 
-from bridge.events import NetworkState, UserId
+from bridge.events import ContactPresence, NetworkState, UserId
 from bridge.router import Router
 from bridge.services.guests.service import Guests
 from bridge.services.muc.context import Context
@@ -103,7 +103,12 @@ class Stage:
             wall=self._now,
             settings=self.settings,
         )
-        self.muc = Muc(context, lambda user, event: self.links.append((user, event)))
+        self.contacts: list[tuple[UserId, ContactPresence]] = []
+        self.muc = Muc(
+            context,
+            lambda user, event: self.links.append((user, event)),
+            lambda user, event: self.contacts.append((user, event)),
+        )
         self.router.add(self.muc)
         self.guests = Guests(
             self.router,

@@ -14,11 +14,13 @@ ROOM = Capabilities(
     threads=Level.PARTIAL,
     mentions=Level.NATIVE,
     search=Level.NATIVE,
-    presence=Level.DROPPED,
+    presence=Level.PARTIAL,
     moderation=Level.NATIVE,
     memberships=Level.NATIVE,
     configuration=Level.NATIVE,
-    direct_messages=Level.REJECTED,
+    direct_messages=Level.NATIVE,
+    receipts=Level.NATIVE,
+    subscriptions=Level.NATIVE,
     guests=Level.NATIVE,
 )
 """A room without end-to-end encryption. What power levels allow, the homeserver says. Threads: those that

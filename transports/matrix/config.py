@@ -127,6 +127,16 @@ class MatrixConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
             extra=RESTART,
         ),
     ] = 10_000
+    presences: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=10_000,
+            description="XMPP users who are shown as online at a time, each of whom costs a request every 20 "
+            "seconds; 0: nobody's presence is told to the homeserver.",
+            extra=RESTART,
+        ),
+    ] = 200
     room_rules: Annotated[
         tuple[Rule, ...],
         Meta(

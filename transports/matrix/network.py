@@ -9,7 +9,7 @@ from typing import Any
 
 from msgspec import structs
 from nio.api import Api
-from twisted.internet.defer import Deferred, DeferredList, TimeoutError, fail, succeed
+from twisted.internet.defer import Deferred, DeferredList, TimeoutError, fail
 from twisted.logger import Logger
 
 from bridge.capabilities import Capabilities
@@ -19,6 +19,9 @@ from bridge.events import (
     Configure,
     ContactId,
     Depart,
+    DirectMessage,
+    DirectReaction,
+    DirectRetraction,
     Enter,
     Entered,
     Exit,
@@ -28,13 +31,18 @@ from bridge.events import (
     Kick,
     Message,
     Outgoing,
+    Presence,
     Reaction,
+    Receipt,
     Retraction,
     RoomId,
     SetAffiliation,
     SetRole,
+    Subscribe,
     Topic,
     Typing,
+    Undelivered,
+    Unsubscribe,
     UserId,
 )
 from bridge.forms import Command, Settings
@@ -63,14 +71,17 @@ from transports.matrix.capabilities import ROOM
 from transports.matrix.client import Homeserver
 from transports.matrix.config import MatrixConfig
 from transports.matrix.content import Json, mapping, text
+from transports.matrix.direct import Direct
 from transports.matrix.directory import Directory
 from transports.matrix.history import History, Reader
 from transports.matrix.http import Http
+from transports.matrix.ids import is_event_id
 from transports.matrix.inbox import Inbox
 from transports.matrix.moderation import Moderation
 from transports.matrix.names import name_of
 from transports.matrix.ping import WORKING, Pings, Way
 from transports.matrix.portals import Portals
+from transports.matrix.presence import Presences
 from transports.matrix.room import Room
 from transports.matrix.rooms import Rooms
 from transports.matrix.rules import Rules
@@ -133,18 +144,22 @@ class MatrixNetwork:
     def start(self, uplink: Uplink) -> None:
         """Listen to the homeserver, and tell it that we are here."""
         config, self._uplink = self._config, uplink
-        self._portals = Portals(
-            self._homeserver,
-            self._addresses,
-            self._clock,
+        ids, clock, server = self._addresses, self._clock, self._homeserver
+        self._portals = Portals(server, ids, clock, uplink, self._rules, config.bot, config.patience)
+        self._presences = Presences(
+            server,
+            ids,
+            clock,
             uplink,
-            self._rules,
-            config.bot,
-            config.patience,
+            config.presences,
+            lambda user_id, away: self._rooms.show(user_id, away),
         )
-        elsewhere = self._portals.muc
-        self._rooms = Rooms(self._homeserver, self._addresses, self._clock, uplink, self._rules, elsewhere)
-        self._submissions = Submissions(self._homeserver, self._answer, uplink.message_id, config.patience)
+        elsewhere, away = self._portals.muc, self._presences.away
+        self._rooms = Rooms(server, ids, clock, uplink, self._rules, elsewhere, away)
+        self._submissions = Submissions(server, self._answer, uplink.message_id, config.patience)
+        self._direct = Direct(
+            server, ids, clock, uplink, self._submissions, self._rules, config.bot, self._rooms.release
+        )
         self._portals.start()
         self.inbox = Inbox(uplink, self._hear, self._overhear, config.max_waiting)
         self.inbox.start()
@@ -153,7 +168,7 @@ class MatrixNetwork:
             config.max_transaction,
             self.inbox.receive,
             self._portals.has_alias,
-            lambda user: succeed(False),
+            self._direct.exists,
             ThirdParty(self._addresses).answer,
         )
         self._web.listen(self._clock, config.listen_host, config.listen_port)
@@ -175,6 +190,7 @@ class MatrixNetwork:
         await left.addTimeout(STOP_TIMEOUT, self._clock)
         self._rooms.stop()
         self._portals.stop()
+        self._presences.stop()
         self._pings.stop()
         if self._web is not None:
             await self._web.stop()
@@ -195,14 +211,6 @@ class MatrixNetwork:
         """Put new rules in force: who may not be in a room any more is put out."""
         self._rules.apply(config)
         self._rooms.enforce()
-
-    def _hear(self, event: Json) -> Deferred[None] | None:
-        is_portal = self._portals.has(event)
-        return self._portals.hear(event) if is_portal else self._rooms.hear(event)
-
-    def _overhear(self, event: Json) -> None:
-        is_portal = self._portals.has(event)
-        (self._portals if is_portal else self._rooms).overhear(event)
 
     def pause(self) -> None:
         """Let the homeserver wait."""
@@ -245,6 +253,28 @@ class MatrixNetwork:
         """Tell what can be carried; it is the same in every room."""
         return ROOM
 
+    # ---- what the homeserver tells
+
+    def _hear(self, event: Json) -> Deferred[None] | None:
+        """A room may be a conversation for one of our users, and for another one a room."""
+        if self._portals.has(event):
+            return self._portals.hear(event)
+        if not self._direct.concerns(event):
+            return self._rooms.hear(event)
+        hearing = self._direct.hear(event)
+        if event.get("room_id") not in self._rooms.sessions:
+            return hearing
+        return hearing.addCallback(lambda _: self._rooms.hear(event))
+
+    def _overhear(self, event: Json) -> None:
+        if event.get("type") == "m.presence":
+            self._presences.hear(event)
+        elif self._portals.has(event):
+            self._portals.overhear(event)
+        else:
+            self._direct.overhear(event)
+            self._rooms.overhear(event)
+
     # ---- what users want
 
     def submit(self, user: UserId, event: Outgoing) -> None:
@@ -262,16 +292,40 @@ class MatrixNetwork:
                 self._rooms.enter(user, event)
             case Depart(room=room, reason=reason):
                 self._depart(user, room, reason)
-            case Typing():
-                if event.room is not None and event.contact is None:
-                    self._submissions.type(*self._rooms.find(user, event.room), event)
             case SetRole() | SetAffiliation() | Configure() | Invite():
                 self._moderation.submit(*self._rooms.find(user, event.room), event)
+            case Typing():
+                self._type(user, event)
+            case Receipt():
+                self._read(user, event)
+            case DirectMessage() | DirectReaction() | DirectRetraction():
+                self._direct.submit(user, event)
+            case Undelivered():
+                self._direct.undelivered(user, event)
+            case Presence():
+                self._presences.show(user, event)
+            case Subscribe(contact=contact):
+                self._presences.subscribe(user, contact)
+            case Unsubscribe(contact=contact):
+                self._presences.unsubscribe(user, contact)
             case Message() | Topic() | Reaction() | Retraction() | Kick() | ChangeNick():
                 stay, session = self._rooms.find(user, event.room)
                 self._submissions.submit(stay, session, event)
             case _:
                 raise BridgeError(Trouble.UNSUPPORTED)
+
+    def _type(self, user: UserId, event: Typing) -> None:
+        if event.contact is not None:
+            self._direct.type(user, event)
+        elif event.room is not None:
+            self._submissions.type(*self._rooms.find(user, event.room), event)
+
+    def _read(self, user: UserId, event: Receipt) -> None:
+        if event.contact is not None:
+            self._direct.read(user, event)
+        elif event.room is not None and is_event_id(event.id):
+            stay, session = self._rooms.find(user, event.room)
+            self._submissions.read(stay.ghost, session.id, event.id)
 
     def _depart(self, user: UserId, room: RoomId, reason: str) -> None:
         stay = self._rooms.stays.get(user, {}).get(room)

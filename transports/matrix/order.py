@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 from twisted.internet.defer import Deferred, maybeDeferred
@@ -49,6 +49,14 @@ class InOrder:
             queue = self._waiting[key] = deque([(work, ended)])
             self._advance(key, queue)
         return ended
+
+    def do(self, key: str, work: Callable[[], Coroutine[Deferred[Any], Any, T]]) -> Deferred[T]:
+        """Run a coroutine when all before it for `key` is done; else as `run`."""
+
+        def begin() -> Deferred[T]:
+            return Deferred.fromCoroutine(work())
+
+        return self.run(key, begin)
 
     def _advance(self, key: str, queue: deque[tuple[Work, Deferred[Any]]]) -> None:
         """Begin with the first; go on in a loop, not deeper, while work ends at once."""

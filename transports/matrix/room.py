@@ -62,6 +62,7 @@ class Member(Struct, gc=False):
     name: str
     avatar: str
     nick: str = ""
+    away: str | None = None
 
 
 class Room:
@@ -290,6 +291,7 @@ class Room:
             address=self._address(member.user_id),
             user=self.ids.ghost_of(member.user_id),
             identity=member.user_id,
+            away=member.away,
         )
         self._owned()[member.nick] = occupant
         return occupant
@@ -310,6 +312,16 @@ class Room:
         if self._is_lent:
             self._occupants, self._is_lent = dict(self._occupants), False
         return self._occupants
+
+    def show(self, user_id: str, away: str | None) -> Events:
+        """Take in that a member is there, or how he is away."""
+        member = self.members.get(user_id)
+        if member is None or member.away == away:
+            return []
+        member.away = away
+        occupant = structs.replace(self._occupants[member.nick], away=away)
+        self._owned()[member.nick] = occupant
+        return [OccupantChange(room=self.room, occupant=occupant)]
 
     # ---- who may do what
 

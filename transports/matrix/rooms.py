@@ -5,7 +5,7 @@ Each ghost goes through one door at a time, so that a leave and the next join ca
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 from urllib.parse import quote
 
@@ -39,8 +39,8 @@ from transports.matrix.names import is_nick, name_of
 from transports.matrix.order import InOrder
 from transports.matrix.room import Room
 from transports.matrix.rules import Rules
-from transports.matrix.session import RoomSession, Stay
-from transports.matrix.tables import MAX_ID, MEMBER, TOMBSTONE
+from transports.matrix.session import WATCHED, RoomSession, Stay
+from transports.matrix.tables import MAX_ID, MEMBER, PROFILE, TOMBSTONE
 from transports.matrix.translate import Skipped
 
 STATE_PATIENCE = 60.0
@@ -56,8 +56,6 @@ AWAY_AFTER = 10.0
 DOOR_QUEUE = 600
 DOORS = 50_000
 """Ways in and out that may wait, of one user and of all."""
-PROFILE = "profile"
-"""Under which key it is remembered that a ghost has a profile; the other keys are ids of his rooms."""
 ENCRYPTED = "This room is end-to-end encrypted; that cannot be carried over XMPP."
 HOPE = 60.0
 """Seconds in which an invitation to the replacement of a closed room may come."""
@@ -84,6 +82,7 @@ class Rooms:
         uplink: Uplink,
         rules: Rules,
         elsewhere: Callable[[str], RoomId | None],
+        away: Callable[[str], str | None],
     ) -> None:
         self.sessions: dict[str, RoomSession] = {}
         self.by_address: dict[RoomId, RoomSession] = {}
@@ -94,6 +93,7 @@ class Rooms:
         self._uplink = uplink
         self._rules = rules
         self._elsewhere = elsewhere
+        self._presence_of = away
         self._doors = InOrder(DOOR_QUEUE, DOORS)
         self._loads = InOrder(DOORS, DOORS)
         self._waiting: dict[str, Deferred[None]] = {}
@@ -139,7 +139,7 @@ class Rooms:
             return
         stay = Stay(user, event.room, self._ids.ghost(user), event.nick)
         self.stays.setdefault(user, {})[event.room] = stay
-        _in_order(self._doors, stay.ghost, lambda: self._enter(stay)).addErrback(self._refuse, stay)
+        self._doors.do(stay.ghost, lambda: self._enter(stay)).addErrback(self._refuse, stay)
 
     def _refuse(self, failure: Failure, stay: Stay) -> None:
         error = failure.value
@@ -184,7 +184,7 @@ class Rooms:
         try:
             replacement = await self._arrive(stay, session)
         finally:
-            self._release(id)
+            self.release(id)
             if replacement is not None:
                 self._unseat(stay, session)
             elif not stay.inside:
@@ -202,9 +202,9 @@ class Rooms:
 
         Return by which room it has been replaced, if it has.
         """
-        await _in_order(self._loads, stay.id, lambda: self._load(session, stay.ghost))
+        await self._loads.do(stay.id, lambda: self._load(session, stay.ghost))
         if stay.ghost not in session.room.members:
-            self._release(stay.id)
+            self.release(stay.id)
             await self._until(session, stay.ghost, present=True)
         if session.room.replacement is not None and not stay.gone:
             return session.room.replacement
@@ -282,6 +282,8 @@ class Rooms:
         for _ in session.load(state):
             await deferLater(self._clock, 0)
         session.ready = True
+        for user_id in list(session.room.members) if len(session.room.members) <= WATCHED else ():
+            session.show(user_id, self._presence_of(user_id))
         self._settling[session.id] = self._clock.callLater(OVERLAP, session.settle)
 
     async def _until(self, session: RoomSession, ghost: str, *, present: bool) -> None:
@@ -301,7 +303,7 @@ class Rooms:
 
     def _follow(self, stay: Stay, old: RoomSession) -> None:
         """Take a user along: the ghost stays in the old room too, by whose id the new one is found again."""
-        moving = _in_order(self._doors, stay.ghost, lambda: self._move(stay, old))
+        moving = self._doors.do(stay.ghost, lambda: self._move(stay, old))
         moving.addErrback(self._left_behind, stay, old)
 
     async def _move(self, stay: Stay, old: RoomSession) -> None:
@@ -375,7 +377,7 @@ class Rooms:
                 await self._withdraw(stay, session, reason)
 
         # who is still on the way in turns round by himself
-        return _in_order(self._doors, stay.ghost, go).addErrback(self._stuck)
+        return self._doors.do(stay.ghost, go).addErrback(self._stuck)
 
     def _stuck(self, failure: Failure) -> None:
         """The ghost stays in a room that its user left; the next time he is in, he can leave again."""
@@ -409,7 +411,7 @@ class Rooms:
                 settling.cancel()
             for key in [key for key in self._moves if key[0] == session.id]:
                 self._moves[key].callback(None)
-            self._release(session.id)
+            self.release(session.id)
 
     def _forget(self, stay: Stay) -> None:
         mine = self.stays.get(stay.user, {})
@@ -480,10 +482,13 @@ class Rooms:
             moved.callback(None)
 
     def overhear(self, event: Mapping[str, Any]) -> None:
-        """Take in what is not kept: who is writing."""
+        """Take in what is not kept: who is writing, and who has read how far."""
         session = self.sessions.get(text(event, "room_id"))
         if session is not None and session.ready and event.get("type") == "m.typing":
             for user, events in session.type(event):
+                self._uplink.deliver(user, events)
+        if session is not None and session.ready and event.get("type") == "m.receipt":
+            for user, events in session.read(event):
                 self._uplink.deliver(user, events)
 
     def outage(self, is_away: bool) -> None:
@@ -502,7 +507,15 @@ class Rooms:
             for user, events in session.announce(words):
                 self._uplink.deliver(user, events)
 
-    def _release(self, id: str) -> None:
+    def show(self, user_id: str, away: str | None) -> None:
+        """Take in how somebody is, in all rooms that he is in."""
+        for session in self.sessions.values():
+            if user_id in session.room.members:
+                for user, events in session.show(user_id, away):
+                    self._uplink.deliver(user, events)
+
+    def release(self, id: str) -> None:
+        """Let the events of a room go on: nobody is expected to come in any more."""
         waiting = self._waiting.pop(id, None)
         if waiting is not None:
             waiting.callback(None)
@@ -510,7 +523,7 @@ class Rooms:
     def _restored(self) -> None:
         """Who is not in his room by now is not expected any more."""
         for id in [id for id in self._waiting if id not in self.sessions]:
-            self._release(id)
+            self.release(id)
 
 
 def _moved(found: Entered, stay: Stay) -> tuple[RoomEvent, ...]:
@@ -522,12 +535,3 @@ def _moved(found: Entered, stay: Stay) -> tuple[RoomEvent, ...]:
 
 def _leave_path(id: str) -> str:
     return f"{CLIENT}/rooms/{quote(id, safe='')}/leave"
-
-
-def _in_order(
-    queue: InOrder, key: str, work: Callable[[], Coroutine[Deferred[Any], Any, None]]
-) -> Deferred[None]:
-    def begin() -> Deferred[None]:
-        return Deferred.fromCoroutine(work())
-
-    return queue.run(key, begin)

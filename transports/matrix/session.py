@@ -17,6 +17,8 @@ from bridge.events import (
     Kick,
     Leave,
     Message,
+    MessageId,
+    Receipt,
     RoomEvent,
     RoomId,
     RoomNotice,
@@ -31,6 +33,10 @@ from .room import Room
 from .tables import MEMBER
 from .translate import Skipped
 
+READERS = 30
+"""Members of the largest room in which it is told how far each has read."""
+WATCHED = 500
+"""Members of the largest room in which it is told how each is."""
 Delivery = tuple[UserId, Sequence[Incoming]]
 """A user, and what he is told."""
 
@@ -103,7 +109,7 @@ class RoomSession:
     def hear(self, event: Json) -> list[Delivery] | Skipped:
         """Take in an event of the room and return who is told what of it."""
         self.heard = max(self.heard, time_of(event) or 0.0)
-        read = () if self._is_old(event) else translate.live(event, self.room)
+        read = () if self.is_old(event) else translate.live(event, self.room)
         if isinstance(read, Skipped):
             return read
         if not read:
@@ -133,6 +139,27 @@ class RoomSession:
             deliveries.append((stay.user, events))
         return deliveries
 
+    def read(self, event: Json) -> list[Delivery]:
+        """Take in who read how far; told in small rooms only, and of others than the users themselves."""
+        if len(self.room.members) > READERS:
+            return []
+        ids = translate.readers(event)
+        read = [
+            Receipt(room=self.room.room, nick=self.room.nick(user_id), id=MessageId(id))
+            for user_id in ids
+            if user_id in self.room.members and not self.room.ids.is_ghost(user_id)
+            for id in ids[user_id]
+            if self.room.timeline.said(id) is not None
+        ]
+        return list(_shared(self.listeners, read)) if read else []
+
+    def show(self, user_id: str, away: str | None) -> list[Delivery]:
+        """Take in how a member is; told in rooms that are not large."""
+        if len(self.room.members) > WATCHED or not self.ready:
+            return []
+        changes = self.room.show(user_id, away)
+        return list(_shared(self.listeners, changes)) if changes else []
+
     def _own(self, event: Json, stay: Stay, read: Sequence[RoomEvent]) -> list[Delivery]:
         """Return what somebody is told of his own membership."""
         for one in read:
@@ -141,7 +168,7 @@ class RoomSession:
                 return [(stay.user, (_renamed(translate.exited(event, self.room, one), stay.room),))]
         return list(_shared([stay], read))
 
-    def _is_old(self, event: Json) -> bool:
+    def is_old(self, event: Json) -> bool:
         """Tell whether the state that was loaded held this event, or one that came after it."""
         key = (event.get("type"), event.get("state_key"))
         loaded = self._loaded.get(key) if "state_key" in event else None
@@ -155,9 +182,9 @@ class RoomSession:
         return is_old
 
 
-def _shared(stays: Sequence[Stay], events: Sequence[RoomEvent]) -> Iterator[Delivery]:
+def _shared(stays: Sequence[Stay], events: Sequence[RoomEvent | Receipt]) -> Iterator[Delivery]:
     """Tell several users the same, by one tuple for each address of the room."""
-    tuples: dict[RoomId, tuple[RoomEvent, ...]] = {}
+    tuples: dict[RoomId, tuple[RoomEvent | Receipt, ...]] = {}
     for stay in stays:
         told = tuples.get(stay.room)
         if told is None:
@@ -165,7 +192,7 @@ def _shared(stays: Sequence[Stay], events: Sequence[RoomEvent]) -> Iterator[Deli
         yield stay.user, told
 
 
-E = TypeVar("E", bound="RoomEvent | Typing")
+E = TypeVar("E", bound="RoomEvent | Typing | Receipt")
 
 
 def _renamed(event: E, room: RoomId) -> E:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from typing import Any, assert_never
+from urllib.parse import quote
 
 from msgspec import structs
 from nio.api import Api
@@ -26,7 +27,7 @@ from bridge.events import (
 )
 from bridge.refusals import refusal
 from transports.matrix.actions import Action, Done, Redact, Remove, Send, SetState, actions, thread_of
-from transports.matrix.client import Homeserver, transaction_id
+from transports.matrix.client import CLIENT, Homeserver, transaction_id
 from transports.matrix.content import Json, mapping, text
 from transports.matrix.session import RoomSession, Stay
 from transports.matrix.tables import REACTION
@@ -134,6 +135,12 @@ class Submissions:
             case _:
                 assert_never(action)
         return self._homeserver.api(request, **options).addCallback(_event_id)
+
+    def read(self, ghost: str, room: str, event_id: str) -> None:
+        """Tell the room how far the user has read; it does not matter if that fails."""
+        path = f"{CLIENT}/rooms/{quote(room, safe='')}/receipt/m.read/{quote(event_id, safe='')}"
+        asked = self._homeserver.call("POST", path, user=ghost, patience=0)
+        asked.addErrback(lambda failure: failure.trap(BridgeError) and None)
 
     def type(self, stay: Stay, session: RoomSession, event: Typing) -> None:
         """Tell the room that the user is writing, or not any more; it does not matter if that fails."""

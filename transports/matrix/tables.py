@@ -10,6 +10,8 @@ HTML = "org.matrix.custom.html"
 """The only format of a formatted body."""
 MARKER = "xmppbridge.origin"
 """The key of our own events that names the stanza they were made of."""
+PROFILE = "profile"
+"""Under which key it is remembered of a user that his ghost has a profile."""
 
 PRIVILEGED_CREATORS_FROM = 12
 """The room version since which creators stand above all power levels."""

@@ -45,6 +45,8 @@ from .tables import (
     STICKER,
 )
 
+MAX_READ = 100
+"""Events of a receipt that are looked at, and people who read each."""
 MAX_KEY = 64
 """Code points of a reaction."""
 UNREADABLE = "[encrypted message]"
@@ -118,6 +120,16 @@ def typing(event: object, room: Room, before: frozenset[str]) -> tuple[frozenset
     return now, tuple(
         Typing(room=room.room, nick=room.nick(user_id), state=state) for user_id, state in stopped + started
     )
+
+
+def readers(event: Json) -> dict[str, tuple[str, ...]]:
+    """Read ``m.receipt``: return up to which events, for each thread one, people have read."""
+    found: dict[str, tuple[str, ...]] = {}
+    for event_id, receipts in list(mapping(event.get("content")).items())[:MAX_READ]:
+        if is_event_id(event_id):
+            for user_id in list(mapping(mapping(receipts).get("m.read")))[:MAX_READ]:
+                found[user_id] = (*found.get(user_id, ()), event_id)
+    return found
 
 
 def origin_of(event: Json, room: Room) -> str | None:

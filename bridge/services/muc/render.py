@@ -36,6 +36,7 @@ from bridge.xmpp.payloads.occupant_id import derive_occupant_id
 
 GAP = b"\0"
 NS_USER = "http://jabber.org/protocol/muc#user"
+PRIVATE = "<private xmlns='urn:xmpp:carbons:2'/><no-copy xmlns='urn:xmpp:hints'/>"
 NAME_CACHE = 20_000
 """How many room addresses are kept quoted, and how many occupants' ids rendered."""
 
@@ -320,12 +321,18 @@ class Renderer:
 
     # ---- to one person
 
-    def chat(self, sender: str, text: str, *, ident: str = "", payloads: str = "") -> bytes:
-        """A chat message, kept out of carbons since every resource gets its own (XEP-0280 §9, XEP-0334)."""
+    def chat(
+        self, sender: str, text: str, *, ident: str = "", payloads: str = "", private: bool = True
+    ) -> bytes:
+        """A chat message.
+
+        `private`: kept out of carbons since every resource gets its own (XEP-0280 §9, XEP-0334).
+        """
         named = f" id='{quote(ident)}'" if ident else ""
+        alone = PRIVATE if private else ""
         return (
             f"<message from='{sender}' to='\0' type='chat'{named}><body>{escape(text)}</body>{payloads}"
-            "<private xmlns='urn:xmpp:carbons:2'/><no-copy xmlns='urn:xmpp:hints'/></message>"
+            f"{alone}</message>"
         ).encode()
 
 

@@ -17,6 +17,7 @@ from bridge.services.muc.context import Context
 from bridge.services.muc.join import Join
 from bridge.services.muc.leave import Leave
 from bridge.services.muc.occupancy import HistoryRequest, Resource
+from bridge.services.muc.presence import Availability
 from bridge.store import Occupancy as Kept
 from bridge.xmpp.element import Element
 from bridge.xmpp.jid import Jid
@@ -44,10 +45,11 @@ class Restore:
 
     log = Logger()
 
-    def __init__(self, context: Context, join: Join, leave: Leave) -> None:
+    def __init__(self, context: Context, join: Join, leave: Leave, availability: Availability) -> None:
         self._context = context
         self._join = join
         self._leave = leave
+        self._availability = availability
         self._restored = False
 
     def link_up(self) -> None:
@@ -124,6 +126,8 @@ class Restore:
             self._join.begin(user, room, address.server, kept.nick, kept.password, resources)
         elif full_jid and full_jid not in occupancy.resources:
             self._join.add(occupancy, resources[0])
+        if full_jid:
+            self._availability.restored(user, full_jid, room)
         return None
 
     # ---- while running

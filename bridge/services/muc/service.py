@@ -14,7 +14,10 @@ from twisted.internet.defer import Deferred
 
 from bridge.events import (
     ContactNotice,
+    ContactPresence,
     DirectMessage,
+    DirectReaction,
+    DirectRetraction,
     Entered,
     Exited,
     Failed,
@@ -28,6 +31,7 @@ from bridge.events import (
     NotEntered,
     OccupantChange,
     Reaction,
+    Receipt,
     Retraction,
     RoomId,
     Sent,
@@ -72,9 +76,17 @@ class Burst(Struct):
 
 
 class Muc:
-    """See the module's docstring. `link_changed` is told of users' links to servers (roster)."""
+    """See the module's docstring.
 
-    def __init__(self, context: Context, link_changed: Callable[[UserId, NetworkState], None]) -> None:
+    `link_changed` is told of users' links to servers, `contact_changed` how contacts are (roster).
+    """
+
+    def __init__(
+        self,
+        context: Context,
+        link_changed: Callable[[UserId, NetworkState], None],
+        contact_changed: Callable[[UserId, ContactPresence], None],
+    ) -> None:
         self._context = context
         self._link_changed = link_changed
         self._history = History(context)
@@ -85,7 +97,7 @@ class Muc:
         self._invitations = Invitations(context)
         self._moderation = Moderation(context)
         self._availability = Availability(context)
-        self._restore = Restore(context, self._join, self._leave)
+        self._restore = Restore(context, self._join, self._leave, self._availability)
         self._features = (
             Mam(context),
             SelfPing(context),
@@ -97,13 +109,17 @@ class Muc:
         self._burst_bytes = 0
         self._on: dict[type[Incoming], Callable[[UserId, Any], None]] = {
             Entered: self._join.entered,
-            NotEntered: self._join.not_entered,
+            NotEntered: self._not_entered,
             Exited: self._exited,
             NickRefused: self._moderation.nick_refused,
             Reaction: self._speech.reaction,
             Retraction: self._speech.retraction,
             Typing: self._typing,
+            Receipt: self._receipt,
             DirectMessage: self._direct.message,
+            DirectReaction: self._direct.reaction,
+            DirectRetraction: self._direct.retraction,
+            ContactPresence: contact_changed,
             Sent: lambda _user, event: context.tickets.sent(event),
             Failed: lambda _user, event: context.tickets.failed(event),
             Invite: self._invited,
@@ -127,6 +143,8 @@ class Muc:
             Route("presence", "", room, self._join.no_nick),
             Route("presence", "unavailable", ROOMS, self._unavailable),
             Route("presence", "error", ROOMS, self._error),
+            Route("presence", "", contact, self._availability.to_contact),
+            Route("presence", "unavailable", contact, self._availability.gone),
             Route("message", "groupchat", room, self._speech.groupchat),
             Route("message", "error", frozenset(Target), self._error),
             Route("message", "*", room, self._to_room),
@@ -138,14 +156,17 @@ class Muc:
 
     def _presence(self, request: Request) -> None:
         self._join.presence(request)
-        self._availability.update(request)
+        if self._context.rooms.get(user_of(request), request.room.room) is not None:
+            self._availability.update(request)
 
     def _unavailable(self, request: Request) -> None:
         self._leave.presence(request)
-        self._availability.gone(user_of(request), str(request.sender))
+        self._availability.gone(request)
 
     def _error(self, request: Request) -> None:
         error = request.element.child("error")
+        if request.target is Target.CONTACT:
+            return self._direct.undelivered(request)
         if error is not None:
             for child in error.elements():
                 if child.namespace == "urn:ietf:params:xml:ns:xmpp-stanzas" and child.name != "text":
@@ -210,8 +231,14 @@ class Muc:
         """Keep a message; see `bridge.network.Uplink`."""
         self._history.archive(message)
 
+    def _not_entered(self, user: UserId, event: NotEntered) -> None:
+        self._join.not_entered(user, event)
+        self._availability.left(user, event.room)
+
     def _exited(self, user: UserId, event: Exited) -> None:
         self._leave.exited(user, event)
+        if self._context.rooms.get(user, event.room) is None:
+            self._availability.left(user, event.room)
 
     def _typing(self, user: UserId, event: Typing) -> None:
         if event.room is not None and event.contact is None:
@@ -220,6 +247,13 @@ class Muc:
                 self._speech.typing(occupancy, event)
         else:
             self._direct.typing(user, event)
+
+    def _receipt(self, user: UserId, event: Receipt) -> None:
+        occupancy = None if event.room is None else self._context.rooms.get(user, event.room)
+        if occupancy is not None:
+            self._speech.receipt(occupancy, event)
+        else:
+            self._direct.receipt(user, event)
 
     def _invited(self, user: UserId, event: Invite) -> None:
         address = self._context.network.address(event.room)

@@ -5,13 +5,14 @@ from __future__ import annotations
 from msgspec import Struct, structs
 
 from bridge import degrade
-from bridge.capabilities import Level
+from bridge.capabilities import CARRIED, Level
 from bridge.errors import BridgeError, Trouble
 from bridge.events import (
     Mention,
     Message,
     MessageId,
     Reaction,
+    Receipt,
     Reply,
     Retraction,
     RoomId,
@@ -30,6 +31,7 @@ from bridge.xmpp.element import Element
 from bridge.xmpp.payloads.chatstates import build_chat_state, parse_chat_state
 from bridge.xmpp.payloads.correction import NS_CORRECTION, parse_replace
 from bridge.xmpp.payloads.hints import build_hint
+from bridge.xmpp.payloads.markers import build_displayed, parse_displayed
 from bridge.xmpp.payloads.markup import from_styling, from_xhtml
 from bridge.xmpp.payloads.moderation import build_moderated_retract
 from bridge.xmpp.payloads.muc import NS_MUC_USER
@@ -160,6 +162,7 @@ class Speech:
         levels = self._context.network.capabilities(occupancy.user, occupancy.room)
         reacted = parse_reactions(element)
         retracted = parse_retract(element)
+        displayed = parse_displayed(element)
         state = parse_chat_state(element)
         room = occupancy.room
         if reacted is not None:
@@ -170,6 +173,8 @@ class Speech:
             if levels.retractions in (Level.REJECTED, Level.DROPPED):
                 raise BridgeError(Trouble.UNSUPPORTED, "Messages cannot be retracted in this room.")
             self._submit(occupancy, resource, element, Retraction(room=room, id=MessageId(retracted)))
+        elif displayed is not None and levels.receipts in CARRIED:
+            self._context.submit(occupancy.user, Receipt(room=room, id=MessageId(displayed)))
         elif state is not None and levels.typing is Level.NATIVE:
             self._context.submit(occupancy.user, Typing(room=room, state=state))
 
@@ -202,6 +207,14 @@ class Speech:
         """XEP-0085 §5.5 in a room."""
         sender = f"{self._context.render.plain(occupancy.room)}/{event.nick}"
         payloads = (build_chat_state(event.state), build_hint("no-store"))
+        self._write(
+            occupancy, Element("message", NS_COMPONENT, {"from": sender, "type": "groupchat"}, *payloads)
+        )
+
+    def receipt(self, occupancy: Occupancy, event: Receipt) -> None:
+        """XEP-0333 §4 in a room."""
+        sender = f"{self._context.render.plain(occupancy.room)}/{event.nick}"
+        payloads = (build_displayed(event.id), build_hint("no-store"))
         self._write(
             occupancy, Element("message", NS_COMPONENT, {"from": sender, "type": "groupchat"}, *payloads)
         )

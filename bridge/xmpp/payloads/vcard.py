@@ -1,4 +1,4 @@
-"""XEP-0054 vcard-temp 1.3.0."""
+"""XEP-0054 vcard-temp 1.3.0, and XEP-0153 vCard-Based Avatars 1.1."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from bridge.xmpp.element import Element
 
 NS_VCARD = "vcard-temp"
+NS_UPDATE = "vcard-temp:x:update"
 
 
 def build_vcard(parts: Iterable[tuple[str, str]]) -> Element:

@@ -119,6 +119,9 @@ class MemoryStore:
     def subscription(self, domain: str, local: str, contact: str) -> Subscription | None:
         return self.known.get((domain, local, contact))
 
+    def flush(self) -> Deferred[None]:
+        return succeed(None)
+
     def subscriptions(self, domain: str, contact: str | None = None) -> list[Subscription]:
         return [one for one in self.known.values() if contact in (None, one.contact)]
 

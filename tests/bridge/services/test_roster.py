@@ -4,7 +4,17 @@ from __future__ import annotations
 
 import pytest
 
-from bridge.events import Link, NetworkState, ServerId, UserId
+from bridge.capabilities import Capabilities, Level
+from bridge.events import (
+    ContactPresence,
+    Link,
+    NetworkState,
+    ServerId,
+    Show,
+    Subscribe,
+    Unsubscribe,
+    UserId,
+)
 from bridge.services.roster import Roster
 from bridge.xmpp.element import Element
 from tests.bridge.services.scene import DOMAIN, NURSE, ROOM, SERVER, Scene
@@ -16,9 +26,12 @@ IRC = ServerId("irc.example")
 class Played(Scene):
     """A scene with a roster."""
 
-    def __init__(self) -> None:
+    def __init__(self, levels: Capabilities | None = None) -> None:
         super().__init__()
-        self.roster = Roster(self.router, self.store, self.network, lambda _address: Element("c", "urn:caps"))
+        self.network.levels = levels or Capabilities()
+        self.roster = Roster(
+            self.router, self.store, self.network, lambda _address: Element("c", "urn:caps"), self.clock
+        )
         self.add(self.roster)
 
     def link(self, link: Link, text: str = "") -> list[Element]:
@@ -161,3 +174,72 @@ def test_banned_user_is_told(scene):
     """Who is not served gets an error and no presence."""
     (answer,) = scene.presence("subscribe", DOMAIN, "tybalt@banned.example")
     assert answer.get("type") == "error"
+
+
+# ---- contacts
+
+CONTACT = "nurse%irc.example"
+
+
+@pytest.fixture
+def friendly() -> Played:
+    """A network whose people are contacts."""
+    return Played(Capabilities(subscriptions=Level.NATIVE))
+
+
+def appears(scene: Played, **how) -> list[Element]:
+    scene.roster.contact_presence(UserId(ROMEO), ContactPresence(contact=CONTACT, **how))
+    return scene.taken()
+
+
+def test_contact_is_subscribed_to_and_asks_for_the_same(friendly):
+    """RFC 6121 §3.1, XEP-0172 §4.2; how he is the network tells."""
+    answers = friendly.presence("subscribe", NURSE)
+    assert told(answers, NURSE) == ["subscribed", "subscribe"]
+    assert answers[1].child_text("nick", "http://jabber.org/protocol/nick") == "nurse"
+    assert friendly.network.submitted == [(ROMEO, Subscribe(contact=CONTACT))]
+    (shown,) = appears(friendly, available=True, show=Show.AWAY, status="asleep", nick="Nurse", avatar="abc")
+    assert (shown.child_text("show"), shown.child_text("status")) == ("away", "asleep")
+    assert shown.child("x", "vcard-temp:x:update").child_text("photo") == "abc"
+    assert (
+        appears(friendly, available=True, show=Show.AWAY, status="asleep", nick="Nurse", avatar="abc") == []
+    )
+    (gone,) = appears(friendly, available=False)
+    assert gone.get("type") == "unavailable"
+
+
+def test_presence_of_a_contact_reaches_subscribers_only(friendly):
+    """And no one who gave it up."""
+    assert appears(friendly, available=True) == []
+    friendly.presence("subscribe", NURSE)
+    appears(friendly, available=True)
+    assert told(friendly.presence("unsubscribe", NURSE), NURSE) == ["unavailable", "unsubscribed"]
+    assert friendly.network.submitted[-1] == (ROMEO, Unsubscribe(contact=CONTACT))
+    assert appears(friendly, available=False) == []
+
+
+def test_probe_of_a_contact_is_answered_with_what_is_known(friendly):
+    """§4.3.2; what is not known is asked for."""
+    assert told(friendly.presence("probe", NURSE), NURSE) == ["unsubscribed"]
+    friendly.presence("subscribe", NURSE)
+    friendly.network.submitted.clear()
+    assert friendly.presence("probe", NURSE) == []
+    assert friendly.network.submitted == [(ROMEO, Subscribe(contact=CONTACT))]
+    appears(friendly, available=True)
+    assert told(friendly.presence("probe", NURSE), NURSE) == [None]
+
+
+def test_contacts_are_there_again_after_a_restart(friendly):
+    """The network is asked for each, once, and the user how he is."""
+    friendly.befriend(NURSE)
+    friendly.network.submitted.clear()
+    friendly.roster.link_up()
+    assert friendly.network.submitted == [(ROMEO, Subscribe(contact=CONTACT))]
+    friendly.clock.advance(1)
+    assert told(friendly.taken(), NURSE) == ["probe"]
+    appears(friendly, available=True)
+    friendly.roster.link_up()
+    assert len(friendly.network.submitted) == 1
+    assert told(friendly.taken(), NURSE) == [None]
+    friendly.roster.shut_down()
+    assert told(friendly.taken(), NURSE) == ["unavailable"]

@@ -46,3 +46,15 @@ def test_uplink_commits_memory_and_what_is_kept_together(tmp_path):
     up = uplink(desk.reopen(desk.stores[0]))
     assert (up.kept(), up.memory(ROMEO)) == ([(number, b"event")], {"seen": b"1"})
     desk.wait(desk.stores[1].stop())
+
+
+def test_uplink_tells_of_whom_anything_is_remembered(tmp_path):
+    """Users of this domain; what is the network's own has no owner."""
+    desk = Desk(str(tmp_path / "bridge.sqlite"))
+    store = desk.open()
+    up = uplink(store)
+    up.remember(ROMEO, "seen", b"1")
+    up.remember(UserId(""), "own", b"1")
+    uplink(store, "irc.example.org").remember(UserId("juliet@capulet.lit"), "seen", b"1")
+    assert list(up.owners()) == [ROMEO]
+    desk.wait(store.stop())

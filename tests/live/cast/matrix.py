@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 from collections import deque
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 import nio
 
@@ -16,6 +16,7 @@ TIMEOUT = 20.0
 HISTORY = 60
 """Events that a failed wait shows."""
 Event = dict[str, Any]
+Passing = TypeVar("Passing")
 
 
 class MatrixPerson:
@@ -27,8 +28,11 @@ class MatrixPerson:
         self._waiting: deque[Event] = deque()
         self._history: deque[Event] = deque(maxlen=HISTORY)
         self._arrived = asyncio.Event()
+        self._passing: deque[Any] = deque(maxlen=HISTORY)
         client.add_event_callback(self._take, nio.Event)
         client.add_event_callback(self._take, nio.InviteEvent)
+        client.add_ephemeral_callback(lambda _room, event: self._overhear(event), nio.EphemeralEvent)
+        client.add_presence_callback(self._overhear, nio.PresenceEvent)
         self._syncing = asyncio.ensure_future(self._sync())
 
     @classmethod
@@ -48,9 +52,29 @@ class MatrixPerson:
 
     async def _take(self, room: nio.MatrixRoom, event: nio.Event) -> None:
         source = {"room_id": room.room_id, **event.source}
+        if isinstance(event, nio.InviteMemberEvent):
+            source["content"] = event.content
         self._waiting.append(source)
         self._history.append(source)
         self._arrived.set()
+
+    async def _overhear(self, event: Any) -> None:
+        self._passing.append(event)
+        self._arrived.set()
+
+    async def overhears(self, kind: type[Passing], fits: Callable[[Passing], bool]) -> Passing:
+        """Return the first presence or ephemeral event of that class for which `fits` is true."""
+        try:
+            async with asyncio.timeout(TIMEOUT):
+                while True:
+                    while self._passing:
+                        event = self._passing.popleft()
+                        if isinstance(event, kind) and fits(event):
+                            return event
+                    self._arrived.clear()
+                    await self._arrived.wait()
+        except TimeoutError:
+            raise AssertionError(f"{self.id} waits in vain for a {kind.__name__}") from None
 
     async def create_room(self, **options: Any) -> str:
         """Make a room and return its id; `options` are those of nio's `room_create`."""

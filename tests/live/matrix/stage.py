@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from typing import Any
+from urllib.parse import quote
+from urllib.request import Request, urlopen
 
 import nio
 
@@ -45,6 +48,16 @@ class MatrixStage:
         """The id on Matrix of somebody on XMPP."""
         return f"@_jabber_{name}{self.number}=40{self.xmpp.domain}:{self.synapse.server_name}"
 
+    async def account_data(self, name: str, kind: str) -> Any:
+        """Return what the ghost of somebody on XMPP keeps in its account."""
+        ghost = self.ghost(name)
+        path = f"/_matrix/client/v3/user/{quote(ghost)}/account_data/{kind}?user_id={quote(ghost)}"
+        request = Request(
+            self.synapse.url + path, headers={"Authorization": f"Bearer {self.bridge.as_token}"}
+        )
+        answer = await asyncio.to_thread(lambda: urlopen(request, timeout=20).read())
+        return json.loads(answer)
+
     async def on_xmpp(self, name: str) -> Person:
         """Log somebody in at the XMPP server."""
         local = f"{name}{self.number}"
@@ -74,6 +87,12 @@ class MatrixStage:
         await romeo.join(self.room, "romeo")
         await juliet.find("m.room.member", lambda event: event["sender"] == self.ghost("romeo"))
         return romeo, juliet, room
+
+    async def restart(self) -> None:
+        """Kill the bridge and start it again."""
+        daemon = self.bridge.daemon
+        await asyncio.to_thread(daemon.kill)
+        await asyncio.to_thread(daemon.start)
 
     async def close(self) -> None:
         """Send everybody home."""

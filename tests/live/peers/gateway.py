@@ -196,6 +196,7 @@ class MatrixBridge:
 
     def __init__(self, folder: Path, domain: str, port: int, config: MatrixConfig) -> None:
         self.domain = domain
+        self.as_token = config.as_token.reveal()
         prefix = f'gateways."{domain}"'
         matrix = {
             "homeserver": config.homeserver,

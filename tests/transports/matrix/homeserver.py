@@ -254,6 +254,9 @@ class Scene:
     def trouble(self, words: str) -> None:
         self.troubles.append(words)
 
+    def owners(self):
+        return iter(list(self.remembered))
+
     def keep(self, data: bytes) -> int:
         return next(self.numbers)
 

@@ -13,7 +13,6 @@ from bridge.events import (
     NO_REF,
     ChangeNick,
     Depart,
-    DirectMessage,
     Enter,
     Entered,
     Exit,
@@ -34,11 +33,13 @@ from bridge.events import (
     RoomId,
     RoomNotice,
     Sent,
+    ServerId,
     Text,
     Topic,
     Typing,
     TypingState,
 )
+from bridge.events import Command as ServerCommand
 from bridge.network import ContactQuery, ContactVersion, RoomInfo, RoomList, RoomPage, RoomQuery
 from tests.transports.matrix.homeserver import GARDEN, JULIET, ROMEO, ROOM_ID, Scene, ghost
 from tests.transports.matrix.raw import ALICE, BOB, member, said, state
@@ -354,8 +355,7 @@ def test_submissions_from_outside_are_refused():
     scene = Scene()
     say(scene, "anybody?")
     scene.network.submit(ROMEO, ChangeNick(room=GARDEN, nick="r"))
-    contact = scene.network.address("@alice:hs.example").contact
-    scene.network.submit(ROMEO, DirectMessage(contact=contact, body=Text(plain="psst"), ref=Ref(2)))
+    scene.network.submit(ROMEO, ServerCommand(server=ServerId(""), line="help", ref=Ref(2)))
     scene.network.submit(ROMEO, Typing(room=GARDEN, state=TypingState.COMPOSING))
     failed, refused, unsupported = scene.told[ROMEO]
     assert failed.error.trouble is Trouble.NOT_IN_ROOM

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bridge.events import Exited, Join, Message, RoomId, UserId
 from tests.transports.matrix.raw import ALICE, BOB, IDS, JULIET, ROMEO, ROOM, create, member, said
 from transports.matrix.room import SLICE, Room
-from transports.matrix.session import RoomSession, Stay
+from transports.matrix.session import READERS, WATCHED, RoomSession, Stay
 from transports.matrix.translate import Skipped
 
 OTHER = RoomId("#garden%hs.example")
@@ -97,3 +97,33 @@ def test_large_room_is_loaded_in_slices():
     state = [create(), *(member(f"@u{n}:hs.example", f"user {n}") for n in range(4 * SLICE))]
     assert len(list(made.load(state))) >= 4
     assert len(made.room.members) == 4 * SLICE
+
+
+def test_who_has_read_is_told_of_what_is_known_in_small_rooms():
+    """Not of ghosts, nor of people who are not here."""
+    small = session()
+    event = said(ROMEO, "read me")
+    small.hear(event)
+    readers = {ALICE: {"ts": 1}, JULIET: {"ts": 1}, BOB: {"ts": 1}}
+    receipt = {"content": {event["event_id"]: {"m.read": readers}, "$unknown": {"m.read": readers}}}
+    told = small.read(receipt)
+    assert [events[0].room for _, events in told] == [ROOM, OTHER]
+    [read] = told[0][1]
+    assert (read.nick, read.id) == ("Alice", event["event_id"])
+    large = session(*(member(f"@u{number}:hs.example") for number in range(READERS)))
+    large.hear(event)
+    assert large.read(receipt) == []
+
+
+def test_who_is_away_is_told_when_it_changes():
+    """Also who comes by the same name again is as he was."""
+    here = session()
+    here.ready = True
+    [(_, [change]), _] = here.show(ALICE, "asleep")
+    assert (change.occupant.nick, change.occupant.away) == ("Alice", "asleep")
+    assert here.show(ALICE, "asleep") == [] and here.show(BOB, "asleep") == []
+    here.hear(member(ALICE, "Capulet"))
+    assert here.room.occupants["Capulet"].away == "asleep"
+    large = session(*(member(f"@u{number}:hs.example") for number in range(WATCHED)))
+    large.ready = True
+    assert large.show(ALICE, "asleep") == []
