@@ -2,7 +2,7 @@
 
 It may fork: each peer that rings is a `Leg` with an own dialog. The first that answers wins;
 whoever answers later, or after we gave up, gets ACK and BYE. What is to be sent, and what the
-user should know, are `events`.
+user should know, are `events`; the responses to each `Ask` go to `receive_response`.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from enum import Enum
 from msgspec import Struct
 from msgspec.structs import replace
 
-from transports.sip.dialog import Dialog
+from transports.sip.dialog import Ask, Dialog
 from transports.sip.message import Fields, Request, Response
 from transports.sip.offer import Negotiation, OutOfTurn
 from transports.sip.reason import Reason, reason_fields
 from transports.sip.reliable import OPTION, ReliableClient, is_reliable
-from transports.sip.sdp import Description, parse_sdp, write_sdp
+from transports.sip.sdp import SDP_TYPE, Description, parse_sdp, write_sdp
 from transports.sip.transaction import Timings
 from transports.sip.uri import Malformed, Uri
 
@@ -26,7 +26,6 @@ MAX_LEGS = 16
 """Peers that may ring at once; of more, the provisional responses are left out."""
 MAX_RETRIES = 5
 """Times that a call is tried again with other credentials or another session interval."""
-SDP_TYPE = ("Content-Type", "application/sdp")
 
 
 class Leg:
@@ -39,13 +38,6 @@ class Leg:
         self.negotiation = negotiation
         self.reliable = ReliableClient()
         self.ack: Request | None = None
-
-
-class Ask(Struct, frozen=True):
-    """A request to be sent in a transaction; its responses go to `receive_response`."""
-
-    request: Request
-    next_hop: Uri
 
 
 class Acknowledge(Struct, frozen=True):
@@ -232,7 +224,7 @@ class Caller:
     def _acknowledge_provisional(self, leg: Leg, response: Response) -> bool:
         rack = leg.reliable.receive(response)
         if rack is not None:
-            self._events.append(Ask(leg.dialog.request("PRACK", (("RAck", str(rack)),)), leg.dialog.next_hop))
+            self._events.append(leg.dialog.ask("PRACK", (("RAck", str(rack)),)))
         return rack is not None
 
     def _early_description(self, leg: Leg, response: Response, reliable: bool) -> Description | None:
@@ -299,7 +291,7 @@ class Caller:
     def _hang_up(self, leg: Leg) -> None:
         """End a call that nobody here wants (RFC 3261 §13.2.2.4, §15)."""
         self._acknowledge(leg, (), b"")
-        self._events.append(Ask(leg.dialog.request("BYE", reason_fields(self._reason)), leg.dialog.next_hop))
+        self._events.append(leg.dialog.ask("BYE", reason_fields(self._reason)))
         leg.dialog.terminate()
 
     def _fail(self, response: Response) -> None:

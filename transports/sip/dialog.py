@@ -43,6 +43,13 @@ def id_of_response(response: Response) -> DialogId:
     return DialogId(call_id=response.call_id, local_tag=response.from_.tag, remote_tag=response.to.tag)
 
 
+class Ask(Struct, frozen=True):
+    """A request that is to be sent in a transaction, and where to."""
+
+    request: Request
+    next_hop: Uri
+
+
 class Dialog:
     """One dialog. `target` is the peer's Contact, `route_set` the proxies between, nearest first."""
 
@@ -124,6 +131,10 @@ class Dialog:
         """Make the next request (RFC 3261 §12.2.1.1); Via is the transaction's to add."""
         self.local_cseq += 1
         return self._make(CSeq(number=self.local_cseq, method=method), fields, body)
+
+    def ask(self, method: str, fields: Fields = (), body: bytes = b"") -> Ask:
+        """Make the next request, and say where it goes."""
+        return Ask(self.request(method, fields, body), self.next_hop)
 
     def ack(self, invite: Request, fields: Fields = (), body: bytes = b"") -> Request:
         """Make the ACK of a 2xx, with the INVITE's number and credentials (RFC 3261 §13.2.2.4)."""

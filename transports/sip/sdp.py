@@ -24,6 +24,9 @@ MAX_LINES = 2048
 MAX_FORMATS = 64
 """Formats of one medium."""
 
+SDP_TYPE = ("Content-Type", "application/sdp")
+"""The header field of a message that has a description."""
+
 Attributes = tuple[tuple[str, str], ...]
 """Names and values; one without a value has ""."""
 

@@ -14,14 +14,13 @@ from transports.sip.caller import (
     Abandon,
     Acknowledge,
     Answered,
-    Ask,
     Caller,
     Cancel,
     Rang,
     State,
     Unanswered,
 )
-from transports.sip.dialog import DialogState
+from transports.sip.dialog import Ask, DialogState
 from transports.sip.message import Request, Response, respond
 from transports.sip.reason import Reason
 from transports.sip.sdp import parse_sdp
