@@ -9,13 +9,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from enum import Enum
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from bridge.errors import BridgeError, Trouble
 from bridge.events import (
     Affiliation,
     ChangeNick,
+    ContactId,
     Depart,
+    DirectMessage,
     Enter,
     Entered,
     Exit,
@@ -42,6 +44,7 @@ from bridge.events import (
     RoomNotice,
     Sent,
     SetAffiliation,
+    Text,
     Topic,
     Typing,
     UserId,
@@ -54,6 +57,20 @@ from .levels import MODERATION
 from .mirror import Links, to_matrix, to_xmpp
 from .names import telling
 from .portal_ids import ghost_in
+from .portal_steps import (
+    Act,
+    Expel,
+    Notice,
+    Promote,
+    Redacted,
+    Retry,
+    Say,
+    Seat,
+    SetTopic,
+    Step,
+    Type,
+    Unseat,
+)
 from .room import Room
 from .session import RoomSession, Stay
 from .tables import MEMBER
@@ -67,6 +84,11 @@ FIRST_PAUSE, LAST_PAUSE = 10.0, 600.0
 """Seconds until a guest whom a room could not take in tries again: at first, and in the end."""
 NOT_DELIVERED = "Not delivered: {reason}"
 LOST = "The room cannot be reached: {reason} It is tried again."
+MAX_ANSWERED = 100
+"""People whom a guest has told that he does not hear them alone."""
+UNHEARD = (
+    "(automatic) I do not get private messages from this room. Write to my own address, or to everybody."
+)
 BANNED = "Banned from the room on XMPP."
 
 _UNASKED = frozenset({Trouble.UNREACHABLE, Trouble.NOT_CONNECTED, Trouble.REMOTE_NOT_FOUND})
@@ -82,7 +104,10 @@ class State(Enum):
 
 
 class Guest(Struct):
-    """Somebody of Matrix; `nick` is his on XMPP, or the one that he asked for. `tries`: see `_nicks`."""
+    """Somebody of Matrix; `nick` is his on XMPP, or the one that he asked for. `tries`: see `_nicks`.
+
+    `answered` are those who were told that he cannot be spoken to alone.
+    """
 
     user_id: str
     nick: str
@@ -90,90 +115,7 @@ class Guest(Struct):
     tries: int = 0
     pause: float = FIRST_PAUSE
     moderates: bool = False
-
-
-# ---- what is to be done
-
-
-class Act(Struct, frozen=True):
-    """Have a guest do this on XMPP."""
-
-    user_id: str
-    event: Outgoing
-
-
-class Retry(Struct, frozen=True):
-    """Have a guest enter later, if he is not in by then."""
-
-    user_id: str
-    seconds: float
-
-
-class Seat(Struct, frozen=True):
-    """Have a ghost in the room on Matrix, under this name."""
-
-    ghost: str
-    nick: str
-
-
-class Unseat(Struct, frozen=True):
-    """Take a ghost out; `by_us`: it is put out."""
-
-    ghost: str
-    reason: str = ""
-    by_us: bool = False
-
-
-class Say(Struct, frozen=True):
-    """Have a ghost say or do something; `key` names it for ever."""
-
-    stay: Stay
-    event: Message | Reaction | Retraction | Topic
-    key: str
-
-
-class Type(Struct, frozen=True):
-    """Have a ghost be writing, or not any more."""
-
-    stay: Stay
-    event: Typing
-
-
-class Notice(Struct, frozen=True):
-    """Tell the room something ourselves, perhaps about an event."""
-
-    text: str
-    event_id: str = ""
-
-
-class SetTopic(Struct, frozen=True):
-    """Set the topic ourselves."""
-
-    text: str
-
-
-class Redacted(Struct, frozen=True):
-    """Take back an event ourselves, as a moderator on XMPP wants."""
-
-    event_id: str
-    reason: str
-
-
-class Expel(Struct, frozen=True):
-    """Put somebody of Matrix out."""
-
-    user_id: str
-    reason: str
-
-
-class Promote(Struct, frozen=True):
-    """Let somebody of Matrix moderate, or not any more."""
-
-    user_id: str
-    moderates: bool
-
-
-Step = Act | Retry | Seat | Unseat | Say | Type | Notice | SetTopic | Redacted | Expel | Promote
+    answered: set[ContactId] = field(default_factory=set)
 
 
 class Pending(Struct, frozen=True):
@@ -422,29 +364,45 @@ class Portal:
                 yield from self._not_entered(guest, error)
             case Exited(exit=how, reason=reason):
                 yield from self._exited(guest, how, reason)
-            case NickRefused():
-                guest.tries = min(guest.tries + 1, 1)
-                wanted = self._nicks(guest)[guest.tries]
-                if guest.tries and wanted not in (guest.nick, event.nick):
-                    yield Act(guest.user_id, ChangeNick(room=self.muc, nick=wanted))
-            case Sent(ref=ref, message=message):
-                pending = self._pending.get(ref)
-                if event.last:
-                    self._pending.pop(ref, None)
-                if pending is not None and message is not None:
-                    self.links.join(pending.event_id, message.id)
-                elif pending is not None and isinstance(pending.event, Topic):
-                    self._topic = pending.event.text
-            case Failed(ref=ref, error=error):
-                pending = self._pending.pop(ref, None)
-                if pending is not None:
-                    yield from self._undone(pending, error)
+            case NickRefused(nick=nick):
+                yield from self._kept_nick(guest, nick)
+            case Sent() | Failed():
+                yield from self._settled(event)
+            case DirectMessage(contact=contact):
+                yield from self._whispered(guest, contact)
             case NickChange(old=old, occupant=occupant) if old == guest.nick:
                 guest.nick = occupant.nick
             case OccupantChange(occupant=occupant) if occupant.nick == guest.nick:
                 yield from self._stands(guest, occupant)
             case _:
                 yield from self._happened(event)
+
+    def _kept_nick(self, guest: Guest, refused: str) -> Iterator[Step]:
+        """A guest could not have the nick that he wants: perhaps the one that tells him apart."""
+        guest.tries = 1
+        telling_apart = self._nicks(guest)[1]
+        if telling_apart not in (guest.nick, refused):
+            yield Act(guest.user_id, ChangeNick(room=self.muc, nick=telling_apart))
+
+    def _settled(self, event: Sent | Failed) -> Iterator[Step]:
+        """What a guest wanted was done, or was not."""
+        pending = self._pending.get(event.ref)
+        if isinstance(event, Failed) or event.last:
+            self._pending.pop(event.ref, None)
+        if pending is None:
+            return
+        if isinstance(event, Failed):
+            yield from self._undone(pending, event.error)
+        elif event.message is not None:
+            self.links.join(pending.event_id, event.message.id)
+        elif isinstance(pending.event, Topic):
+            self._topic = pending.event.text
+
+    def _whispered(self, guest: Guest, contact: ContactId) -> Iterator[Step]:
+        """Tell who says something to a guest alone that it is not heard; once, or two gateways never end."""
+        if contact not in guest.answered and len(guest.answered) < MAX_ANSWERED:
+            guest.answered.add(contact)
+            yield Act(guest.user_id, DirectMessage(contact=contact, room=self.muc, body=Text(plain=UNHEARD)))
 
     def _entered(self, guest: Guest, event: Entered) -> Iterator[Step]:
         again = guest.state is State.INSIDE

@@ -39,11 +39,13 @@ from transports.matrix.content import Json, mapping, text
 from transports.matrix.ids import Ids, is_room_id
 from transports.matrix.inbox import NOBODY
 from transports.matrix.order import InOrder
-from transports.matrix.portal import (
+from transports.matrix.portal import Portal
+from transports.matrix.portal_ids import alias_of, room_of
+from transports.matrix.portal_room import PROTOCOL, creation, notice, promoted
+from transports.matrix.portal_steps import (
     Act,
     Expel,
     Notice,
-    Portal,
     Promote,
     Redacted,
     Retry,
@@ -54,8 +56,6 @@ from transports.matrix.portal import (
     Type,
     Unseat,
 )
-from transports.matrix.portal_ids import alias_of, room_of
-from transports.matrix.portal_room import PROTOCOL, creation, notice, promoted
 from transports.matrix.rules import Rules
 from transports.matrix.session import Stay
 from transports.matrix.submission import Submissions

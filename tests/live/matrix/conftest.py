@@ -16,8 +16,9 @@ from tests.live.matrix.portal_stage import PortalStage
 from tests.live.matrix.service import LoopReactor, Service
 from tests.live.matrix.stage import MatrixStage
 from tests.live.peers.daemon import HOST, free_port
-from tests.live.peers.gateway import MatrixBridge
+from tests.live.peers.gateway import IrcServer, MatrixBridge, irc_tables, table
 from tests.live.peers.synapse import SERVER_NAME, Synapse
+from tests.live.peers.xmpp import SECRET
 from tests.live.stage import House
 from transports.matrix.config import MatrixConfig
 from transports.matrix.registration import registration
@@ -165,9 +166,14 @@ def matrix_stage(
 
 @pytest.fixture(scope="session")
 def second_bridge(synapse: Synapse, second_config: MatrixConfig, house: House) -> MatrixBridge:
-    """A gateway between ejabberd and the homeserver."""
-    xmpp = house.xmpp("ejabberd")
+    """A gateway between ejabberd and the homeserver, and one to IRC (``spare``) in the same process."""
+    xmpp, ircd = house.xmpp("ejabberd"), house.ircd("ngircd")
     made = MatrixBridge(house.make_folder("mx2"), f"mx.{xmpp.domain}", xmpp.component_port, second_config)
+    prefix = f'gateways."spare.{xmpp.domain}"'
+    component = {"host": HOST, "port": xmpp.component_port, "secret": SECRET}
+    written = table(prefix, {"network": "irc"}) + table(f"{prefix}.component", component)
+    written += irc_tables(prefix, [IrcServer(ircd.name, ircd.port)], house.authority.root, {})
+    made.config.write_text(made.config.read_text() + written)
     made.daemon.start()
     house.own(made.daemon)
     return made

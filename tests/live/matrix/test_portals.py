@@ -304,6 +304,26 @@ async def test_rooms_and_people_are_found_by_their_addresses(portal_stage: Porta
     assert portal_stage.ghost("romeo") in [person["userid"] for person in people]
 
 
+@pytest.mark.parametrize("portal_stage", ["ejabberd"], indirect=True)
+async def test_channel_of_irc_is_a_room_of_matrix(portal_stage: PortalStage):
+    """Through the bridge's own gateway to IRC; whoever is there has a connection of his own."""
+    house, channel = portal_stage.house, f"#p{portal_stage.number}"
+    ircd = house.ircd("ngircd")
+    romeo = await house.irc_person(ircd.port, f"romeo{portal_stage.number}")
+    await romeo.join(channel)
+    juliet = await portal_stage.on_matrix("Juliet")
+    written = f"{channel}%{ircd.name}".replace("#", "=23").replace("%", "=25")
+    gateway = f"spare.{portal_stage.xmpp.domain}"
+    alias = f"#{portal_stage.prefix}{written}=40{gateway}:{portal_stage.synapse.server_name}"
+    room = await juliet.join(alias)
+    await romeo.find("JOIN", channel, nick="Juliet")
+    await juliet.say(room, "wherefore?")
+    await romeo.hears(channel, "wherefore?", nick="Juliet")
+    romeo.say(channel, "therefore")
+    await juliet.hears(room, "therefore")
+    await romeo.quit()
+
+
 # ---- faults
 
 

@@ -219,9 +219,12 @@ class MatrixBridge:
             "xmppbridge",
             folder,
             [sys.executable, "-m", "bridge.cli", "run", "--config", str(self.config)],
-            ready=lambda: CONNECTED in self.daemon.output(),
+            ready=self._ready,
             environment={"PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"},
         )
+
+    def _ready(self) -> bool:
+        return self.daemon.output().count(CONNECTED) == self.config.read_text().count(".component]")
 
 
 class Biboumi:

@@ -10,7 +10,9 @@ from bridge.errors import BridgeError, Trouble
 from bridge.events import (
     Affiliation,
     ChangeNick,
+    ContactId,
     Depart,
+    DirectMessage,
     Enter,
     Entered,
     Exit,
@@ -43,11 +45,11 @@ from bridge.events import (
 )
 from transports.matrix import portal as module
 from transports.matrix.content import mapping
-from transports.matrix.portal import (
+from transports.matrix.portal import Portal
+from transports.matrix.portal_steps import (
     Act,
     Expel,
     Notice,
-    Portal,
     Promote,
     Redacted,
     Retry,
@@ -390,6 +392,16 @@ def test_words_of_the_room_itself_are_notices():
     portal = inside()
     assert portal.heard(ALICE, RoomNotice(room=MUC, text="lost")) == [Notice("lost")]
     assert portal.heard(ALICE, spoken("maintenance", "s1", nick="")) == [Notice("maintenance")]
+
+
+def test_words_to_a_guest_alone_are_answered_once():
+    """They are heard by nobody, and whoever said them is told."""
+    portal = inside(ROMEO)
+    contact = ContactId(f"{MUC}/Romeo")
+    whisper = DirectMessage(contact=contact, room=MUC, body=Text(plain="psst"))
+    [act] = portal.heard(ALICE, whisper)
+    assert (act.event.contact, act.event.room) == (contact, MUC)
+    assert portal.heard(ALICE, whisper) == []
 
 
 # ---- moderation
