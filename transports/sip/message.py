@@ -227,7 +227,10 @@ def find_head_end(data: bytes | bytearray, start: int = 0) -> tuple[int, int]:
 
 
 def parse_head(head: bytes) -> tuple[str, Fields]:
-    """Cut what is before the body into start line and fields. Raises Refused for too many of them."""
+    """Cut what is before the body into start line and fields; lines that are none are left out.
+
+    Raises Refused for too many of them.
+    """
     text = head.decode("utf-8", "surrogateescape")
     if text.count("\n") != text.count("\r\n") or text.count("\r") != text.count("\r\n"):
         text = _LINE_END.sub("\r\n", text)
@@ -243,8 +246,12 @@ def parse_head(head: bytes) -> tuple[str, Fields]:
 def _parse_fields(lines: list[str]) -> Iterator[tuple[str, str]]:
     for line in lines:
         name, colon, value = line.partition(":")
-        if colon:
-            yield _CANONICAL.get(name) or canonical(name.strip()), value.strip()
+        if not colon:
+            continue
+        if known := _CANONICAL.get(name):
+            yield known, value.strip()
+        elif TOKEN.fullmatch(name := name.strip()):
+            yield canonical(name), value.strip()
 
 
 def content_length(fields: Fields) -> int | None:

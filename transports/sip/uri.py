@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from contextlib import suppress
+from ipaddress import IPv6Address
 from types import MappingProxyType
 from urllib.parse import quote, unquote
 
@@ -122,7 +124,10 @@ def parse_host(text: str) -> str:
     if _NAME.fullmatch(text):
         return text.lower()
     if text[:1] == "[" and text[-1:] == "]" and _IPV6.fullmatch(text, 1, len(text) - 1):
-        return text[1:-1].lower().replace(":::", "::")
+        address = text[1:-1].lower().replace(":::", "::")
+        with suppress(ValueError):
+            IPv6Address(address)
+            return address
     raise Malformed("a host is malformed")
 
 

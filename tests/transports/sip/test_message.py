@@ -82,6 +82,14 @@ def test_line_ends_and_folds_of_all_kinds_are_read(line_end):
     assert (options.from_.tag, options.get("Subject"), options.to.uri) == ("1", "one two", BOB)
 
 
+def test_a_line_that_is_no_field_is_left_out():
+    """Its name is no token, or has no colon."""
+    data = write(request(fields=(("Subject", "x"),))).replace(
+        b"Subject", b"Su\xe2b ject: y\r\nSubject\r\n: z\r\nOk"
+    )
+    assert read_request(data).fields == (("Ok", "x"),)
+
+
 def test_bytes_that_are_no_utf8_come_back():
     """Old phones write Latin-1."""
     data = write(request(fields=(("Subject", "x"),))).replace(b"Subject: x", b"Subject: caf\xe9")
