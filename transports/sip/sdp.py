@@ -184,6 +184,8 @@ def parse_sdp(data: bytes) -> Description:
     lines = _LINE_END.split(data.decode("utf-8", "surrogateescape"))
     if len(data) > MAX_SDP or len(lines) > MAX_LINES:
         raise Malformed("a session description is too long")
+    if b"\0" in data:
+        raise Malformed("a session description has a NUL")
     sections: list[list[tuple[str, str]]] = [[]]
     for line in lines:
         if line[1:2] == "=":

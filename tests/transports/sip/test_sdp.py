@@ -167,6 +167,7 @@ def test_a_refused_medium_has_no_port():
         b"v=0\r\no=- x 1 IN IP4 1.2.3.4\r\n",
         b"v=0\r\no=- " + b"1" * 21 + b" 1 IN IP4 1.2.3.4\r\n",
         HEAD + b"c=IN IP4\r\n",
+        HEAD + b"a=x\0y\r\n",
         HEAD + b"m=audio\r\n",
         HEAD + b"m=audio 65536 RTP/AVP 0\r\n",
         HEAD + b"m=audio -1 RTP/AVP 0\r\n",

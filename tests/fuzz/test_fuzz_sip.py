@@ -1,0 +1,12 @@
+"""The SIP fuzzer itself, for a moment."""
+
+import pytest
+
+from tests.fuzz.fuzz_sip import run_round
+
+
+@pytest.mark.parametrize("start", range(0, 300, 100))
+def test_a_hundred_rounds_find_nothing(start):
+    """Longer runs are made by hand: ``python -m tests.fuzz.fuzz_sip``."""
+    for seed in range(start, start + 100):
+        run_round(seed)
