@@ -426,6 +426,20 @@ class Invite(Value, frozen=True, kw_only=True):
     ref: Ref = NO_REF
 
 
+class Knock(Value, frozen=True, kw_only=True):
+    """Outgoing: the user asks to be let into a closed room; the answer, if it comes, is an `Invite`.
+
+    Incoming: somebody asks to be let in, told to those who may invite him; `contact` or `user` says who.
+    """
+
+    room: RoomId
+    nick: str = ""
+    contact: ContactId | None = None
+    user: UserId | None = None
+    reason: str = ""
+    ref: Ref = NO_REF
+
+
 class ServerNotice(Value, frozen=True, kw_only=True):
     """Words of a server to the user, or about the link to it."""
 
@@ -484,6 +498,7 @@ RoomEvent = (
     | Message
     | Reaction
     | Retraction
+    | Knock
 )
 """Incoming events that belong to one room."""
 
@@ -511,6 +526,7 @@ Outgoing = (
     | SetRole
     | SetAffiliation
     | Configure
+    | Knock
     | Topic
     | Message
     | DirectMessage

@@ -16,13 +16,17 @@ class RoomQuery(Struct, frozen=True):
 
 
 class RoomInfo(Struct, frozen=True, kw_only=True):
-    """A room as a list or disco shows it; None means unknown; `closed` and `public` as in `Configuration`."""
+    """A room as a list or disco shows it; None means unknown.
+
+    `closed`, `knocking` and `public` are as in `Configuration`.
+    """
 
     room: RoomId
     name: str = ""
     description: str = ""
     occupants: int | None = None
     closed: bool | None = None
+    knocking: bool | None = None
     public: bool | None = None
 
 

@@ -41,7 +41,7 @@ from bridge.xmpp.payloads.disco import (
 )
 from bridge.xmpp.payloads.forms import NS_FORMS, build_result
 from bridge.xmpp.payloads.moderation import NS_MODERATION
-from bridge.xmpp.payloads.muc import FORM_ROOM_INFO, NODE_NICK, NODE_TRAFFIC
+from bridge.xmpp.payloads.muc import FORM_REGISTER, FORM_ROOM_INFO, NODE_NICK, NODE_TRAFFIC
 from bridge.xmpp.specs import features
 
 NODE = "urn:xmppbridge"
@@ -166,6 +166,8 @@ class Disco:
         """XEP-0045 §15.3.1: who comes in, and whether the room is shown and stays."""
         if info.closed is not None:
             yield "muc_membersonly" if info.closed else "muc_open"
+        if info.knocking:
+            yield FORM_REGISTER
         if info.public is not None:
             yield "muc_public" if info.public else "muc_hidden"
         if self._has_configuration():

@@ -126,7 +126,7 @@ SPECS: tuple[Spec, ...] = (
         "Multi-User Chat",
         "1.35.5",
         _P,
-        "no room creation and destruction, no reserved nicknames, no voice requests: IRC has none",
+        "no room creation and destruction, no reserved nicknames, no voice requests",
         (
             ("http://jabber.org/protocol/muc", PLACES),
             ("http://jabber.org/protocol/muc#stable_id", PLACES),

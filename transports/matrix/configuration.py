@@ -17,7 +17,7 @@ from .content import Json, mapping, text
 from .levels import PowerLevels, power_levels
 from .refusal import Refusal
 from .session import RoomSession, Stay
-from .tables import ALIAS, HISTORY_VISIBILITY, JOIN_RULES, MESSAGE, NAME, POWER_LEVELS, TOPIC
+from .tables import ALIAS, HISTORY_VISIBILITY, JOIN_RULES, KNOCKING, MESSAGE, NAME, POWER_LEVELS, TOPIC
 
 TYPES: Mapping[str, str] = {
     "name": NAME,
@@ -36,7 +36,6 @@ READERS: Mapping[str, Audience] = {
     "joined": Audience.PRESENT,
 }
 VISIBILITIES = {audience: name for name, audience in READERS.items()}
-KNOCKING = ("knock", "knock_restricted")
 RESTRICTED = ("restricted", "knock_restricted")
 
 

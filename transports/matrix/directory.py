@@ -15,7 +15,7 @@ from bridge.network import RoomInfo, RoomList, RoomPage
 from .client import CLIENT, Homeserver
 from .content import Json, integer, mapping, text
 from .ids import Ids, is_alias, is_room_id, is_server
-from .tables import MAX_ID
+from .tables import KNOCKING, MAX_ID
 
 ROOMS = 2_000
 """Rooms of one list that are shown; the homeserver puts the largest first."""
@@ -160,6 +160,7 @@ class Directory:
             return None
         if room is None:
             return None
+        rule = text(each, "join_rule")
         name = " ".join(text(each, "name").split())[:MAX_ID] or alias
         self._called(room, name)
         return RoomInfo(
@@ -167,7 +168,8 @@ class Directory:
             name=name,
             description=text(each, "topic")[:MAX_WORDS],
             occupants=integer(each.get("num_joined_members")),
-            closed=rule != "public" if (rule := text(each, "join_rule")) else None,
+            knocking=rule in KNOCKING if rule else None,
+            closed=rule != "public" if rule else None,
         )
 
     def _called(self, room: RoomId, name: str) -> None:

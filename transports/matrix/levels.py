@@ -81,6 +81,11 @@ class PowerLevels(Struct, frozen=True, kw_only=True):
         return self.events.get(MESSAGE, self.events_default)
 
     @property
+    def to_decide(self) -> int:
+        """The level that it takes to let in who asks, or to send him away."""
+        return max(self.invite, self.kick)
+
+    @property
     def to_change(self) -> int:
         """The level that it takes to change levels."""
         return self.events.get(POWER_LEVELS, self.state_default)

@@ -29,6 +29,7 @@ from bridge.events import (
     Incoming,
     Invite,
     Kick,
+    Knock,
     Message,
     Outgoing,
     Presence,
@@ -77,6 +78,7 @@ from transports.matrix.history import History, Reader
 from transports.matrix.http import Http
 from transports.matrix.ids import is_event_id
 from transports.matrix.inbox import Inbox
+from transports.matrix.knocks import Knocks
 from transports.matrix.moderation import Moderation
 from transports.matrix.names import name_of
 from transports.matrix.ping import WORKING, Pings, Way
@@ -134,6 +136,7 @@ class MatrixNetwork:
         self._rooms: Rooms
         self._portals: Portals
         self.inbox: Inbox
+        self._knocks: Knocks
         self._submissions: Submissions
         self._moderation = Moderation(homeserver, self._addresses, self._answer)
         self._web: ApplicationService | None = None
@@ -155,7 +158,8 @@ class MatrixNetwork:
             lambda user_id, away: self._rooms.show(user_id, away),
         )
         elsewhere, away = self._portals.muc, self._presences.away
-        self._rooms = Rooms(server, ids, clock, uplink, self._rules, elsewhere, away)
+        self._knocks = Knocks(server, ids, self._directory, self._rules, uplink)
+        self._rooms = Rooms(server, ids, clock, uplink, self._rules, self._knocks.explained, elsewhere, away)
         self._submissions = Submissions(server, self._answer, uplink.message_id, config.patience)
         self._direct = Direct(
             server, ids, clock, uplink, self._submissions, self._rules, config.bot, self._rooms.release
@@ -292,6 +296,8 @@ class MatrixNetwork:
                 self._rooms.enter(user, event)
             case Depart(room=room, reason=reason):
                 self._depart(user, room, reason)
+            case Knock():
+                self._knocks.knock(user, event)
             case SetRole() | SetAffiliation() | Configure() | Invite():
                 self._moderation.submit(*self._rooms.find(user, event.room), event)
             case Typing():
@@ -436,7 +442,12 @@ class MatrixNetwork:
 def _info(room: RoomId, seen: Room) -> RoomInfo:
     topic = "" if seen.topic is None else seen.topic.text
     return RoomInfo(
-        room=room, name=seen.name, description=topic, occupants=len(seen.members), closed=seen.is_closed
+        room=room,
+        name=seen.name,
+        description=topic,
+        occupants=len(seen.members),
+        closed=seen.is_closed,
+        knocking=seen.is_knocking,
     )
 
 

@@ -12,9 +12,11 @@ from msgspec import Struct, structs
 
 from bridge.errors import BridgeError
 from bridge.events import (
+    ContactId,
     Entered,
     Join,
     Kick,
+    Knock,
     Leave,
     NickChange,
     Occupant,
@@ -36,6 +38,7 @@ from .tables import (
     CREATE,
     ENCRYPTION,
     JOIN_RULES,
+    KNOCKING,
     MAX_ID,
     MEMBER,
     NAME,
@@ -119,6 +122,11 @@ class Room:
     def is_closed(self) -> bool:
         """Whether nobody joins uninvited."""
         return self.join_rule != "public"
+
+    @property
+    def is_knocking(self) -> bool:
+        """Whether one can ask to be invited."""
+        return self.join_rule in KNOCKING
 
     def entered(self, user_id: str) -> Entered | None:
         """Return the room as this member sees it, None if he is not in it."""
@@ -230,7 +238,7 @@ class Room:
         member = self.members.get(user_id)
         if membership in ("invite", "knock"):
             # nobody who is in can be invited: it is from before he came
-            return []
+            return [self._knock(user_id, content)] if membership == "knock" and member is None else []
         if membership != "join":
             return [] if member is None else self._leave(member, event, text(content, "reason"))
         avatar = text(content, "avatar_url")[: 2 * MAX_ID]
@@ -241,6 +249,16 @@ class Room:
         if len(self.members) >= MAX_MEMBERS:
             return []
         return self._join(Member(user_id, name, avatar))
+
+    def _knock(self, user_id: str, content: Json) -> Knock:
+        user = self.ids.ghost_of(user_id)
+        return Knock(
+            room=self.room,
+            nick=name_of(content.get("displayname"), user_id),
+            contact=ContactId(self._address(user_id)) if user is None else None,
+            user=user,
+            reason=" ".join(text(content, "reason").split())[:MAX_ID],
+        )
 
     def _join(self, member: Member) -> Events:
         self.members[member.user_id] = member

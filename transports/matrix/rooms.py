@@ -5,7 +5,7 @@ Each ghost goes through one door at a time, so that a leave and the next join ca
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from typing import Any
 from urllib.parse import quote
 
@@ -68,9 +68,11 @@ AWAY = "The homeserver cannot be reached. What you say waits for it a while."
 BACK = "The homeserver can be reached again."
 BY_ANOTHER = "You are in this room already, by another of its addresses."
 
+Explain = Callable[[RoomId, BridgeError], Awaitable[BridgeError]]
+
 
 class Rooms:
-    """See the module's docstring."""
+    """See the module's docstring; `explain` puts into words why a room could not be joined."""
 
     log = Logger()
 
@@ -81,6 +83,7 @@ class Rooms:
         clock: Any,
         uplink: Uplink,
         rules: Rules,
+        explain: Explain,
         elsewhere: Callable[[str], RoomId | None],
         away: Callable[[str], str | None],
     ) -> None:
@@ -92,6 +95,7 @@ class Rooms:
         self._clock = clock
         self._uplink = uplink
         self._rules = rules
+        self._explain = explain
         self._elsewhere = elsewhere
         self._presence_of = away
         self._doors = InOrder(DOOR_QUEUE, DOORS)
@@ -158,7 +162,11 @@ class Rooms:
             raise BridgeError(Trouble.NOT_ALLOWED)
         self._send_on(target.id)
         await self._introduce(stay)
-        await self._go_in(stay, await self._homeserver.join(stay.ghost, target.id, target.via))
+        try:
+            id = await self._homeserver.join(stay.ghost, target.id, target.via)
+        except BridgeError as refusal:
+            raise await self._explain(stay.room, refusal) from None
+        await self._go_in(stay, id)
 
     async def _go_in(self, stay: Stay, id: str) -> None:
         """Go on from a room that the ghost joined to the one that it is shown in."""

@@ -15,6 +15,7 @@ from bridge.events import (
     Entered,
     Incoming,
     Kick,
+    Knock,
     Leave,
     Message,
     MessageId,
@@ -120,6 +121,9 @@ class RoomSession:
         if is_said and translate.origin_of(event, self.room) is not None:
             # who wrote it was told when the homeserver took it
             told = [stay for stay in told if stay.ghost != event.get("sender")]
+        if any(isinstance(one, Knock) for one in read):
+            levels = self.room.levels
+            told = [stay for stay in told if levels.level(stay.ghost) >= levels.to_decide]
         deliveries = list(_shared(told, read))
         if own is not None and own.inside:
             deliveries += self._own(event, own, read)

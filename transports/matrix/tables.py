@@ -35,6 +35,9 @@ ALIAS = "m.room.canonical_alias"
 ENCRYPTION = "m.room.encryption"
 TOMBSTONE = "m.room.tombstone"
 
+KNOCKING = ("knock", "knock_restricted")
+"""Join rules by which one can ask to be invited."""
+
 MEDIA = {
     "m.image": "image",
     "m.video": "video",

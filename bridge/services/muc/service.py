@@ -23,6 +23,7 @@ from bridge.events import (
     Failed,
     Incoming,
     Invite,
+    Knock,
     Link,
     Message,
     NetworkState,
@@ -51,6 +52,7 @@ from bridge.services.muc.moderation import Moderation
 from bridge.services.muc.owner import Owner
 from bridge.services.muc.ping import SelfPing
 from bridge.services.muc.presence import Availability
+from bridge.services.muc.register import Registration
 from bridge.services.muc.render import Shown, subject_of
 from bridge.services.muc.restore import Restore
 from bridge.services.muc.retraction import ModeratedRetraction
@@ -95,6 +97,7 @@ class Muc:
         self._speech = Speech(context)
         self._direct = Direct(context)
         self._invitations = Invitations(context)
+        self._registration = Registration(context)
         self._moderation = Moderation(context)
         self._availability = Availability(context)
         self._restore = Restore(context, self._join, self._leave, self._availability)
@@ -102,6 +105,7 @@ class Muc:
             Mam(context),
             SelfPing(context),
             Owner(context),
+            self._registration,
             ModeratedRetraction(context),
             self._moderation,
         )
@@ -123,6 +127,7 @@ class Muc:
             Sent: lambda _user, event: context.tickets.sent(event),
             Failed: lambda _user, event: context.tickets.failed(event),
             Invite: self._invited,
+            Knock: self._registration.knocked,
             ServerNotice: self._direct.server_notice,
             ContactNotice: self._direct.question,
             NetworkState: self._link,
@@ -174,8 +179,9 @@ class Muc:
         return None
 
     def _to_room(self, request: Request) -> Deferred[Any] | None:
-        """A message that is no groupchat: an invitation to pass on, or nothing that a room takes."""
-        return self._invitations.message(request)
+        """A message that is no groupchat: an invitation to pass on, or an answer to who asks to come in."""
+        answered = self._registration.answer(request)
+        return self._invitations.message(request) if answered is None else answered
 
     def to_contact(self, request: Request) -> Deferred[Any] | None:
         """Take a message to somebody alone: an invitation to one of our rooms, or what is said to him."""

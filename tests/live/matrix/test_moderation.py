@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from typing import Any
+from urllib.parse import quote
 
 import nio
+import pytest
 
 from tests.live.cast.matrix import MatrixPerson
 from tests.live.cast.stanzas import Pattern, Stanza, item, status, values
@@ -321,3 +323,57 @@ async def test_configuration_on_matrix_is_seen_and_is_not_for_everybody(matrix_s
     assert not [one for one in form.xpath("*/*/*[local-name()='field']/@var") if "roomconfig" in one]
     refused = await configure(romeo, matrix_stage.room, muc__roomconfig_membersonly="0")
     assert refused.xpath("error/*[local-name()='not-allowed']")
+
+
+KNOCKING: dict[str, Any] = {
+    "preset": nio.RoomPreset.private_chat,
+    "room_version": "12",
+    "initial_state": [{"type": "m.room.join_rules", "state_key": "", "content": {"join_rule": "knock"}}],
+}
+REGISTER = "jabber:iq:register"
+
+
+async def test_knock_of_an_xmpp_user_is_answered_by_an_invitation(matrix_stage: MatrixStage):
+    """XEP-0045 §7.10: he is told that he can ask, asks by the form, and is invited."""
+    juliet = await matrix_stage.on_matrix("Juliet")
+    room = await matrix_stage.open_room(juliet, **KNOCKING)
+    romeo = await matrix_stage.on_xmpp("romeo")
+    romeo.enter(matrix_stage.room, "romeo")
+    refused = await romeo.presence(type="error")
+    assert refused.xpath("error/*[local-name()='registration-required']")
+    assert "register" in "".join(refused.xpath("error/*[local-name()='text']/text()"))
+    form = await romeo.result(matrix_stage.room, f"<query xmlns='{REGISTER}'/>")
+    assert form.xpath("*/*/*[local-name()='field']/@var") == ["FORM_TYPE", "x-reason"]
+    data = "<x xmlns='jabber:x:data' type='submit'><field var='x-reason'><value>love</value></field></x>"
+    await romeo.result(matrix_stage.room, f"<query xmlns='{REGISTER}'>{data}</query>", "set")
+    knock = await juliet.find("m.room.member", lambda e: e["content"]["membership"] == "knock", room=room)
+    assert (knock["state_key"], knock["content"]["reason"]) == (matrix_stage.ghost("romeo"), "love")
+    await juliet.client.room_invite(room, matrix_stage.ghost("romeo"))
+    invitation = await romeo.find_anywhere(Pattern("message", has="mucuser:x/mucuser:invite"))
+    await romeo.join(invitation.get("from"), "romeo")
+
+
+@pytest.mark.parametrize("allow", ["1", "0"])
+async def test_knock_on_matrix_is_answered_by_a_moderator_on_xmpp(matrix_stage: MatrixStage, allow: str):
+    """XEP-0045 §9.9: a form says who asks and why; the answer lets him in, or sends him away."""
+    romeo, juliet, room = await romeo_rules(matrix_stage, **KNOCKING)
+    mercutio = await matrix_stage.on_matrix("Mercutio")
+    headers = {"Authorization": f"Bearer {mercutio.client.access_token}"}
+    path = f"/_matrix/client/v3/knock/{quote(room)}"
+    await mercutio.client.send("POST", path, '{"reason": "a feast"}', headers)
+    asked = await romeo.message(frm=matrix_stage.room, has="body[contains(., 'a feast')]")
+    data = asked.xpath("*[local-name()='x']")[0]
+    fields = {one.get("var"): one.xpath("*/text()")[0] for one in data.xpath("*[local-name()='field']")}
+    assert fields["x-jid"] == jid(matrix_stage, mercutio.id)
+    fields["muc#register_allow"] = allow
+    written = "".join(f"<field var='{key}'><value>{value}</value></field>" for key, value in fields.items())
+    romeo.send(
+        f"<message to='{matrix_stage.room}'><x xmlns='jabber:x:data' type='submit'>{written}</x></message>"
+    )
+    if allow == "1":
+        await invited(mercutio, room)
+        await mercutio.join(room)
+        await romeo.presence(frm=f"{matrix_stage.room}/Mercutio")
+    else:
+        gone = await juliet.find("m.room.member", lambda e: e["content"]["membership"] == "leave", room=room)
+        assert (gone["state_key"], gone["sender"]) == (mercutio.id, matrix_stage.ghost("romeo"))

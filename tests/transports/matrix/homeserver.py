@@ -50,6 +50,7 @@ class Rooms:
         self.held: dict[str, Deferred] = {}
         self.asked: list[tuple] = []
         self.closed = False
+        self.rule = ""
         self.closed_rooms: set[str] = set()
         self._echo = echo
         self._numbers = count(1)
@@ -134,6 +135,12 @@ class Rooms:
             self._happens(
                 member(body["user_id"], membership="leave", sender=user, reason=body.get("reason", ""))
             )
+        elif "knock" in parts:
+            knocked = member(user, membership="knock")
+            knocked["content"] |= body
+            return self._answer("knock", {} if "knock" in self.refused else self._happens(knocked))
+        elif "room_summary" in parts:
+            return self._answer("summary", {"join_rule": self.rule} if self.rule else {})
         elif parts[-1] in MOVES and parts[-1] not in self.refused:
             moved = member(body["user_id"], membership=MOVES[parts[-1]], sender=user)
             moved["content"] |= {"reason": body["reason"]} if "reason" in body else {}

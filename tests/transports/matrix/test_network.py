@@ -483,7 +483,9 @@ def test_questions_are_answered_from_what_is_seen_or_asked():
     scene = Scene()
     scene.inside()
     info = outcome(scene.network.ask(ROMEO, RoomQuery(GARDEN)))
-    assert info == RoomInfo(room=GARDEN, name="", description="roses", occupants=2, closed=False)
+    assert info == RoomInfo(
+        room=GARDEN, name="", description="roses", occupants=2, closed=False, knocking=False
+    )
     other = RoomId("#other:hs.example")
     assert outcome(scene.network.ask(ROMEO, RoomQuery(other))) == RoomInfo(room=other)
     contact = scene.network.contact(GARDEN, "Alice")
