@@ -162,6 +162,7 @@ SPECS: tuple[Spec, ...] = (
     ),
     Spec("XEP-0068", "Field Standardization for Data Forms", "1.3.0", _C),
     Spec("XEP-0071", "XHTML-IM", "1.5.4", _P, "what mIRC formatting can say, both ways"),
+    Spec("XEP-0077", "In-Band Registration", "2.4", _P, "with a room, to ask to be let in"),
     Spec("XEP-0082", "XMPP Date and Time Profiles", "1.1.1", _C),
     Spec(
         "XEP-0085",
