@@ -435,7 +435,9 @@ class Rooms:
         id = text(event, "room_id")
         session = self.sessions.get(id)
         self._invited(id, event)
-        if (session is None and self._restoring.active()) or (session is not None and not session.ready):
+        # who comes back loads the state; what changed it need not wait for him, nor keep others waiting
+        is_expected = session is None and self._restoring.active() and "state_key" not in event
+        if is_expected or (session is not None and not session.ready):
             waiting = self._waiting[id] = Deferred()
             return waiting.addCallback(lambda _: self._hear(id, event))
         self._hear(id, event)

@@ -80,3 +80,12 @@ def test_request_that_is_refused_is_answered():
     scene.network.submit(ROMEO, knock)
     scene.turn()
     assert [one.error.trouble for one in scene.told[ROMEO]] == [Trouble.NO_PRIVILEGE, Trouble.NOT_ALLOWED]
+
+
+def test_invitation_after_a_request_is_heard_soon_after_the_start():
+    """No event of the room waits for users who are expected to come back to it."""
+    scene = Scene()
+    scene.network.submit(ROMEO, Knock(room=GARDEN, ref=Ref(1)))
+    scene.turn()
+    [invited] = scene.happens(member(ghost(ROMEO), membership="invite", sender=ALICE))
+    assert isinstance(invited, Invite)
