@@ -112,21 +112,34 @@ class Rooms:
         self.asked.append(("register", user))
         return succeed(None)
 
+    def _create(self, body: dict) -> Deferred:
+        alias = f"#{body['room_alias_name']}:hs.example"
+        if "create" in self.refused or alias in self.aliases:
+            return fail(self.refused.get("create", BridgeError(Trouble.NOT_ACCEPTABLE)))
+        power = levels(BOT, users={BOT: 100}, **body["power_level_content_override"])
+        self.state = {ROOM_ID: [create(BOT), power, member(BOT)]}
+        self.aliases[alias] = ROOM_ID
+        return self._answer("create", {"room_id": ROOM_ID})
+
+    def _closed(self, is_knock: bool, user: str, body: dict) -> Deferred:
+        """Take a request to be let in, or tell what is said of the room to those who are not in."""
+        if not is_knock:
+            return self._answer("summary", {"join_rule": self.rule} if self.rule else {})
+        knocked = member(user, membership="knock")
+        knocked["content"] |= body
+        return self._answer("knock", {} if "knock" in self.refused else self._happens(knocked))
+
     def call(self, method: str, path: str, *, body=None, user: str = "", query=None, **options) -> Deferred:
         parts = [unquote(part) for part in path.split("/")]
         user = user or BOT
         self.asked.append((method, user, *parts[4:], body))
         if parts[-1] == "createRoom":
-            alias = f"#{body['room_alias_name']}:hs.example"
-            if "create" in self.refused or alias in self.aliases:
-                return fail(self.refused.get("create", BridgeError(Trouble.NOT_ACCEPTABLE)))
-            power = levels(BOT, users={BOT: 100}, **body["power_level_content_override"])
-            self.state = {ROOM_ID: [create(BOT), power, member(BOT)]}
-            self.aliases[alias] = ROOM_ID
-            return self._answer("create", {"room_id": ROOM_ID})
+            return self._create(body)
         if method == "GET" and parts[-1].startswith("#_xmpp_"):
             found = self.aliases.get(parts[-1])
             return succeed({"room_id": found}) if found else fail(BridgeError(Trouble.NO_SUCH_ROOM))
+        if {"knock", "room_summary"}.intersection(parts):
+            return self._closed("knock" in parts, user, body)
         if "leave" in parts and "leave" in self.held:
             return self.held["leave"]
         if "leave" in parts:
@@ -135,12 +148,6 @@ class Rooms:
             self._happens(
                 member(body["user_id"], membership="leave", sender=user, reason=body.get("reason", ""))
             )
-        elif "knock" in parts:
-            knocked = member(user, membership="knock")
-            knocked["content"] |= body
-            return self._answer("knock", {} if "knock" in self.refused else self._happens(knocked))
-        elif "room_summary" in parts:
-            return self._answer("summary", {"join_rule": self.rule} if self.rule else {})
         elif parts[-1] in MOVES and parts[-1] not in self.refused:
             moved = member(body["user_id"], membership=MOVES[parts[-1]], sender=user)
             moved["content"] |= {"reason": body["reason"]} if "reason" in body else {}
