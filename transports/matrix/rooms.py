@@ -37,6 +37,7 @@ from transports.matrix.content import mapping, text
 from transports.matrix.ids import Ids, RoomTarget, is_room_id, is_user_id
 from transports.matrix.names import is_nick, name_of
 from transports.matrix.order import InOrder
+from transports.matrix.recall import Recall
 from transports.matrix.room import Room
 from transports.matrix.rules import Rules
 from transports.matrix.session import WATCHED, RoomSession, Stay
@@ -91,6 +92,7 @@ class Rooms:
         self.by_address: dict[RoomId, RoomSession] = {}
         self.stays: dict[UserId, dict[RoomId, Stay]] = {}
         self._homeserver = homeserver
+        self._recall = Recall(homeserver)
         self._ids = ids
         self._clock = clock
         self._uplink = uplink
@@ -292,6 +294,7 @@ class Rooms:
         session.ready = True
         for user_id in list(session.room.members) if len(session.room.members) <= WATCHED else ():
             session.show(user_id, self._presence_of(user_id))
+        self._recall.begin(session, ghost)
         self._settling[session.id] = self._clock.callLater(OVERLAP, session.settle)
 
     async def _until(self, session: RoomSession, ghost: str, *, present: bool) -> None:
@@ -439,9 +442,17 @@ class Rooms:
         is_expected = session is None and self._restoring.active() and "state_key" not in event
         if is_expected or (session is not None and not session.ready):
             waiting = self._waiting[id] = Deferred()
-            return waiting.addCallback(lambda _: self._hear(id, event))
-        self._hear(id, event)
-        return None
+            return waiting.addCallback(lambda _: self._know(id, event))
+        return self._know(id, event)
+
+    def _know(self, id: str, event: Mapping[str, Any]) -> Deferred[None] | None:
+        """Take in an event when what it refers to is known."""
+        session = self.sessions.get(id)
+        looked = self._recall.incoming(session, event) if session is not None and session.ready else None
+        if looked is None:
+            self._hear(id, event)
+            return None
+        return looked.addCallback(lambda is_told: self._hear(id, event) if is_told else None)
 
     def _invited(self, id: str, event: Mapping[str, Any]) -> None:
         """Tell a user that his ghost is invited."""

@@ -27,8 +27,10 @@ from bridge.events import (
 )
 from bridge.refusals import refusal
 from transports.matrix.actions import Action, Done, Redact, Remove, Send, SetState, actions, thread_of
-from transports.matrix.client import CLIENT, Homeserver, transaction_id
+from transports.matrix.client import CLIENT, QUEUE, ROOM_QUEUE, Homeserver, transaction_id
 from transports.matrix.content import Json, mapping, text
+from transports.matrix.order import InOrder
+from transports.matrix.recall import Recall
 from transports.matrix.session import RoomSession, Stay
 from transports.matrix.tables import REACTION
 
@@ -53,15 +55,29 @@ class Submissions:
         patience: float,
     ) -> None:
         self._homeserver = homeserver
+        self._recall = Recall(homeserver)
+        self._order = InOrder(ROOM_QUEUE, QUEUE)
         self._answer = answer
         self._fresh = fresh
         self._patience = patience
 
     def submit(self, stay: Stay, session: RoomSession, event: Done, key: str = "") -> None:
-        """Do what the user wants in a room that he is in; the answer comes by itself.
+        """Do what the user wants in a room that he is in, when what it refers to is known.
 
-        What has a `key` is done once only, however often it is submitted.
+        The answer comes by itself; what he wants meanwhile comes after it. What has a `key` is done once
+        only, however often it is submitted.
         """
+        begun = self._order.run(f"{session.id} {stay.ghost}", lambda: self._begin(stay, session, event, key))
+        begun.addErrback(self._failed, stay, event, ())
+
+    def _begin(self, stay: Stay, session: RoomSession, event: Done, key: str) -> Deferred[None] | None:
+        looked = self._recall.outgoing(session, stay.ghost, event)
+        if looked is None:
+            self._submit(stay, session, event, key)
+            return None
+        return looked.addCallback(lambda _: self._submit(stay, session, event, key))
+
+    def _submit(self, stay: Stay, session: RoomSession, event: Done, key: str) -> None:
         wanted = actions(event, session.room, stay.ghost)
         if isinstance(event, ChangeNick) and session.room.nick(stay.ghost) == event.nick:
             raise BridgeError(Trouble.NICK_IN_USE)

@@ -27,7 +27,7 @@ class Said(Struct, frozen=True):
 class Timeline:
     """See the module's docstring; the oldest is forgotten first."""
 
-    __slots__ = ("_events", "_latest", "_reacted", "_said", "_targets")
+    __slots__ = ("_events", "_latest", "_reacted", "_said", "_targets", "_whole")
 
     def __init__(self) -> None:
         self._said: dict[str, Said] = {}
@@ -35,16 +35,21 @@ class Timeline:
         self._latest: dict[str, str] = {}
         self._reacted: dict[str, dict[str, tuple[str, str]]] = {}
         self._targets: dict[str, str] = {}
+        self._whole: dict[str, None] = {}
 
     def learn(self, event_id: str, sender: str, origin: str = "", thread: str = "") -> None:
-        """Remember an event; its origin only if the sender is a ghost of ours."""
-        said = Said(sender, origin, thread)
+        """Remember what is said now; its origin only if the sender is a ghost of ours."""
         if thread:
             self._latest.pop(thread, None)
             self._latest[thread] = event_id
             if len(self._latest) > MAX_THREADS:
                 del self._latest[next(iter(self._latest))]
-        self._said[event_id] = said
+        self.complete(event_id)
+        self.recall(event_id, sender, origin, thread)
+
+    def recall(self, event_id: str, sender: str, origin: str = "", thread: str = "") -> None:
+        """Remember an event of the past; see `learn`."""
+        self._said[event_id] = Said(sender, origin, thread)
         if origin:
             self._events[sender, origin] = event_id
         if len(self._said) > MAX_SAID:
@@ -56,6 +61,20 @@ class Timeline:
     def said(self, event_id: str) -> Said | None:
         """Return who sent an event, None if that is forgotten."""
         return self._said.get(event_id)
+
+    def knows(self, event_id: str) -> bool:
+        """Tell whether an event is remembered, be it said or a reaction."""
+        return event_id in self._said or event_id in self._targets
+
+    def complete(self, target: str) -> None:
+        """From now on all reactions on this message are remembered."""
+        self._whole[target] = None
+        if len(self._whole) > MAX_SAID:
+            del self._whole[next(iter(self._whole))]
+
+    def is_whole(self, target: str) -> bool:
+        """Tell whether all reactions on this message are remembered."""
+        return target in self._whole
 
     def latest(self, thread: str) -> str:
         """Return the latest event of a thread, its root if none is known."""
@@ -72,7 +91,9 @@ class Timeline:
             reactions[event_id] = (sender, key)
             self._targets[event_id] = target
         if len(self._targets) > MAX_REACTIONS:
-            for forgotten in self._reacted.pop(next(iter(self._reacted))):
+            oldest = next(iter(self._reacted))
+            self._whole.pop(oldest, None)
+            for forgotten in self._reacted.pop(oldest):
                 del self._targets[forgotten]
         return self._keys(target, sender)
 

@@ -274,3 +274,43 @@ async def test_archive_is_there_after_a_restart_of_the_bridge(matrix_stage: Matr
     assert bodies(found) == ["line 0", "line 1", "line 2", "mine", "again"]
     assert ids(found)[:3] == said
     assert value(found[3], "mam:result/forward:forwarded/message/@id") == "m1"
+
+
+@pytest.mark.last
+async def test_what_was_said_before_a_restart_is_still_referred_to(matrix_stage: MatrixStage):
+    """Corrections, reactions and their ends, of both sides."""
+    romeo, juliet, room = await matrix_stage.together()
+    hers = await juliet.say(room, "Romoe")
+    await romeo.mailbox.find(Pattern("message", body="Romoe"))
+    romeo.say(matrix_stage.room, "teh sun", ident="m1")
+    mine = await juliet.hears(room, "teh sun")
+    await romeo.mailbox.find(Pattern("message", body="teh sun"))
+    likes = [await like(juliet, room, mine["event_id"], key) for key in "👍🌹"]
+    for _ in likes:
+        await romeo.mailbox.find(Pattern("message", frm=f"{matrix_stage.room}/Juliet", has="react:reactions"))
+    daemon = matrix_stage.bridge.daemon
+    await asyncio.to_thread(daemon.kill)
+    await asyncio.to_thread(daemon.start)
+    await juliet.say(room, "again")
+    await romeo.mailbox.find(Pattern("message", body="again"), timeout=60)
+
+    await edit(juliet, room, hers, "Romeo")
+    corrected = await romeo.message(body="Romeo")
+    assert corrected.xpath("//*[local-name()='replace']/@id") == [hers]
+    replace = "<replace xmlns='urn:xmpp:message-correct:0' id='m1'/>"
+    romeo.say(matrix_stage.room, "the sun", extra=replace)
+    heard = await juliet.hears(room, "* the sun")
+    assert heard["content"]["m.relates_to"]["event_id"] == mine["event_id"]
+    await romeo.message(body="the sun")
+    await like(juliet, room, mine["event_id"], "🌞")
+    for keys in (["👍", "🌹", "🌞"], ["🌹", "🌞"]):
+        seen = await romeo.message(frm=f"{matrix_stage.room}/Juliet")
+        assert seen.xpath("//*[local-name()='reaction']/text()") == keys
+        if len(keys) == 3:
+            await juliet.client.room_redact(room, likes[0])
+
+
+async def like(person: MatrixPerson, room: str, event: str, key: str) -> str:
+    """React to a message."""
+    relation = {"rel_type": "m.annotation", "event_id": event, "key": key}
+    return await person.send(room, {"m.relates_to": relation}, "m.reaction")
