@@ -453,11 +453,7 @@ class Portals:
         done: Deferred[None] = Deferred()
         ref = step.event.ref
         self._saying[ref] = (portal, step.key, done)
-        try:
-            self._submissions.submit(step.stay, portal.session, step.event, step.key)
-        except BridgeError:
-            del self._saying[ref]
-            raise
+        self._submissions.submit(step.stay, portal.session, step.event, step.key)
         await done
 
     def _answered(self, stay: Stay, event: Incoming) -> None:
