@@ -18,10 +18,11 @@ from bridge.errors import BridgeError, Trouble
 from bridge.federation.exchange import Exchange
 from bridge.federation.host import ComponentHost
 from bridge.federation.service import Federation
-from bridge.gateway import Gateway
+from bridge.gateway import Gateway, own_key
 from bridge.policy import Policy
 from bridge.process import Reactor
 from bridge.store import Durability, Store
+from bridge.web.sharing import KEY_BYTES, Web
 
 PRUNE_INTERVAL = 600.0
 """Seconds between two looks for messages that have been archived long enough."""
@@ -29,6 +30,8 @@ PRUNE_SLICE = 1_000
 """Messages removed at once, so that other work of the store is not kept waiting."""
 DAY = 86_400 * 1_000_000
 """Microseconds, the unit of message ids."""
+LINK_KEY = "link-key"
+"""Under which name the store has what signs links to files."""
 CONGESTION_INTERVAL = 0.25
 """Seconds between two looks at how much waits."""
 
@@ -68,6 +71,7 @@ class BridgeService(Service):
         self.gateways: dict[str, Gateway] = {}
         self.host: ComponentHost | None = None
         self.federation: Federation | None = None
+        self.web: Web | None = None
         assert config.store.url is not None
         self.store = Store(
             config.store.url.reveal(),
@@ -89,6 +93,10 @@ class BridgeService(Service):
     def _open(self, _loaded: None) -> None:
         if not self.running:
             return
+        if self.config.web is not None:
+            key = own_key(self.store, "", LINK_KEY, KEY_BYTES)
+            self.web = Web(self.config.web, self.reactor, key, self.wall)
+            self.web.server.start()
         for domain, gateway in self.config.gateways.items():
             self.gateways[domain] = Gateway(domain, gateway, self)
         if self.config.components is not None:
@@ -117,6 +125,8 @@ class BridgeService(Service):
         edges = [edge for edge in (self.host, self.federation) if edge is not None]
         yield DeferredList([maybeDeferred(edge.stopService) for edge in edges])
         yield DeferredList([gateway.stop() for gateway in self.gateways.values()])
+        if self.web is not None:
+            yield self.web.server.stop()
 
     def _closed(self, result: object) -> Deferred[None]:
         if isinstance(result, Failure):

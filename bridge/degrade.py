@@ -15,6 +15,7 @@ def message(event: Message, levels: Capabilities) -> Message:
     """Return the message as the network can carry it.
 
     A reply names whom it answers, unless its words already begin so; a correction says that it is one.
+    A file is named by its address.
     """
     if event.thread and levels.threads not in _CARRIED:
         event = structs.replace(event, thread="")
@@ -31,7 +32,16 @@ def message(event: Message, levels: Capabilities) -> Message:
         ):
             event = _prefixed(f"{answered.nick}: ", event)
         event = structs.replace(event, reply=None)
+    if event.attachments and levels.attachments not in _CARRIED:
+        event = structs.replace(event, attachments=(), body=linked(event))
     return event
+
+
+def linked(event: Message) -> Text:
+    """Return the body with the addresses of the files that it does not name, in lines of their own."""
+    plain = event.body.plain
+    urls = [one.url for one in event.attachments if one.url not in plain]
+    return Text(plain="\n".join(filter(None, (plain, *urls))), spans=event.body.spans)
 
 
 def reaction(event: Reaction, levels: Capabilities) -> list[Reaction | Message]:

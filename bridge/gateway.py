@@ -36,10 +36,12 @@ from bridge.services.roster import Roster
 from bridge.services.search import Search
 from bridge.services.time import Time
 from bridge.services.uplink import BridgeUplink
+from bridge.services.upload import Upload
 from bridge.services.vcard import VCard
 from bridge.services.version import Version
 from bridge.settings import UserSettings
 from bridge.store import Store
+from bridge.web.sharing import Sharing, Web
 from bridge.xmpp.element import Element
 from bridge.xmpp.payloads.version import SoftwareVersion
 from bridge.xmpp.stanza import error_reply
@@ -62,6 +64,7 @@ class Surroundings(Protocol):
     store: Store
     policy: Policy
     exchange: Exchange
+    web: Web | None
 
     def changed(self) -> None:
         """A gateway's link went up or down, or its network is in trouble or out of it."""
@@ -92,6 +95,7 @@ class Gateway:
         self.network = network = network_module(gateway.network).build(gateway.options, reactor)
         if gateway.name:
             network.identity = msgspec.structs.replace(network.identity, name=gateway.name)
+        sharing = self._share(around.web)
         self._inbox = Inbox(around.exchange, reactor, self.receive, network.burst)
         self.link = self._make_link(gateway)
         self.router = router = Router(domain, network, self._make_outlet(gateway), policy, reactor)
@@ -106,7 +110,7 @@ class Gateway:
             settings=settings,
         )
         commands = self._make_commands(settings)
-        self._disco = Disco(domain, network, commands, _contacts(config), reactor)
+        self._disco = Disco(domain, network, commands, _contacts(config), reactor, sharing)
         self._reports = Reports(domain, router, config.admins, reactor.seconds)
         self._roster = Roster(router, store, network, self._disco.caps, reactor)
         self._muc = Muc(context, self._roster.network_state, self._roster.contact_presence)
@@ -127,21 +131,29 @@ class Gateway:
             Time(network, around.wall),
             VCard(network),
             Version(network, SoftwareVersion(name="xmppbridge", version=__version__)),
+            *(() if sharing is None else (Upload(sharing),)),
         ):
             router.add(service)
-        network.start(
-            BridgeUplink(
-                domain=domain,
-                muc=self._muc,
-                guests=self._guests,
-                settings=settings,
-                store=store,
-                troubled=self.troubled,
-            )
+        network.start(self._make_uplink(settings, sharing))
+
+    def _make_uplink(self, settings: UserSettings, sharing: Sharing | None) -> BridgeUplink:
+        return BridgeUplink(
+            domain=self.domain,
+            muc=self._muc,
+            guests=self._guests,
+            settings=settings,
+            store=self._around.store,
+            troubled=self.troubled,
+            sharing=sharing,
         )
 
+    def _share(self, web: Web | None) -> Sharing | None:
+        """Put the network's files on the web, if it has any and there is a web server."""
+        files = self.network.media
+        return None if files is None or web is None else web.share(self.domain, files)
+
     def _make_commands(self, settings: UserSettings) -> Commands:
-        around, network = self._around, self.network
+        network, around = self.network, self._around
         administration = Administration(around.reread_for_admin, network.users, network.disconnect)
         offers = (
             greetings,
@@ -271,9 +283,14 @@ def _contacts(config: Config) -> Mapping[str, Sequence[str]]:
 
 
 def _occupant_id_key(store: Store, domain: str) -> bytes:
-    """Return the key of this domain's occupant ids, a fresh one the first time (XEP-0421 §5)."""
-    key = store.memory(domain, OWN).get(OCCUPANT_ID_KEY)
+    """Return the key of this domain's occupant ids (XEP-0421 §5)."""
+    return own_key(store, domain, OCCUPANT_ID_KEY, OCCUPANT_ID_KEY_BYTES)
+
+
+def own_key(store: Store, domain: str, name: str, length: int) -> bytes:
+    """Return a secret that is the same for ever, a fresh one the first time."""
+    key = store.memory(domain, OWN).get(name)
     if key is None:
-        key = token_bytes(OCCUPANT_ID_KEY_BYTES)
-        store.remember(domain, OWN, OCCUPANT_ID_KEY, key)
+        key = token_bytes(length)
+        store.remember(domain, OWN, name, key)
     return key

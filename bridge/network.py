@@ -50,6 +50,8 @@ from bridge.events import (
     UserId,
 )
 from bridge.forms import Command, Settings
+from bridge.media import Media as Media
+from bridge.media import MediaStore as MediaStore
 from bridge.queries import AffiliationList as AffiliationList
 from bridge.queries import AvatarQuery as AvatarQuery
 from bridge.queries import ClientVersion as ClientVersion
@@ -151,6 +153,21 @@ class Uplink(Protocol):
     def save_settings(self, user: UserId, scope: Scope, key: str, settings: Settings) -> None:
         """Replace them; durable within the store's commit interval."""
 
+    def link(self, name: str, filename: str) -> str:
+        """Return where anybody can fetch what the network's `media` calls `name`; "" without a web server.
+
+        A link works for some time, and is another one later; `filename` ends it.
+        """
+
+    def linked(self, url: str) -> str | None:
+        """Return the `name` that `link` was given, if this is such a link and still works."""
+
+    def fetch(self, url: str) -> Deferred[Media]:
+        """Begin to fetch the file behind a link that a user gave, where the operator allows it.
+
+        Its size is known, and at most what he allows. Fails with BridgeError within half a minute.
+        """
+
     def memory(self, user: UserId) -> Mapping[str, bytes]:
         """Return what the network asked to remember of `user`, by key."""
 
@@ -189,6 +206,10 @@ class Network(Protocol):
     """True when there is one server only, `ServerId` "": the gateway's own JID stands for it."""
     keeps_history: bool
     """True when the network itself remembers what was said: `HistoryQuery` asks it, nothing is archived."""
+
+    @property
+    def media(self) -> MediaStore | None:
+        """Where its files are; None for a network that has none of its own."""
 
     def start(self, uplink: Uplink) -> None:
         """Begin; called once, before anything else."""

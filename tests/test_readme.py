@@ -14,7 +14,9 @@ from bridge.federation.outlet import parents
 from tests.test_layout import ROOT
 
 README = (ROOT / "README.md").read_text("utf-8")
-GATEWAY = '\n[gateways."irc.example.org"]\nnetwork = "irc"\nfederated = true\n'
+GATEWAY = '\n[gateways."irc.example.org"]\nnetwork = "irc"\n'
+FEDERATED = f"{GATEWAY}federated = true\n"
+COMPONENT = f'{GATEWAY}[gateways."irc.example.org".component]\nsecret = "hush"\n'
 """What a block needs that shows a part of a configuration only."""
 
 
@@ -26,7 +28,8 @@ def read(text: str, folder: Path) -> Config:
     """Read a configuration whose secrets are all there."""
     for name in re.findall(r'credential = "([^"]+)"', text):
         (folder / name).write_text("hush\n")
-    whole = text if "[gateways." in text else text + GATEWAY
+    rest = FEDERATED if "[federation" in text else COMPONENT
+    whole = text if "[gateways." in text else text + rest
     return parse(whole, folder / "xmppbridge.toml", {"CREDENTIALS_DIRECTORY": str(folder)})
 
 

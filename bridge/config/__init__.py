@@ -28,9 +28,11 @@ from bridge.config.values import (
     DomainPattern,
     Endpoint,
     FilePath,
+    HostPort,
     JidPattern,
     ServerAddress,
 )
+from bridge.config.web import WebConfig
 from bridge.secret import Secret
 
 __all__ = [
@@ -49,6 +51,7 @@ __all__ = [
     "FederationLimits",
     "FilePath",
     "GatewayConfig",
+    "HostPort",
     "HostedComponentConfig",
     "HostingConfig",
     "JidPattern",
@@ -60,6 +63,7 @@ __all__ = [
     "Secret",
     "ServerAddress",
     "StoreConfig",
+    "WebConfig",
     "load",
     "network_module",
     "network_names",

@@ -14,6 +14,7 @@ from msgspec import Meta, Struct
 
 from bridge.config.federation import FederationConfig, HostingConfig
 from bridge.config.values import RESTART, BareJid, Domain, DomainPattern, JidPattern
+from bridge.config.web import WebConfig
 from bridge.secret import Secret
 
 
@@ -226,6 +227,10 @@ class Config(Struct, frozen=True, kw_only=True):
     ] = None
     components: Annotated[
         HostingConfig | None, Meta(description="Without this table, no components are accepted.")
+    ] = None
+    web: Annotated[
+        WebConfig | None,
+        Meta(description="Without this table, files do not go through the gateways: they are only named."),
     ] = None
     gateways: Annotated[
         Mapping[Domain, GatewayConfig],

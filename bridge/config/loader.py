@@ -26,6 +26,7 @@ from bridge.config.values import (
     DomainPattern,
     Endpoint,
     FilePath,
+    HostPort,
     JidPattern,
     ServerAddress,
 )
@@ -38,7 +39,7 @@ DATABASE = "xmppbridge.sqlite"
 _WRONG = object()
 """Stands for a value that could not be read; its problem is noted."""
 
-_PARSED = (BareJid, Domain, DomainPattern, Endpoint, JidPattern, ServerAddress)
+_PARSED = (BareJid, Domain, DomainPattern, Endpoint, HostPort, JidPattern, ServerAddress)
 _WORDS = {
     "str": "a string",
     "int": "an integer",

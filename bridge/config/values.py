@@ -157,6 +157,18 @@ class ServerAddress(str):
         return address
 
 
+class HostPort(str):
+    """A server and a port as an address of the web names them: ``host:port``, in small letters."""
+
+    __slots__ = ()
+
+    @classmethod
+    def parse(cls, written: object) -> HostPort:
+        """Check; raises ValueError."""
+        host, _, port = _text(written).rpartition(":")
+        return cls(f"{_host(host).lower()}:{_port(port)}")
+
+
 class FilePath(str):
     """A file or folder; empty: none."""
 

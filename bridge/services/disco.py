@@ -26,6 +26,7 @@ from bridge.router import Request, Route, Target, iq_get
 from bridge.services.commands import Commands
 from bridge.services.contacts import contact_of, user_of
 from bridge.services.room_list import RoomLists
+from bridge.web.sharing import Sharing
 from bridge.xmpp.element import Element
 from bridge.xmpp.payloads.caps import build_caps
 from bridge.xmpp.payloads.commands import NS_COMMANDS
@@ -42,6 +43,7 @@ from bridge.xmpp.payloads.disco import (
 from bridge.xmpp.payloads.forms import NS_FORMS, build_result
 from bridge.xmpp.payloads.moderation import NS_MODERATION
 from bridge.xmpp.payloads.muc import FORM_REGISTER, FORM_ROOM_INFO, NODE_NICK, NODE_TRAFFIC
+from bridge.xmpp.payloads.upload import NS_UPLOAD
 from bridge.xmpp.specs import features
 
 NODE = "urn:xmppbridge"
@@ -55,7 +57,8 @@ CONTACT_KINDS = ("abuse", "admin", "feedback", "sales", "security", "status", "s
 class Disco:
     """Says what is where.
 
-    `contacts` are URIs by kind (`CONTACT_KINDS`), as the operator gives them.
+    `contacts` are URIs by kind (`CONTACT_KINDS`), as the operator gives them. Without `sharing`, files do
+    not go through the gateway.
     """
 
     def __init__(
@@ -65,8 +68,10 @@ class Disco:
         commands: Commands,
         contacts: Mapping[str, Sequence[str]],
         clock: IReactorTime,
+        sharing: Sharing | None = None,
     ) -> None:
         self._domain = domain
+        self._sharing = sharing
         self._network = network
         self._commands = commands
         self._rooms = RoomLists(domain, network)
@@ -118,17 +123,20 @@ class Disco:
             return Info(
                 identities=(Identity("conference", identity.type, name),), features=self._features("server")
             )
-        return Info(
-            identities=(
-                Identity("conference", identity.type, identity.name),
-                Identity("gateway", identity.type, identity.name),
-            ),
-            features=self._features("gateway"),
-            forms=self._contact_forms,
-        )
+        identities = [
+            Identity("conference", identity.type, identity.name),
+            Identity("gateway", identity.type, identity.name),
+        ]
+        forms = self._contact_forms
+        if self._sharing is not None:
+            # XEP-0363 §4
+            identities.append(Identity("store", "file", identity.name))
+            forms += (build_result(NS_UPLOAD, [("max-file-size", str(self._sharing.max_size))]),)
+        return Info(identities=tuple(identities), features=self._features("gateway"), forms=forms)
 
     def _features(self, place: str) -> tuple[str, ...]:
-        return features(place, self._network.capabilities(UserId(""), None).carried)
+        carried = self._network.capabilities(UserId(""), None).carried
+        return features(place, carried if self._sharing is not None else carried - {"attachments"})
 
     def caps(self, address: Address) -> Element:
         """Return the ``<c/>`` of a presence from the gateway or a server (XEP-0115 §4)."""

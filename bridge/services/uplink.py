@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, fail
 
+from bridge.errors import BridgeError, Trouble
 from bridge.events import ContactId, Incoming, Message, MessageId, Outgoing, RoomId, UserId
 from bridge.forms import Settings
-from bridge.network import RoomInfo, Scope
+from bridge.network import Media, RoomInfo, Scope
 from bridge.services.guests.service import Guests
 from bridge.services.muc.service import Muc
 from bridge.settings import UserSettings
 from bridge.store import Store
+from bridge.web.sharing import Sharing
 
 
 class BridgeUplink:
@@ -30,8 +32,10 @@ class BridgeUplink:
         settings: UserSettings,
         store: Store,
         troubled: Callable[[str], None],
+        sharing: Sharing | None = None,
     ) -> None:
         self._domain = domain
+        self._sharing = sharing
         self._settings = settings
         self._store = store
         self._muc = muc
@@ -69,6 +73,18 @@ class BridgeUplink:
     def save_settings(self, user: UserId, scope: Scope, key: str, settings: Settings) -> None:
         """See `Uplink`."""
         self._settings.save_settings(user, scope, key, settings)
+
+    def link(self, name: str, filename: str) -> str:
+        """See `Uplink`."""
+        return "" if self._sharing is None else self._sharing.link(name, filename)
+
+    def linked(self, url: str) -> str | None:
+        """See `Uplink`."""
+        return None if self._sharing is None else self._sharing.linked(url)
+
+    def fetch(self, url: str) -> Deferred[Media]:
+        """See `Uplink`."""
+        return fail(BridgeError(Trouble.UNSUPPORTED)) if self._sharing is None else self._sharing.fetch(url)
 
     def memory(self, user: UserId) -> Mapping[str, bytes]:
         """See `Uplink`."""

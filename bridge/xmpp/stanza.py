@@ -46,6 +46,14 @@ _NEAREST = {
 """What a peer's error condition (RFC 6120 §8.3.3) means to us."""
 
 
+class DetailedError(BridgeError):
+    """An error with what only its own protocol can say of it (RFC 6120 §8.3.4)."""
+
+    def __init__(self, error: BridgeError, detail: Element) -> None:
+        super().__init__(error.trouble, error.text)
+        self.detail = detail
+
+
 def error_reply(element: Element, error: BridgeError) -> Element | None:
     """Build the error that answers a stanza; None where none may (RFC 6120 §8.3.1), or nobody could get it.
 
@@ -118,10 +126,11 @@ def _failed_command(command: Element, error: BridgeError) -> Element:
 def _error(error: BridgeError, by: str | None) -> Element:
     """RFC 6120 §8.3.2; COMPAT: `code` (XEP-0086) is what scripts written for Biboumi look at."""
     row = error.trouble.value
-    return Element(
+    written = Element(
         "error",
         NS_COMPONENT,
         {"type": row.type, "code": str(row.code), "by": by},
         Element(row.condition, NS_STANZA_ERRORS, None, *([error.uri] if error.uri else [])),
         Element("text", NS_STANZA_ERRORS, {"xml:lang": "en"}, error.text),
     )
+    return written.add(error.detail) if isinstance(error, DetailedError) else written

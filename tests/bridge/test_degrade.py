@@ -2,7 +2,7 @@
 
 from bridge import degrade
 from bridge.capabilities import Capabilities, Level
-from bridge.events import Message, MessageId, Reaction, Reply, RoomId, Span, Style, Text
+from bridge.events import Attachment, Message, MessageId, Reaction, Reply, RoomId, Span, Style, Text
 
 ROOM = RoomId("#verona%memory.example")
 PLAIN = Capabilities()
@@ -53,3 +53,13 @@ def test_reaction_is_kept_where_it_is_carried() -> None:
     """A network that knows reactions gets them, withdrawals included."""
     event = Reaction(room=ROOM, id=MessageId("1"), emojis=())
     assert degrade.reaction(event, RICH) == [event]
+
+
+def test_file_is_named_by_its_address_where_files_are_not_carried() -> None:
+    """After the words, unless they name it already."""
+    files = (Attachment(url="https://f/a"), Attachment(url="https://f/b"))
+    event = degrade.message(said("see https://f/a", attachments=files), PLAIN)
+    assert (event.body.plain, event.attachments) == ("see https://f/a\nhttps://f/b", ())
+    assert degrade.message(said("", attachments=files[:1]), PLAIN).body.plain == "https://f/a"
+    carried = said("", attachments=files)
+    assert degrade.message(carried, Capabilities(attachments=Level.NATIVE)) == carried

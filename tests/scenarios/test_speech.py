@@ -2,6 +2,7 @@
 
 import pytest
 
+from bridge.capabilities import Capabilities, Level
 from tests.scenarios.stage import JULIET, ROMEO, ROMEO_TOO, ROOM, Stage, bodies
 
 
@@ -106,3 +107,37 @@ def test_odd_characters_stay_what_they_are(verona: Stage) -> None:
     """Markup in words is words."""
     verona.speak(ROMEO, "&lt;b&gt; &amp;amp; ]]&gt; \U0001f339")
     assert bodies(verona.take_for(JULIET)) == ["<b> &amp; ]]> \U0001f339"]
+
+
+FILE = "<x xmlns='jabber:x:oob'><url>https://f/rose.png</url></x>"
+
+
+@pytest.mark.spec("XEP-0066 §3")
+def test_file_is_its_address_where_files_are_not_carried(verona: Stage) -> None:
+    """As it always was: the words are passed on, and the author's payload is shown to him."""
+    verona.speak(ROMEO, "https://f/rose.png", inside=FILE)
+    seen = verona.take()
+    mine = next(one for one in seen if one.element.get("to") == ROMEO)
+    hers = next(one for one in seen if one.element.get("to") == JULIET)
+    assert bodies([mine, hers]) == ["https://f/rose.png"] * 2
+    assert mine.has("*[local-name()='x']/*[local-name()='url']")
+
+
+def test_file_that_no_word_names_is_named_where_files_are_not_carried(verona: Stage) -> None:
+    """A client that shares a file without a body is heard nevertheless."""
+    shared = (
+        "<file-sharing xmlns='urn:xmpp:sfs:0'><sources><url-data xmlns='http://jabber.org/protocol/url-data'"
+        " target='https://f/rose.png'/></sources></file-sharing>"
+    )
+    verona.say(f"<message from='{ROMEO}' to='{ROOM}' type='groupchat' id='m1'>{shared}</message>")
+    assert bodies(verona.take_for(JULIET)) == ["https://f/rose.png"]
+
+
+def test_file_and_words_are_two_things_where_files_are_carried(verona: Stage, monkeypatch) -> None:
+    """The network gets them apart; both sides are shown them together."""
+    monkeypatch.setattr(verona.network, "capabilities", lambda *_: Capabilities(attachments=Level.NATIVE))
+    verona.speak(ROMEO, "a rose\nhttps://f/rose.png", inside=FILE)
+    hers = verona.take_for(JULIET)[0]
+    assert hers.get("string(c:body)") == "a rose\nhttps://f/rose.png"
+    assert hers.get("string(*[local-name()='file-sharing']//*[local-name()='desc'])") == "a rose"
+    assert hers.has("*[local-name()='fallback']/*[local-name()='body'][@start='6']")

@@ -97,6 +97,7 @@ class IrcNetwork:
         self.plan = Plan(config)
         self.settings = settings_types(config)
         self.single_server = bool(config.fixed_server)
+        self.media = None
         brand = f"{config.brand[0].upper()}{config.brand[1:]}"
         self.identity = Identity(type="irc", name=f"{brand} XMPP-IRC gateway", brand=brand)
         self._addresses = Addresses(config.fixed_server)

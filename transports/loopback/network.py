@@ -90,6 +90,7 @@ class LoopbackNetwork:
     identity = Identity(type="xmpp", name="Loopback network", brand="Loopback")
     single_server = False
     keeps_history = False
+    media = None
     settings: Mapping[Scope, type[Settings]] = {
         Scope.GATEWAY: GatewaySettings,
         Scope.SERVER: ServerSettings,

@@ -13,6 +13,7 @@ from bridge.errors import BridgeError, Trouble
 from bridge.events import ChangeNick, Kick, Kind, Message, Reaction, Retraction, Text, Topic
 from bridge.text import clip
 
+from .attachments import file_content, filename_of
 from .capabilities import ROOM
 from .content import Json
 from .ids import is_event_id
@@ -24,6 +25,8 @@ from .tables import HTML, MARKER, MAX_CONTENT, MAX_ID, MEMBER, MESSAGE, REACTION
 from .translate import MAX_KEY
 
 _ME = "/me "
+_ALSO_BEFORE = ("msgtype", "m.mentions", "url", "info", "filename")
+"""What older clients need to show a correction as a message."""
 _TYPES = {Kind.TEXT: "m.text", Kind.EMOTE: "m.emote", Kind.NOTICE: "m.notice"}
 
 
@@ -136,11 +139,13 @@ def _messages(event: Message, room: Room, ghost: str) -> tuple[Send, ...]:
     event = degrade.message(event, _levels(event, replaced))
     if event.kind is Kind.TEXT and event.body.plain.startswith(_ME):
         event = _cut(structs.replace(event, kind=Kind.EMOTE), len(_ME), len(event.body.plain))
-    if not event.body.plain:
+    contents = _contents(event, room)
+    if not contents:
         raise BridgeError(Trouble.NOT_ACCEPTABLE)
     if replaced:
-        return (Send(MESSAGE, _fitting(_correction(_marked(_words(event, room), event), replaced))),)
-    contents = [_marked(content, event) for content in _parts(event, room)]
+        first = contents[0] if event.attachments else _words(event, room)
+        return (Send(MESSAGE, _fitting(_correction(_marked(first, event), replaced))),)
+    contents = [_marked(content, event) for content in contents]
     contents[0] = _related(contents[0], event, room, ghost)
     return tuple(Send(MESSAGE, content) for content in contents)
 
@@ -178,6 +183,16 @@ def _words(event: Message, room: Room) -> dict[str, object]:
     if html:
         content |= {"format": HTML, "formatted_body": html}
     return content
+
+
+def _contents(event: Message, room: Room) -> list[dict[str, object]]:
+    """Return the contents of a message: words go with a single file, or before several."""
+    files = [{**file_content(one, filename_of(one)), "m.mentions": {}} for one in event.attachments]
+    if len(files) == 1 and event.body.plain:
+        captioned = {**files[0], **_words(event, room), "msgtype": files[0]["msgtype"]}
+        if _size(captioned) <= MAX_CONTENT:
+            return [captioned]
+    return [*(_parts(event, room) if event.body.plain else ()), *files]
 
 
 def _parts(event: Message, room: Room) -> list[dict[str, object]]:
@@ -238,7 +253,7 @@ def thread_of(event: Message, room: Room) -> str:
 def _correction(content: dict[str, object], target: str) -> dict[str, object]:
     """Make it a correction, which older clients show as a message (Matrix: event replacements)."""
     marker = content.pop(MARKER)
-    fallback = {key: content[key] for key in ("msgtype", "m.mentions")}
+    fallback = {key: content[key] for key in _ALSO_BEFORE if key in content}
     return {
         **fallback,
         "body": f"* {content['body']}",

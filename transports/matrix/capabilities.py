@@ -15,6 +15,7 @@ ROOM = Capabilities(
     mentions=Level.NATIVE,
     search=Level.NATIVE,
     presence=Level.PARTIAL,
+    attachments=Level.NATIVE,
     moderation=Level.NATIVE,
     memberships=Level.NATIVE,
     configuration=Level.NATIVE,

@@ -15,6 +15,7 @@ from twisted.logger import Logger
 from bridge.capabilities import Capabilities
 from bridge.errors import BridgeError, Trouble
 from bridge.events import (
+    Attachment,
     ChangeNick,
     Configure,
     ContactId,
@@ -79,6 +80,7 @@ from transports.matrix.http import Http
 from transports.matrix.ids import is_event_id
 from transports.matrix.inbox import Inbox
 from transports.matrix.knocks import Knocks
+from transports.matrix.media import MatrixMedia
 from transports.matrix.moderation import Moderation
 from transports.matrix.names import name_of
 from transports.matrix.ping import WORKING, Pings, Way
@@ -130,6 +132,9 @@ class MatrixNetwork:
         self._rules = Rules(config)
         self._directory = Directory(homeserver, self._addresses, clock.seconds)
         self._history = History(homeserver)
+        self.media = MatrixMedia(
+            config.homeserver, config.as_token.reveal(), homeserver, clock, self._addresses.ghost
+        )
         self._pings = Pings(homeserver, config.id, clock, jitter, self._outage)
         homeserver.lost = self._pings.doubt
         self._uplink: Uplink
@@ -148,7 +153,9 @@ class MatrixNetwork:
         """Listen to the homeserver, and tell it that we are here."""
         config, self._uplink = self._config, uplink
         ids, clock, server = self._addresses, self._clock, self._homeserver
-        self._portals = Portals(server, ids, clock, uplink, self._rules, config.bot, config.patience)
+        self._portals = Portals(
+            server, ids, clock, uplink, self._rules, config.bot, config.patience, self._bring
+        )
         self._presences = Presences(
             server,
             ids,
@@ -160,7 +167,7 @@ class MatrixNetwork:
         elsewhere, away = self._portals.muc, self._presences.away
         self._knocks = Knocks(server, ids, self._directory, self._rules, uplink)
         self._rooms = Rooms(server, ids, clock, uplink, self._rules, self._knocks.explained, elsewhere, away)
-        self._submissions = Submissions(server, self._answer, uplink.message_id, config.patience)
+        self._submissions = Submissions(server, self._answer, uplink.message_id, config.patience, self._bring)
         self._direct = Direct(
             server, ids, clock, uplink, self._submissions, self._rules, config.bot, self._rooms.release
         )
@@ -177,6 +184,10 @@ class MatrixNetwork:
         )
         self._web.listen(self._clock, config.listen_host, config.listen_port)
         self._pings.start()
+        self.media.start()
+
+    def _bring(self, ghost: str, attachment: Attachment) -> Deferred[Attachment | None]:
+        return self.media.bring(ghost, attachment, self._uplink)
 
     def stop(self, reason: str) -> Deferred[None]:
         """Take everybody out; the ghosts of those who stay in a room without clients stay there."""
@@ -198,6 +209,7 @@ class MatrixNetwork:
         self._pings.stop()
         if self._web is not None:
             await self._web.stop()
+        await self.media.close()
         await self._homeserver.close()
 
     def _outage(self, way: Way) -> None:
@@ -391,7 +403,7 @@ class MatrixNetwork:
             reader = Reader(ghost, session.id, session.room, session.heard)
         else:
             id = target.id if target.id.startswith("!") else await self._resolve(target.id)
-            reader = Reader(ghost, id, Room(query.room, self._addresses), strange=True)
+            reader = Reader(ghost, id, Room(query.room, self._addresses, self._uplink.link), strange=True)
         if not self._rules.may_enter(user, target.id, reader.id, *filter(None, (reader.room.alias,))):
             raise BridgeError(Trouble.NOT_ALLOWED)
         return await self._history.page(query, reader)

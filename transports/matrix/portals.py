@@ -58,7 +58,7 @@ from transports.matrix.portal_steps import (
 )
 from transports.matrix.rules import Rules
 from transports.matrix.session import Stay
-from transports.matrix.submission import Submissions
+from transports.matrix.submission import Bring, Submissions
 from transports.matrix.tables import MEMBER, MESSAGE, POWER_LEVELS, TOPIC
 from transports.matrix.translate import Skipped
 
@@ -104,6 +104,7 @@ class Portals:
         rules: Rules,
         bot: str,
         patience: float,
+        bring: Bring,
     ) -> None:
         self._homeserver = homeserver
         self._ids = ids
@@ -112,7 +113,7 @@ class Portals:
         self._rules = rules
         self._bot = bot
         self._patience = patience
-        self._submissions = Submissions(homeserver, self._answered, uplink.message_id, patience)
+        self._submissions = Submissions(homeserver, self._answered, uplink.message_id, patience, bring)
         self._kept: dict[RoomId, Kept] = {}
         self._rooms: dict[str, RoomId] = {}
         self._portals: dict[str, Portal] = {}

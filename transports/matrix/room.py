@@ -28,6 +28,7 @@ from bridge.events import (
     Topic,
 )
 
+from .attachments import Link, no_link
 from .content import Json, Malformed, mapping, text, time_of
 from .ids import Ids, RoomTarget, is_room_id, is_user_id
 from .levels import Creation, PowerLevels, Standing, creation, power_levels
@@ -69,11 +70,15 @@ class Member(Struct, gc=False):
 
 
 class Room:
-    """See the module's docstring. Events carry `room`; whoever came by another address has it replaced."""
+    """See the module's docstring. Events carry `room`; whoever came by another address has it replaced.
 
-    def __init__(self, room: RoomId, ids: Ids) -> None:
+    `link` makes links to the files of messages.
+    """
+
+    def __init__(self, room: RoomId, ids: Ids, link: Link = no_link) -> None:
         self.room = room
         self.ids = ids
+        self.link = link
         self.timeline = Timeline()
         self.polls = Polls()
         self.name = ""

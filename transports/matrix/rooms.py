@@ -185,7 +185,7 @@ class Rooms:
         self._send_on(id)
         session = self.sessions.get(id)
         if session is None:
-            session = self.sessions[id] = RoomSession(id, Room(stay.room, self._ids))
+            session = self.sessions[id] = RoomSession(id, Room(stay.room, self._ids, self._uplink.link))
         elif stay.ghost in session.stays:
             raise BridgeError(Trouble.NOT_ACCEPTABLE, BY_ANOTHER)
         session.seat(stay)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, assert_never
 from urllib.parse import quote
 
@@ -12,9 +12,11 @@ from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from bridge import degrade
 from bridge.errors import BridgeError, Trouble
 from bridge.events import (
     NO_REF,
+    Attachment,
     ChangeNick,
     Incoming,
     Message,
@@ -38,11 +40,17 @@ TYPING = 30_000
 """Milliseconds after which somebody who is writing is not taken to be writing any more."""
 
 
+Bring = Callable[[str, Attachment], Deferred[Attachment | None]]
+"""Takes a file to the homeserver for a ghost; the answer has its ``mxc`` URI. None: it stays where it is."""
+Files = Mapping[str, Attachment]
+"""Files as their sender named them, by the URI that they have now."""
+
+
 class Submissions:
     """See the module's docstring.
 
     `answer` is told what the user is to hear of it, `fresh` gives ids that never repeat. `patience` is
-    how many seconds the homeserver may be away.
+    how many seconds the homeserver may be away. `bring` takes files to the homeserver.
     """
 
     log = Logger()
@@ -53,10 +61,12 @@ class Submissions:
         answer: Callable[[Stay, Incoming], None],
         fresh: Callable[[], str],
         patience: float,
+        bring: Bring,
     ) -> None:
         self._homeserver = homeserver
         self._recall = Recall(homeserver)
         self._order = InOrder(ROOM_QUEUE, QUEUE)
+        self._bring = bring
         self._answer = answer
         self._fresh = fresh
         self._patience = patience
@@ -64,20 +74,41 @@ class Submissions:
     def submit(self, stay: Stay, session: RoomSession, event: Done, key: str = "") -> None:
         """Do what the user wants in a room that he is in, when what it refers to is known.
 
-        The answer comes by itself; what he wants meanwhile comes after it. What has a `key` is done once
-        only, however often it is submitted.
+        And when its files are at the homeserver. The answer comes by itself; what he wants meanwhile comes
+        after it. What has a `key` is done once only, however often it is submitted.
         """
         begun = self._order.run(f"{session.id} {stay.ghost}", lambda: self._begin(stay, session, event, key))
         begun.addErrback(self._failed, stay, event, ())
 
     def _begin(self, stay: Stay, session: RoomSession, event: Done, key: str) -> Deferred[None] | None:
+        has_files = isinstance(event, Message) and bool(event.attachments)
         looked = self._recall.outgoing(session, stay.ghost, event)
-        if looked is None:
-            self._submit(stay, session, event, key)
+        if looked is None and not has_files:
+            self._submit(stay, session, event, {}, key)
             return None
-        return looked.addCallback(lambda _: self._submit(stay, session, event, key))
+        return Deferred.fromCoroutine(self._when_known(looked, stay, session, event, key))
 
-    def _submit(self, stay: Stay, session: RoomSession, event: Done, key: str) -> None:
+    async def _when_known(
+        self, looked: Deferred[bool] | None, stay: Stay, session: RoomSession, event: Done, key: str
+    ) -> None:
+        files: Files = {}
+        if looked is not None:
+            await looked
+        if isinstance(event, Message) and event.attachments:
+            event, files = await self._with_files(stay, event)
+        if stay.gone:
+            raise BridgeError(Trouble.NOT_IN_ROOM)
+        self._submit(stay, session, event, files, key)
+
+    async def _with_files(self, stay: Stay, event: Message) -> tuple[Message, Files]:
+        """Return the message with its files as the homeserver has them; the others are links in its words."""
+        found = [(one, await self._bring(stay.ghost, one)) for one in event.attachments]
+        left = structs.replace(event, attachments=tuple(one for one, there in found if there is None))
+        brought = tuple(there for _, there in found if there is not None)
+        files = {there.url: one for one, there in found if there is not None}
+        return structs.replace(event, attachments=brought, body=degrade.linked(left)), files
+
+    def _submit(self, stay: Stay, session: RoomSession, event: Done, files: Files, key: str) -> None:
         wanted = actions(event, session.room, stay.ghost)
         if isinstance(event, ChangeNick) and session.room.nick(stay.ghost) == event.nick:
             raise BridgeError(Trouble.NICK_IN_USE)
@@ -86,7 +117,7 @@ class Submissions:
             self._act(stay, session, action, f"{key} {number}" if key else self._fresh())
             for number, action in enumerate(wanted)
         ]
-        doing = Deferred.fromCoroutine(self._follow(stay, session, event, wanted, asked))
+        doing = Deferred.fromCoroutine(self._follow(stay, session, event, files, wanted, asked))
         doing.addErrback(self._failed, stay, event, asked)
 
     async def _follow(
@@ -94,13 +125,14 @@ class Submissions:
         stay: Stay,
         session: RoomSession,
         event: Done,
+        files: Files,
         wanted: Sequence[Action],
         asked: Sequence[Deferred[str]],
     ) -> None:
         for number, (action, done) in enumerate(zip(wanted, asked, strict=True), 1):
             event_id = await done
             if isinstance(event, Message):
-                said = self._said(stay, session, event, action, event_id, len(wanted))
+                said = self._said(stay, session, event, files, action, event_id, len(wanted))
                 self._answer(stay, Sent(ref=event.ref, message=said, last=number == len(wanted)))
             elif isinstance(action, Send) and action.type == REACTION:
                 key = text(mapping(action.content["m.relates_to"]), "key")
@@ -110,17 +142,27 @@ class Submissions:
             self._answer(stay, Sent(ref=event.ref))
 
     def _said(
-        self, stay: Stay, session: RoomSession, event: Message, action: Action, event_id: str, parts: int
+        self,
+        stay: Stay,
+        session: RoomSession,
+        event: Message,
+        files: Files,
+        action: Action,
+        event_id: str,
+        parts: int,
     ) -> Message:
         """Return a message as the room sees it, and remember what became of it."""
         assert isinstance(action, Send)
         session.room.timeline.learn(event_id, stay.ghost, event.origin, thread_of(event, session.room))
+        file = files.get(text(action.content, "url"))
+        body = Text(plain="" if file is not None else text(action.content, "body"))
         return structs.replace(
             event,
             nick=session.room.nick(stay.ghost),
             identity=stay.ghost,
             id=MessageId(event_id),
-            body=event.body if parts == 1 else Text(plain=text(action.content, "body")),
+            body=event.body if parts == 1 else body,
+            attachments=() if file is None else (file,),
             ref=NO_REF,
         )
 

@@ -27,6 +27,7 @@ from bridge.events import (
     TypingState,
 )
 
+from .attachments import has_caption, read_file
 from .content import Json, Malformed, mapping, text, time_of
 from .ids import is_event_id, is_user_id
 from .markup import Pill, from_html
@@ -159,7 +160,12 @@ def _said(event: Json, room: Room) -> tuple[Message, ...]:
     if original is not None and original.sender != sender:
         raise Malformed("a correction of somebody else's message")
     kind, body, pills = _WORDS[str(event["type"])](shown, room)
-    if not body.plain:
+    file = read_file(event["type"], shown, room.link)
+    if file is not None and event["type"] == MESSAGE and has_caption(shown):
+        body, pills = _formatted(shown, room)
+    elif file is not None:
+        body, pills = Text(plain=""), []
+    elif not body.plain:
         raise Malformed("no words")
     thread = _thread(relates)
     message = Message(
@@ -173,6 +179,7 @@ def _said(event: Json, room: Room) -> tuple[Message, ...]:
         replaces=(original.origin if original is not None else "") or replaces,
         thread=thread,
         mentions=read_mentions(shown, body.plain, pills, room),
+        attachments=() if file is None else (file,),
         identity=sender,
     )
     return (message,)
@@ -210,17 +217,21 @@ _Words = tuple[Kind, Text, list[Pill]]
 def _message_words(content: Json, room: Room) -> _Words:
     kind = content.get("msgtype")
     kind = kind if isinstance(kind, str) else ""
-    plain = _without_quote(content)
-    formatted = content.get("formatted_body")
-    body, pills = Text(plain=plain), list[Pill]()
-    if content.get("format") == HTML and isinstance(formatted, str):
-        body, pills = from_html(formatted, plain, lambda user_id: _nick_here(room, user_id))
+    body, pills = _formatted(content, room)
     if kind in MEDIA:
         return Kind.TEXT, _captioned(content, body, MEDIA[kind]), pills
     if kind == "m.location":
         place = text(content, "geo_uri")
+        plain = body.plain
         return Kind.TEXT, Text(plain=plain if place in plain else f"{plain}\n{place}".strip()), []
     return _KINDS.get(kind, Kind.TEXT), body, pills
+
+
+def _formatted(content: Json, room: Room) -> tuple[Text, list[Pill]]:
+    plain, formatted = _without_quote(content), content.get("formatted_body")
+    if content.get("format") == HTML and isinstance(formatted, str):
+        return from_html(formatted, plain, lambda user_id: _nick_here(room, user_id))
+    return Text(plain=plain), []
 
 
 def _nick_here(room: Room, user_id: str) -> str:
@@ -240,9 +251,9 @@ def _without_quote(content: Json) -> str:
 
 
 def _captioned(content: Json, body: Text, sort: str) -> Text:
-    """Name a file after its caption, which is a body that differs from the file's name."""
+    """Name a file that there is no link to, after its caption if it has one."""
     name = text(content, "filename")
-    if name and body.plain and name != body.plain:
+    if has_caption(content) and body.plain:
         return Text(plain=f"{body.plain}\n[{sort}] {name}", spans=body.spans)
     return Text(plain=f"[{sort}] {name or body.plain}".rstrip())
 

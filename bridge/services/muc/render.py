@@ -7,10 +7,11 @@ users who see the same event cost one rendering and N splices.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import assert_never
 
 from bridge.events import (
+    Attachment,
     Join,
     Kick,
     Kind,
@@ -30,6 +31,7 @@ from bridge.services.mentions import write_mentions
 from bridge.xmpp.element import Element, escape, quote
 from bridge.xmpp.jid import escape as escape_local
 from bridge.xmpp.payloads.delay import format_time
+from bridge.xmpp.payloads.files import build_files, with_links
 from bridge.xmpp.payloads.markup import to_xhtml
 from bridge.xmpp.payloads.occupant_id import NS_OCCUPANT_ID as NS_ID
 from bridge.xmpp.payloads.occupant_id import derive_occupant_id
@@ -58,6 +60,13 @@ def _away(status: str) -> str:
 def body_of(message_kind: Kind, plain: str) -> str:
     """What a client shows for a message of this kind (``/me``: XEP-0245)."""
     return _PREFIX[message_kind] + plain
+
+
+def shown_of(kind: Kind, plain: str, attachments: Sequence[Attachment]) -> tuple[str, str]:
+    """Return the body of a message with files, and the payloads that go with it."""
+    words = body_of(kind, plain) if plain else ""
+    payloads = "".join(one.to_xml() for one in build_files(words, attachments))
+    return with_links(words, attachments), payloads
 
 
 Shown = (
@@ -210,10 +219,12 @@ class Renderer:
     ) -> str:
         """Render what is inside a groupchat message; not `timed` leaves out when it was said."""
         room = self.room(message.room)
-        parts = [f"<body>{escape(body_of(message.kind, message.body.plain))}</body>"]
-        if extras:
-            parts.append(extras)
-        elif message.body.spans:
+        if message.attachments:
+            body, files = shown_of(message.kind, message.body.plain, message.attachments)
+        else:
+            body, files = body_of(message.kind, message.body.plain), ""
+        parts = [f"<body>{escape(body)}</body>", extras or files]
+        if message.body.spans and not extras:
             xhtml = to_xhtml(message.body)
             parts.append("" if xhtml is None else xhtml.to_xml())
         if message.id:

@@ -30,6 +30,8 @@ from bridge.services.muc.occupancy import Occupancy, Resource
 from bridge.xmpp.element import Element
 from bridge.xmpp.payloads.chatstates import build_chat_state, parse_chat_state
 from bridge.xmpp.payloads.correction import NS_CORRECTION, parse_replace
+from bridge.xmpp.payloads.files import NAMESPACES as FILE_NAMESPACES
+from bridge.xmpp.payloads.files import NS_FILES, parse_files, without_links
 from bridge.xmpp.payloads.hints import build_hint
 from bridge.xmpp.payloads.markers import build_displayed, parse_displayed
 from bridge.xmpp.payloads.markup import from_styling, from_xhtml
@@ -102,15 +104,16 @@ class Speech:
         subject = element.child("subject")
         if subject is not None and body is None:
             self._submit(occupancy, resource, element, Topic(room=occupancy.room, text=subject.text()))
-        elif body is not None:
-            self._say(occupancy, resource, element, body)
+        elif body is not None or element.child("file-sharing", NS_FILES) is not None:
+            self._say(occupancy, resource, element, body or "")
         else:
             self._accompany(occupancy, resource, element)
 
     def _say(self, occupancy: Occupancy, resource: Resource, element: Element, body: str) -> None:
-        if not body:
-            raise BridgeError(Trouble.NOT_ACCEPTABLE, "The message is empty.")
         namespaces = {child.namespace for child in element.elements()}
+        files = () if namespaces.isdisjoint(FILE_NAMESPACES) else parse_files(element)
+        if not body and not files:
+            raise BridgeError(Trouble.NOT_ACCEPTABLE, "The message is empty.")
         answered = parse_reply(element) if NS_REPLY in namespaces else None
         replaces = parse_replace(element) if NS_CORRECTION in namespaces else None
         thread = element.child_text("thread") or ""
@@ -120,16 +123,20 @@ class Speech:
             mentions = read_mentions(element, body, network, domain, occupancy.room)
         if answered is not None:
             body = without_fallback(element, body, (NS_REPLY,)) or body
+        if files:
+            body = without_links(element, body, files)
+            mentions = tuple(one for one in mentions if one.end <= len(body))
         message = Message(
             room=occupancy.room,
-            body=self._text(element, body) if NS_XHTML_IM in namespaces else _styled(body),
+            body=self._text(element, body) if NS_XHTML_IM in namespaces and not files else _styled(body),
             origin=element.attributes.get("id", ""),
             reply=None if answered is None else self._reply(occupancy, answered),
             replaces=replaces or "",
             thread=thread,
             mentions=mentions,
+            attachments=files,
         )
-        if answered is not None or replaces is not None or thread or mentions:
+        if answered is not None or replaces is not None or thread or mentions or files:
             levels = self._context.network.capabilities(occupancy.user, occupancy.room)
             message = degrade.message(message, levels)
         self._submit(occupancy, resource, element, message)

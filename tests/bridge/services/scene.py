@@ -46,6 +46,7 @@ class ScriptedNetwork:
         self.settings: dict[Scope, Any] = {}
         self.single_server = False
         self.keeps_history = False
+        self.media = None
         self.answers: dict[type, Any] = {}
         self.asked: list[tuple[UserId, Any]] = []
         self.inside: dict[tuple[str, str], Entered] = {}

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from twisted.internet.defer import Deferred, succeed
+
+from bridge.errors import Trouble
 from bridge.events import UserId
 from bridge.services.uplink import BridgeUplink
 from tests.bridge.store.conftest import Desk
@@ -9,7 +12,7 @@ from tests.bridge.store.conftest import Desk
 ROMEO = UserId("romeo@montague.lit")
 
 
-def uplink(store, domain: str = "mx.example.org") -> BridgeUplink:
+def uplink(store, domain: str = "mx.example.org", sharing=None) -> BridgeUplink:
     """The uplink of a network that neither delivers nor has settings."""
     return BridgeUplink(
         domain=domain,
@@ -18,6 +21,7 @@ def uplink(store, domain: str = "mx.example.org") -> BridgeUplink:
         settings=None,
         store=store,
         troubled=lambda words: None,  # type: ignore[arg-type]
+        sharing=sharing,
     )
 
 
@@ -58,3 +62,29 @@ def test_uplink_tells_of_whom_anything_is_remembered(tmp_path):
     uplink(store, "irc.example.org").remember(UserId("juliet@capulet.lit"), "seen", b"1")
     assert list(up.owners()) == [ROMEO]
     desk.wait(store.stop())
+
+
+class Sharing:
+    """Links and fetches."""
+
+    def link(self, name: str, filename: str) -> str:
+        return f"https://f/{name}/{filename}"
+
+    def linked(self, url: str) -> str | None:
+        return url.split("/")[3]
+
+    def fetch(self, url: str) -> Deferred:
+        return succeed(url)
+
+
+def test_uplink_links_and_fetches_where_there_is_a_web_server():
+    """Without one, files have no links, and none is fetched."""
+    shared = uplink(None, sharing=Sharing())
+    assert shared.link("id", "rose.png") == "https://f/id/rose.png"
+    assert shared.linked("https://f/id/rose.png") == "id"
+    assert shared.fetch("https://f").result == "https://f"
+    bare = uplink(None)
+    assert (bare.link("id", "rose.png"), bare.linked("https://f/id/rose.png")) == ("", None)
+    refused: list = []
+    bare.fetch("https://f").addErrback(lambda failure: refused.append(failure.value.trouble))
+    assert refused == [Trouble.UNSUPPORTED]

@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from bridge.secret import Secret
 from tests.live.cast.matrix import MatrixPerson
+from tests.live.cast.web import WebSite
 from tests.live.matrix.portal_stage import PortalStage
 from tests.live.matrix.service import LoopReactor, Service
 from tests.live.matrix.stage import MatrixStage
@@ -138,10 +139,31 @@ def person(synapse: Synapse, loop: asyncio.AbstractEventLoop) -> Iterator[Regist
 
 
 @pytest.fixture(scope="session")
-def bridge(synapse: Synapse, gateway_config: MatrixConfig, house: House) -> MatrixBridge:
+def site_port() -> int:
+    """Where somebody else's web server is that files may be fetched from."""
+    return free_port()
+
+
+@pytest.fixture
+def site(site_port: int, loop: asyncio.AbstractEventLoop) -> Iterator[WebSite]:
+    """That server, with nothing on it."""
+    made = WebSite(site_port)
+    loop.run_until_complete(made.start())
+    yield made
+    loop.run_until_complete(made.stop())
+
+
+@pytest.fixture(scope="session")
+def bridge(synapse: Synapse, gateway_config: MatrixConfig, house: House, site_port: int) -> MatrixBridge:
     """A gateway between Prosody and the homeserver."""
     xmpp = house.xmpp("prosody")
-    made = MatrixBridge(house.make_folder("mx"), f"mx.{xmpp.domain}", xmpp.component_port, gateway_config)
+    made = MatrixBridge(
+        house.make_folder("mx"),
+        f"mx.{xmpp.domain}",
+        xmpp.component_port,
+        gateway_config,
+        fetch_allowed=[f"{HOST}:{site_port}"],
+    )
     made.daemon.start()
     house.own(made.daemon)
     return made

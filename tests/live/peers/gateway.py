@@ -18,6 +18,8 @@ from transports.matrix.config import MatrixConfig
 
 ROOT = Path(__file__).parents[3]
 CONNECTED = ": connected to "
+MAX_FILE = 1_000_000
+"""Bytes of a file that the gateway to Matrix takes."""
 HOSTED = ("echo", "other")
 """Components, by their names below the domain, that a federated bridge lets connect."""
 
@@ -194,9 +196,19 @@ class MatrixBridge:
 
     brand = "xmppbridge"
 
-    def __init__(self, folder: Path, domain: str, port: int, config: MatrixConfig) -> None:
+    def __init__(
+        self, folder: Path, domain: str, port: int, config: MatrixConfig, fetch_allowed: Sequence[str] = ()
+    ) -> None:
         self.domain = domain
         self.as_token = config.as_token.reveal()
+        self.web_port = free_port()
+        self.url = f"http://{HOST}:{self.web_port}"
+        web = {
+            "listen": f"{HOST}:{self.web_port}",
+            "url": self.url,
+            "max_file": MAX_FILE,
+            "fetch_allowed": fetch_allowed,
+        }
         prefix = f'gateways."{domain}"'
         matrix = {
             "homeserver": config.homeserver,
@@ -211,6 +223,7 @@ class MatrixBridge:
         self.config = folder / "xmppbridge.toml"
         self.config.write_text(
             table("store", {"url": f"sqlite:///{folder}/xmppbridge.sqlite"})
+            + table("web", web)
             + table(prefix, {"network": "matrix"})
             + table(f"{prefix}.component", {"host": HOST, "port": port, "secret": SECRET})
             + table(f"{prefix}.matrix", matrix)

@@ -192,6 +192,8 @@ class Scene:
         self.looked: dict[RoomId, RoomInfo] = {}
         self.lost = False
         self.troubles: list[str] = []
+        self.has_links = False
+        self.linking: dict[str, str] = {}
         self.server = Rooms(self.push)
         self.start()
 
@@ -252,6 +254,15 @@ class Scene:
 
     def archive(self, message) -> None:
         self.archived.append(message)
+
+    def link(self, name: str, filename: str) -> str:
+        return f"https://files.example/{name}/{filename}" if self.has_links else ""
+
+    def linked(self, url: str) -> str | None:
+        return self.linking.get(url)
+
+    def fetch(self, url: str) -> Deferred:
+        return fail(BridgeError(Trouble.NOT_ALLOWED))
 
     def settings(self, user: UserId, scope, key: str):
         return RoomSettings(persistent=self.persistent) if key else GatewaySettings()

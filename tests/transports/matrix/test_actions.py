@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from bridge.errors import BridgeError, Trouble
 from bridge.events import (
+    Attachment,
     ChangeNick,
     Kick,
     Kind,
@@ -286,3 +287,53 @@ def test_another_ghost_is_another_author():
     live(said(ROMEO, "a", **{MARKER: {"id": "s0"}}), room)
     (send,) = actions(Message(room=ROOM, body=Text(plain="b"), replaces="s0"), room, JULIET)
     assert isinstance(send, Send) and send.content["body"] == "(edited) b"
+
+
+# ---- files
+
+
+ROSE = Attachment(url="mxc://hs.example/id", name="rose.png", type="image/png", size=9)
+FILE = {
+    "msgtype": "m.image",
+    "body": "rose.png",
+    "filename": "rose.png",
+    "url": "mxc://hs.example/id",
+    "info": {"mimetype": "image/png", "size": 9},
+    "m.mentions": {},
+    MARKER: {"id": "s1"},
+}
+
+
+def test_file_without_words_is_an_event_of_its_own():
+    """Its name stands where words would."""
+    assert say("", attachments=(ROSE,)) == [FILE]
+
+
+def test_words_go_with_a_single_file():
+    """With their formatting, and whom they name (MX v1.10 media captions)."""
+    bold = Span(start=0, end=1, style=Style.BOLD)
+    [content] = say("a rose", None, bold, attachments=(ROSE,))
+    assert (content["msgtype"], content["body"], content["filename"]) == ("m.image", "a rose", "rose.png")
+    assert (content["format"], content["url"]) == (HTML, "mxc://hs.example/id")
+
+
+def test_words_go_before_several_files():
+    """And before one that they do not fit beside."""
+    assert [one["body"] for one in say("roses", attachments=(ROSE, ROSE))] == [
+        "roses",
+        "rose.png",
+        "rose.png",
+    ]
+    *parts, last = say("x" * (MAX_CONTENT - 50), attachments=(ROSE,))
+    assert parts and last == FILE
+
+
+def test_file_may_answer_a_message_or_correct_one():
+    """It is a message like others; older clients are shown a corrected one too."""
+    room = garden()
+    live(event("m.room.message", BOB, {"msgtype": "m.text", "body": "hm"}) | {"event_id": "$bob"}, room)
+    live(event("m.room.message", ROMEO, {"msgtype": "m.text", "body": "no"}) | {"event_id": "$own"}, room)
+    [answer] = say("", room, attachments=(ROSE,), reply=Reply(id="$bob", nick="Bob"))
+    assert answer["m.relates_to"] == {"m.in_reply_to": {"event_id": "$bob"}}
+    [correction] = say("", room, attachments=(ROSE,), replaces="$own")
+    assert correction["m.new_content"]["url"] == correction["url"] == "mxc://hs.example/id"

@@ -110,6 +110,7 @@ class Scene:
             lambda stay, event: self.deliver(stay.user, (event,)),
             lambda: f"{next(numbers)}",
             1.0,
+            lambda ghost, attachment: succeed(None),
         )
         rules = Rules(config(**options))
         self.direct = Direct(

@@ -24,6 +24,7 @@ from bridge.events import (
     TypingState,
 )
 from transports.matrix.polls import MAX_OPTIONS
+from transports.matrix.room import Room
 from transports.matrix.tables import HTML, MARKER
 from transports.matrix.translate import (
     UNREADABLE,
@@ -419,3 +420,45 @@ def test_any_event_is_read_or_skipped(events):
         assert isinstance(live(raw, room), tuple | Skipped)
         assert isinstance(past(raw, room), Message | Skipped | None)
         assert isinstance(typing(raw, room, frozenset())[1], tuple)
+
+
+# ---- files
+
+
+def linked() -> Room:
+    """The garden, where files have links."""
+    room = garden()
+    room.link = lambda name, filename: f"https://f/{name}/{filename}"
+    return room
+
+
+def test_file_is_an_attachment_and_its_caption_the_body():
+    """A name is no words."""
+    content = {"msgtype": "m.image", "body": "rose.png", "url": "mxc://hs.example/id"}
+    message = heard(event("m.room.message", BOB, content), linked())
+    assert (message.body.plain, [one.url for one in message.attachments]) == (
+        "",
+        ["https://f/hs.example/id/rose.png"],
+    )
+    html = {"format": HTML, "formatted_body": "a <b>rose</b>"}
+    content |= {"body": "a rose", "filename": "rose.png", **html}
+    message = heard(event("m.room.message", BOB, content), linked())
+    assert (message.body.plain, message.body.spans[0].style, message.kind) == (
+        "a rose",
+        Style.BOLD,
+        Kind.TEXT,
+    )
+    assert message.attachments[0].name == "rose.png"
+
+
+def test_sticker_is_an_attachment_named_by_its_words():
+    """They describe the picture."""
+    content = {"body": "a rose", "url": "mxc://hs.example/id", "info": {"mimetype": "image/png"}}
+    message = heard(event("m.sticker", BOB, content), linked())
+    assert (message.body.plain, message.attachments[0].name) == ("", "a rose.png")
+
+
+def test_file_that_cannot_be_named_is_told_by_words():
+    """Nothing is lost where there is no address."""
+    message = heard(event("m.room.message", BOB, {"msgtype": "m.file", "body": "a.txt"}), linked())
+    assert (message.body.plain, message.attachments) == ("[file] a.txt", ())

@@ -1,0 +1,1 @@
+"""The bridge's web server, and what the bridge fetches from the web."""
