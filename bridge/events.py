@@ -405,7 +405,7 @@ class ContactPresence(Value, frozen=True, kw_only=True):
 class Profile(Value, frozen=True, kw_only=True):
     """Outgoing: the user's picture, as his client's presence says: SHA-1 in hexadecimal, "" for none.
 
-    The picture itself is had by `Uplink.photo`.
+    Told on each change, and again after the user was away. The picture itself is had by `Uplink.photo`.
     """
 
     avatar: str

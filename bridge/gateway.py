@@ -30,6 +30,7 @@ from bridge.services.last import Last
 from bridge.services.muc.context import Context
 from bridge.services.muc.render import Renderer
 from bridge.services.muc.service import Muc
+from bridge.services.photos import Photos
 from bridge.services.ping import Ping
 from bridge.services.reports import Reports
 from bridge.services.roster import Roster
@@ -129,7 +130,7 @@ class Gateway:
             self._reports,
             Search(domain, network),
             Time(network, around.wall),
-            VCard(network),
+            VCard(domain, network),
             Version(network, SoftwareVersion(name="xmppbridge", version=__version__)),
             *(() if sharing is None else (Upload(sharing),)),
         ):
@@ -141,6 +142,7 @@ class Gateway:
             domain=self.domain,
             muc=self._muc,
             guests=self._guests,
+            photos=Photos(self.router),
             settings=settings,
             store=self._around.store,
             troubled=self.troubled,

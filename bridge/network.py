@@ -135,6 +135,9 @@ class Uplink(Protocol):
     def look(self, room: RoomId) -> Deferred[RoomInfo]:
         """Ask what a room of XMPP, a bare JID, is (XEP-0045 §6.4); NO_SUCH_ROOM if it is none."""
 
+    def photo(self, user: UserId, id: str) -> Deferred[Photo | None]:
+        """Ask for the user's picture whose SHA-1 is `id`; None if it cannot be had within a minute or so."""
+
     def message_id(self) -> MessageId:
         """Return a fresh id for a message; ids grow with time and never repeat."""
 

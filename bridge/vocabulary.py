@@ -201,9 +201,9 @@ class Occupant(Value, frozen=True, kw_only=True):
     `address` is the person's real address on the network as a JID's local part and resource
     (``nick%server/~user@host``), "" if hidden. `account` is a verified login name, "" if none.
     `identity` is stable across nick changes as far as the network can tell; XEP-0421's
-    occupant-id is derived from it. `avatar` is the SHA-1 of his picture in hexadecimal, "" if
-    that is not known or he has none. `user` is the XMPP user that he is, None if he is none or that is
-    hidden.
+    occupant-id is derived from it. `avatar` is the SHA-1 of his picture in hexadecimal, "" if he
+    has none, None if that is not known. `user` is the XMPP user that he is, None if he is none or
+    that is hidden.
     """
 
     nick: str
@@ -213,5 +213,5 @@ class Occupant(Value, frozen=True, kw_only=True):
     account: str = ""
     identity: str = ""
     away: str | None = None
-    avatar: str = ""
+    avatar: str | None = None
     user: UserId | None = None

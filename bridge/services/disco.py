@@ -7,13 +7,13 @@ from typing import Any
 
 from twisted.internet.defer import Deferred, TimeoutError
 from twisted.internet.interfaces import IReactorTime
-from twisted.python.failure import Failure
 
 from bridge.capabilities import Level
 from bridge.errors import BridgeError, Trouble
 from bridge.events import Entered, ServerId, UserId
 from bridge.network import (
     Address,
+    AvatarQuery,
     ContactAddress,
     GatewayAddress,
     Network,
@@ -158,14 +158,34 @@ class Disco:
         """XEP-0045 §6.4: as the user sees it from inside, else what the network tells of it."""
         seen = self._network.snapshot(user_of(request), address.room)
         inside = () if seen is None else tuple(self._features_inside(request, seen))
-        if seen is not None and not self._has_configuration():
+        if seen is not None and not self._has_configuration() and not self._shows_pictures():
             return self._room_info(address, _facts_inside(seen), *inside)
+        return Deferred.fromCoroutine(self._described(request, address, seen, inside))
+
+    async def _described(
+        self, request: Request, address: RoomAddress, seen: Entered | None, inside: Sequence[str]
+    ) -> Info:
+        """A room that cannot be looked up may still be joined."""
         asked: Deferred[Any] = self._network.ask(user_of(request), RoomQuery(address.room))
         asked.addTimeout(PATIENCE, self._clock)
-        return asked.addCallbacks(
-            lambda told: self._room_info(address, _facts(told, seen), *inside, *self._rules_of(told)),
-            lambda failure: self._untold(address, failure, seen, inside),
-        )
+        try:
+            told: RoomInfo = await asked
+        except (BridgeError, TimeoutError):
+            return self._room_info(address, () if seen is None else _facts_inside(seen), *inside)
+        picture = await self._picture(request, address) if self._shows_pictures() else ()
+        return self._room_info(address, [*_facts(told, seen), *picture], *inside, *self._rules_of(told))
+
+    def _shows_pictures(self) -> bool:
+        return "profiles" in self._network.capabilities(UserId(""), None).carried
+
+    async def _picture(self, request: Request, address: RoomAddress) -> list[tuple[str, str]]:
+        """XEP-0486 §4.3: the hash of the room's picture, if there is one."""
+        asked: Deferred[Any] = self._network.ask(user_of(request), AvatarQuery(room=address.room))
+        asked.addTimeout(PATIENCE, self._clock)
+        try:
+            return [("avatarhash", (await asked).id)]
+        except (BridgeError, TimeoutError):
+            return []
 
     def _has_configuration(self) -> bool:
         return "configuration" in self._network.capabilities(UserId(""), None).carried
@@ -186,13 +206,6 @@ class Disco:
         levels = self._network.capabilities(user_of(request), seen.room)
         if levels.moderation in (Level.NATIVE, Level.PARTIAL):
             yield NS_MODERATION
-
-    def _untold(
-        self, address: RoomAddress, failure: Failure, seen: Entered | None, inside: Sequence[str]
-    ) -> Info:
-        """A room that cannot be looked up may still be joined."""
-        failure.trap(BridgeError, TimeoutError)
-        return self._room_info(address, () if seen is None else _facts_inside(seen), *inside)
 
     def _room_info(self, address: RoomAddress, facts: Iterable[tuple[str, str]], *more: str) -> Info:
         name = self._network.name(address)

@@ -9,9 +9,10 @@ from twisted.internet.defer import Deferred, fail
 from bridge.errors import BridgeError, Trouble
 from bridge.events import ContactId, Incoming, Message, MessageId, Outgoing, RoomId, UserId
 from bridge.forms import Settings
-from bridge.network import Media, RoomInfo, Scope
+from bridge.network import Media, Photo, RoomInfo, Scope
 from bridge.services.guests.service import Guests
 from bridge.services.muc.service import Muc
+from bridge.services.photos import Photos
 from bridge.settings import UserSettings
 from bridge.store import Store
 from bridge.web.sharing import Sharing
@@ -29,6 +30,7 @@ class BridgeUplink:
         domain: str,
         muc: Muc,
         guests: Guests,
+        photos: Photos,
         settings: UserSettings,
         store: Store,
         troubled: Callable[[str], None],
@@ -41,6 +43,7 @@ class BridgeUplink:
         self._muc = muc
         self._guests = guests
         self._troubled = troubled
+        self._photos = photos
 
     def deliver(self, user: UserId, events: Sequence[Incoming]) -> None:
         """See `Uplink`."""
@@ -53,6 +56,10 @@ class BridgeUplink:
     def look(self, room: RoomId) -> Deferred[RoomInfo]:
         """See `Uplink`."""
         return self._guests.look(room)
+
+    def photo(self, user: UserId, id: str) -> Deferred[Photo | None]:
+        """See `Uplink`."""
+        return self._photos.photo(user, id)
 
     def message_id(self) -> MessageId:
         """See `Uplink`."""

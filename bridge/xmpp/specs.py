@@ -140,9 +140,7 @@ SPECS: tuple[Spec, ...] = (
         "",
         (("http://jabber.org/protocol/commands", PLACES),),
     ),
-    Spec(
-        "XEP-0054", "vcard-temp", "1.3.0", _P, "read only, from WHOIS", (("vcard-temp", (GATEWAY, CONTACT)),)
-    ),
+    Spec("XEP-0054", "vcard-temp", "1.3.0", _P, "read only", (("vcard-temp", (GATEWAY, CONTACT)),)),
     Spec(
         "XEP-0055",
         "Jabber Search",
@@ -165,6 +163,7 @@ SPECS: tuple[Spec, ...] = (
     Spec("XEP-0071", "XHTML-IM", "1.5.4", _P, "what mIRC formatting can say, both ways"),
     Spec("XEP-0077", "In-Band Registration", "2.4", _P, "with a room, to ask to be let in"),
     Spec("XEP-0082", "XMPP Date and Time Profiles", "1.1.1", _C),
+    Spec("XEP-0084", "User Avatar", "1.1.4", _P, "asked for, both ways, without notifications"),
     Spec(
         "XEP-0085",
         "Chat State Notifications",
@@ -197,13 +196,7 @@ SPECS: tuple[Spec, ...] = (
     ),
     Spec("XEP-0122", "Data Forms Validation", "1.0.2", _P, "basic numbers"),
     Spec("XEP-0128", "Service Discovery Extensions", "1.0.1", _C),
-    Spec(
-        "XEP-0153",
-        "vCard-Based Avatars",
-        "1.1",
-        _P,
-        "of contacts, and of occupants where people of Matrix are guests",
-    ),
+    Spec("XEP-0153", "vCard-Based Avatars", "1.1.1", _P, "hashes in the presence of occupants, both ways"),
     Spec("XEP-0157", "Contact Addresses for XMPP Services", "1.1.1", _C),
     Spec("XEP-0172", "User Nickname", "1.1", _P, "of the gateway, its servers and contacts"),
     Spec("XEP-0178", "Best Practices for Use of SASL EXTERNAL with Certificates", "1.2", _P, "servers"),
@@ -228,6 +221,7 @@ SPECS: tuple[Spec, ...] = (
     Spec("XEP-0264", "Jingle Content Thumbnails", "0.4.1", _P, "of files from Matrix"),
     Spec("XEP-0280", "Message Carbons", "1.0.1", _P, "marks what carbons leave alone"),
     Spec("XEP-0288", "Bidirectional Server-to-Server Connections", "1.0.1", _C),
+    Spec("XEP-0292", "vCard4 Over XMPP", "0.12.0", _P, "names and pictures of people, read only"),
     Spec("XEP-0297", "Stanza Forwarding", "1.0", _P, "inside archive results"),
     Spec(
         "XEP-0308",
@@ -329,6 +323,15 @@ SPECS: tuple[Spec, ...] = (
     ),
     Spec(
         "XEP-0478", "Stream Limits Advertisement", "0.2.0", _P, "stanza sizes; idle time is told, not obeyed"
+    ),
+    Spec(
+        "XEP-0486",
+        "MUC Avatars",
+        "0.1.0",
+        _P,
+        "read only, where rooms have pictures",
+        (("vcard-temp", (ROOM,)),),
+        needs="profiles",
     ),
     # servers and their names
     Spec("RFC 2782", "DNS SRV", "2000", _C),

@@ -15,6 +15,7 @@ from bridge.services.guests.service import Guests
 from bridge.services.muc.context import Context
 from bridge.services.muc.render import Renderer
 from bridge.services.muc.service import Muc
+from bridge.services.photos import Photos
 from bridge.services.uplink import BridgeUplink
 from bridge.settings import UserSettings
 from bridge.store import Store
@@ -124,6 +125,7 @@ class Stage:
                 domain=GATEWAY,
                 muc=self.muc,
                 guests=self.guests,
+                photos=Photos(self.router),
                 settings=self.settings,
                 store=self.store,
                 troubled=self.troubles.append,

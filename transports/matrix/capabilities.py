@@ -16,6 +16,7 @@ ROOM = Capabilities(
     search=Level.NATIVE,
     presence=Level.PARTIAL,
     attachments=Level.NATIVE,
+    profiles=Level.NATIVE,
     moderation=Level.NATIVE,
     memberships=Level.NATIVE,
     configuration=Level.NATIVE,

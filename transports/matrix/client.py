@@ -116,7 +116,7 @@ class Homeserver:
         async def work() -> Any:
             if user is not None:
                 await self.register(user, patience)
-            return await self._attempts(method, target, data, end, again)
+            return await self._attempts(method, target, data, end, again, _decoded)
 
         def begin() -> Deferred[Any]:
             return Deferred.fromCoroutine(work())
@@ -131,15 +131,36 @@ class Homeserver:
         body = msgspec.json.decode(data[0]) if data else None
         return self.call(method, path, query=asked, body=body, **options)
 
+    def fetch(self, path: str, *, query: Query, patience: float = PATIENCE) -> Deferred[bytes]:
+        """Return what is at a path, as it is; `path` is quoted already."""
+        target = f"{path}?{urlencode(query, doseq=True)}"
+        end = self._clock.seconds() + patience
+        return Deferred.fromCoroutine(self._attempts("GET", target, None, end, True, bytes))
+
+    async def upload(self, user: str, data: bytes, type: str) -> str:
+        """Keep a small file for `user`; return its mxc URL (MX v1.19 client-server-api/content-repo)."""
+        await self.register(user)
+        target = f"/_matrix/media/v3/upload?{urlencode({'user_id': user})}"
+        end = self._clock.seconds() + PATIENCE
+        answer = await self._attempts("POST", target, data, end, True, _decoded, type)
+        return _field(answer, "content_uri")
+
     async def _attempts(
-        self, method: str, target: str, data: bytes | None, end: float, repeatable: bool
+        self,
+        method: str,
+        target: str,
+        data: bytes | None,
+        end: float,
+        repeatable: bool,
+        read: Callable[[bytes], Any],
+        type: str = "application/json",
     ) -> Any:
         if self.trouble is not None and self._clock.seconds() > end:
             raise self.trouble
         pause, faults = FIRST_PAUSE, 0
         while True:
             try:
-                return await self._attempt(method, target, data)
+                return read(await self._attempt(method, target, data, type))
             except LinkError as error:
                 trouble: BridgeError = error
                 wanted = None
@@ -156,10 +177,10 @@ class Homeserver:
                 raise trouble
             await self._sleep(wait)
 
-    async def _attempt(self, method: str, target: str, data: bytes | None) -> Any:
+    async def _attempt(self, method: str, target: str, data: bytes | None, type: str) -> bytes:
         if self._closed:
             raise BridgeError(Trouble.SHUTTING_DOWN)
-        headers = self._headers if data is None else {**self._headers, "Content-Type": "application/json"}
+        headers = self._headers if data is None else {**self._headers, "Content-Type": type}
         try:
             answer = await self._http.request(method, self._url + target, headers, data)
         except LinkError as error:
@@ -170,10 +191,7 @@ class Homeserver:
         self.trouble = None
         if answer.status >= 300:
             raise Refusal.read(answer.status, answer.body)
-        try:
-            return msgspec.json.decode(answer.body)
-        except (msgspec.DecodeError, RecursionError):
-            raise BridgeError(Trouble.REFUSED, "The homeserver's answer cannot be read.") from None
+        return answer.body
 
     def _sleep(self, seconds: float) -> Deferred[None]:
         slept: Deferred[None] = deferLater(self._clock, seconds)
@@ -247,6 +265,13 @@ class Homeserver:
         path = f"{CLIENT}/rooms/{quote(room, safe='')}/send/{quote(event_type, safe='')}/{txn}"
         sent = self.call("PUT", path, body=content, user=user, room=room, patience=patience)
         return sent.addCallbacks(_event_id, _not_allowed_to_speak)
+
+
+def _decoded(body: bytes) -> Any:
+    try:
+        return msgspec.json.decode(body)
+    except (msgspec.DecodeError, RecursionError):
+        raise BridgeError(Trouble.REFUSED, "The homeserver's answer cannot be read.") from None
 
 
 def _is_there(failure: Failure) -> None:

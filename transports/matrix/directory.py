@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
 from urllib.parse import quote
 
 from twisted.internet.defer import Deferred, DeferredLock
@@ -14,7 +13,7 @@ from bridge.network import RoomInfo, RoomList, RoomPage
 
 from .client import CLIENT, Homeserver
 from .content import Json, integer, mapping, text
-from .ids import Ids, is_alias, is_room_id, is_server
+from .ids import Ids, RoomTarget, is_alias, is_room_id, is_server
 from .tables import KNOCKING, MAX_ID
 
 ROOMS = 2_000
@@ -181,19 +180,27 @@ class Directory:
 
     # ---- one room
 
-    async def describe(self, room: RoomId) -> RoomInfo:
-        """Return what a room tells those who are not in it; NO_SUCH_ROOM, or an alias that leads nowhere."""
-        target = self._ids.target(room)
+    def _summary(self, target: RoomTarget) -> Deferred[object]:
         # MX v1.15 client-server-api/room-summary
         path = f"/_matrix/client/v1/room_summary/{quote(target.id, safe='')}"
         via = {"via": target.via} if target.via else None
+        return self._homeserver.call("GET", path, query=via, patience=PATIENCE)
+
+    async def describe(self, room: RoomId) -> RoomInfo:
+        """Return what a room tells those who are not in it; NO_SUCH_ROOM, or an alias that leads nowhere."""
+        target = self._ids.target(room)
         try:
-            found: Any = await self._homeserver.call("GET", path, query=via, patience=PATIENCE)
+            found = await self._summary(target)
         except BridgeError as error:
             if error.trouble not in (Trouble.NO_SUCH_ROOM, Trouble.UNSUPPORTED, Trouble.NO_PRIVILEGE):
                 raise
             return await self._exists(room, target.id)
         return self._info(mapping(found), self._ids.server, room) or RoomInfo(room=room)
+
+    async def avatar(self, room: RoomId) -> str:
+        """Return the URL of the picture of a room, "" if it has none."""
+        target = self._ids.target(room)
+        return text(mapping(await self._summary(target)), "avatar_url")
 
     async def _exists(self, room: RoomId, id: str) -> RoomInfo:
         """A room that tells nothing may still be there: its alias knows; of an id nothing is known."""

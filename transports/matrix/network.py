@@ -34,6 +34,7 @@ from bridge.events import (
     Message,
     Outgoing,
     Presence,
+    Profile,
     Reaction,
     Receipt,
     Retraction,
@@ -51,13 +52,14 @@ from bridge.forms import Command, Settings
 from bridge.network import (
     Address,
     AffiliationList,
+    AvatarQuery,
     ConfigurationQuery,
     ContactAddress,
-    ContactInfo,
     ContactQuery,
     HistoryPage,
     HistoryQuery,
     Identity,
+    Photo,
     Query,
     RoomAddress,
     RoomInfo,
@@ -83,9 +85,11 @@ from transports.matrix.knocks import Knocks
 from transports.matrix.media import MatrixMedia
 from transports.matrix.moderation import Moderation
 from transports.matrix.names import name_of
+from transports.matrix.pictures import Pictures
 from transports.matrix.ping import WORKING, Pings, Way
 from transports.matrix.portals import Portals
 from transports.matrix.presence import Presences
+from transports.matrix.profiles import Profiles
 from transports.matrix.room import Room
 from transports.matrix.rooms import Rooms
 from transports.matrix.rules import Rules
@@ -166,7 +170,11 @@ class MatrixNetwork:
         )
         elsewhere, away = self._portals.muc, self._presences.away
         self._knocks = Knocks(server, ids, self._directory, self._rules, uplink)
-        self._rooms = Rooms(server, ids, clock, uplink, self._rules, self._knocks.explained, elsewhere, away)
+        self._pictures = pictures = Pictures(server)
+        self._profiles = Profiles(server, ids, pictures, uplink)
+        self._rooms = Rooms(
+            server, ids, clock, uplink, self._rules, self._knocks.explained, elsewhere, away, pictures
+        )
         self._submissions = Submissions(server, self._answer, uplink.message_id, config.patience, self._bring)
         self._direct = Direct(
             server, ids, clock, uplink, self._submissions, self._rules, config.bot, self._rooms.release
@@ -310,6 +318,8 @@ class MatrixNetwork:
                 self._depart(user, room, reason)
             case Knock():
                 self._knocks.knock(user, event)
+            case Profile(avatar=avatar):
+                self._profiles.wear(user, avatar)
             case SetRole() | SetAffiliation() | Configure() | Invite():
                 self._moderation.submit(*self._rooms.find(user, event.room), event)
             case Typing():
@@ -389,10 +399,11 @@ class MatrixNetwork:
                 listing = self._moderation.listed(*self._rooms.find(user, room), affiliation)
                 return Deferred.fromCoroutine(listing)
             case ContactQuery(contact=contact):
-                asked = self._homeserver.api(
-                    Api.profile_get_displayname(self._addresses.user_id(contact)), patience=ASK_PATIENCE
-                )
-                return asked.addCallbacks(self._particulars, _nobody, callbackArgs=(contact,))
+                return Deferred.fromCoroutine(self._profiles.info(contact))
+            case AvatarQuery(contact=contact) if contact is not None:
+                return Deferred.fromCoroutine(self._profiles.photo(contact))
+            case AvatarQuery(room=room) if room is not None:
+                return Deferred.fromCoroutine(self._room_photo(room))
         raise BridgeError(Trouble.UNSUPPORTED)
 
     async def _remember(self, user: UserId, query: HistoryQuery) -> HistoryPage:
@@ -412,6 +423,12 @@ class MatrixNetwork:
         asked = self._homeserver.api(Api.room_resolve_alias(alias), patience=ASK_PATIENCE)
         return asked.addCallback(lambda answer: text(mapping(answer), "room_id"))
 
+    async def _room_photo(self, room: RoomId) -> Photo:
+        session = self._rooms.by_address.get(room)
+        is_seen = session is not None and session.ready
+        mxc = session.room.avatar if session and is_seen else await self._directory.avatar(room)
+        return await self._pictures.photo(mxc)
+
     def _describe(self, room: RoomId) -> Deferred[RoomInfo]:
         session = self._rooms.by_address.get(room)
         if session is not None and session.ready:
@@ -421,11 +438,6 @@ class MatrixNetwork:
     async def _describe_inside(self, room: RoomId, session: RoomSession) -> RoomInfo:
         public = await self._moderation.configurations.is_public(session.id)
         return structs.replace(_info(room, session.room), public=public)
-
-    def _particulars(self, profile: object, contact: ContactId) -> ContactInfo:
-        user_id = self._addresses.user_id(contact)
-        name = name_of(text(mapping(profile), "displayname"), user_id)
-        return ContactInfo(nick=name, name=name, account=user_id)
 
     def snapshot(self, user: UserId, room: RoomId) -> Entered | None:
         """Return the room as `user` sees it now; None if he is not in it."""
@@ -461,13 +473,6 @@ def _info(room: RoomId, seen: Room) -> RoomInfo:
         closed=seen.is_closed,
         knocking=seen.is_knocking,
     )
-
-
-def _nobody(failure: Any) -> Any:
-    error = failure.value
-    if isinstance(error, BridgeError) and error.trouble is Trouble.NO_SUCH_ROOM:
-        raise BridgeError(Trouble.NO_SUCH_NICK)
-    return failure
 
 
 def _timed_out(failure: Any) -> Any:

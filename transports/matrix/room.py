@@ -7,6 +7,7 @@ thousand members is built by `Room.load`, which can be spread over turns of the 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 
 from msgspec import Struct, structs
 
@@ -36,6 +37,7 @@ from .names import Names, key_of, name_of, telling
 from .polls import Polls
 from .tables import (
     ALIAS,
+    AVATAR,
     CREATE,
     ENCRYPTION,
     JOIN_RULES,
@@ -56,6 +58,8 @@ SLICE = 500
 REPLACED = "This room has been replaced by another one."
 ENCRYPTED = "This room is end-to-end encrypted from now on: what is said here cannot be read over XMPP."
 
+NO_PICTURES: Mapping[str, str] = MappingProxyType({})
+
 Events = list[RoomEvent]
 
 
@@ -72,10 +76,13 @@ class Member(Struct, gc=False):
 class Room:
     """See the module's docstring. Events carry `room`; whoever came by another address has it replaced.
 
-    `link` makes links to the files of messages.
+    `link` makes links to the files of messages, `pictures` has the hashes of avatars as far as they are known
+    (see `pictures.Pictures`).
     """
 
-    def __init__(self, room: RoomId, ids: Ids, link: Link = no_link) -> None:
+    def __init__(
+        self, room: RoomId, ids: Ids, link: Link = no_link, pictures: Mapping[str, str] = NO_PICTURES
+    ) -> None:
         self.room = room
         self.ids = ids
         self.link = link
@@ -83,6 +90,7 @@ class Room:
         self.polls = Polls()
         self.name = ""
         self.alias = ""
+        self.avatar = ""
         self.topic: Topic | None = None
         self.join_rule = "invite"
         self.is_encrypted = False
@@ -91,6 +99,7 @@ class Room:
         self.malformed = 0
         self.levels = PowerLevels()
         self.members: dict[str, Member] = {}
+        self._pictures = pictures
         self._creation = Creation()
         self._power: Json | None = None
         self._names = Names(ids.is_ghost)
@@ -100,6 +109,7 @@ class Room:
         self._is_lent = False
         self._read = {
             ALIAS: self._on_alias,
+            AVATAR: self._on_avatar,
             CREATE: self._on_create,
             ENCRYPTION: self._on_encryption,
             JOIN_RULES: self._on_join_rules,
@@ -213,6 +223,10 @@ class Room:
         self.alias = text(mapping(event.get("content")), "alias")[:MAX_ID]
         return [self._configured()]
 
+    def _on_avatar(self, event: Json) -> Events:
+        self.avatar = text(mapping(event.get("content")), "url")[: 2 * MAX_ID]
+        return [self._configured()]
+
     def _on_encryption(self, event: Json) -> Events:
         was_encrypted, self.is_encrypted = self.is_encrypted, True
         return [] if was_encrypted else [RoomNotice(room=self.room, text=ENCRYPTED), self._configured()]
@@ -250,7 +264,7 @@ class Room:
         name = name_of(content.get("displayname"), user_id)
         if member is not None:
             member.avatar = avatar
-            return [] if member.name == name else self._rename(member, name)
+            return self.pictured(user_id) if member.name == name else self._rename(member, name)
         if len(self.members) >= MAX_MEMBERS:
             return []
         return self._join(Member(user_id, name, avatar))
@@ -315,9 +329,31 @@ class Room:
             user=self.ids.ghost_of(member.user_id),
             identity=member.user_id,
             away=member.away,
+            avatar=self._picture(member, None),
         )
         self._owned()[member.nick] = occupant
         return occupant
+
+    def _picture(self, member: Member, shown: str | None) -> str | None:
+        """Return the hash of a member's picture; of who never had one nothing is said."""
+        if member.avatar:
+            return self._pictures.get(member.avatar)
+        return "" if shown else shown
+
+    def unseen(self, user_id: str) -> str:
+        """Return the URL of a member's picture whose hash nobody was told; "" for nothing."""
+        member = self.members.get(user_id)
+        return member.avatar if member is not None and self._occupants[member.nick].avatar is None else ""
+
+    def pictured(self, user_id: str) -> Events:
+        """Show a member's picture as it is known now."""
+        member = self.members.get(user_id)
+        shown = None if member is None else self._occupants[member.nick]
+        if member is None or shown is None or shown.avatar == self._picture(member, shown.avatar):
+            return []
+        occupant = structs.replace(shown, avatar=self._picture(member, shown.avatar))
+        self._owned()[member.nick] = occupant
+        return [OccupantChange(room=self.room, occupant=occupant)]
 
     def _unseat(self, nick: str) -> None:
         del self._nicks[nick]

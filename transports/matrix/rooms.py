@@ -34,9 +34,11 @@ from bridge.network import Uplink
 from transports.matrix.actions import membership
 from transports.matrix.client import CLIENT, Homeserver
 from transports.matrix.content import mapping, text
+from transports.matrix.faces import Faces
 from transports.matrix.ids import Ids, RoomTarget, is_room_id, is_user_id
 from transports.matrix.names import is_nick, name_of
 from transports.matrix.order import InOrder
+from transports.matrix.pictures import Pictures
 from transports.matrix.recall import Recall
 from transports.matrix.room import Room
 from transports.matrix.rules import Rules
@@ -87,6 +89,7 @@ class Rooms:
         explain: Explain,
         elsewhere: Callable[[str], RoomId | None],
         away: Callable[[str], str | None],
+        pictures: Pictures,
     ) -> None:
         self.sessions: dict[str, RoomSession] = {}
         self.by_address: dict[RoomId, RoomSession] = {}
@@ -100,6 +103,8 @@ class Rooms:
         self._explain = explain
         self._elsewhere = elsewhere
         self._presence_of = away
+        self._pictures = pictures
+        self._faces = Faces(pictures, uplink.deliver)
         self._doors = InOrder(DOOR_QUEUE, DOORS)
         self._loads = InOrder(DOORS, DOORS)
         self._waiting: dict[str, Deferred[None]] = {}
@@ -185,7 +190,8 @@ class Rooms:
         self._send_on(id)
         session = self.sessions.get(id)
         if session is None:
-            session = self.sessions[id] = RoomSession(id, Room(stay.room, self._ids, self._uplink.link))
+            room = Room(stay.room, self._ids, self._uplink.link, self._pictures.known)
+            session = self.sessions[id] = RoomSession(id, room)
         elif stay.ghost in session.stays:
             raise BridgeError(Trouble.NOT_ACCEPTABLE, BY_ANOTHER)
         session.seat(stay)
@@ -256,6 +262,15 @@ class Rooms:
             if session is not None and stay.inside and not self._is_allowed(stay, session):
                 self.leave(stay, Trouble.NOT_ALLOWED.value.text, Exit.KICKED)
 
+    def _keep_name(self, stay: Stay, session: RoomSession) -> None:
+        """Name a ghost anew that lost its name in this room.
+
+        COMPAT Synapse: when a profile changes it writes all of it into all rooms, the name too.
+        """
+        member = session.room.members.get(stay.ghost)
+        if member is not None and member.name != stay.nick:
+            self._name(stay, session)
+
     def _name(self, stay: Stay, session: RoomSession) -> None:
         """Have the ghost called in this room as its user wants; his profile has another name."""
         try:
@@ -295,6 +310,7 @@ class Rooms:
         for user_id in list(session.room.members) if len(session.room.members) <= WATCHED else ():
             session.show(user_id, self._presence_of(user_id))
         self._recall.begin(session, ghost)
+        self._faces.loaded(session)
         self._settling[session.id] = self._clock.callLater(OVERLAP, session.settle)
 
     async def _until(self, session: RoomSession, ghost: str, *, present: bool) -> None:
@@ -498,6 +514,9 @@ class Rooms:
             self._uplink.remember(own.user, id, None)
             self._forget(own)
             self._unseat(own, session)
+        self._faces.heard(session, event)
+        if own is not None and own.inside:
+            self._keep_name(own, session)
         moved = self._moves.pop((id, key), None)
         if moved is not None:
             moved.callback(None)

@@ -133,6 +133,10 @@ class RoomSession:
         """Return a line of the room itself, for everybody who is inside."""
         return _shared(self.listeners, (RoomNotice(room=self.room.room, text=words),))
 
+    def pictured(self, user_id: str) -> list[Delivery]:
+        """Tell everybody of somebody's picture, if it is another than they know of."""
+        return list(_shared(self.listeners, self.room.pictured(user_id)))
+
     def type(self, event: Json) -> list[Delivery]:
         """Take in who is writing; nobody is told of himself."""
         self._typing, changes = translate.typing(event, self.room, self._typing)

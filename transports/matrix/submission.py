@@ -78,7 +78,7 @@ class Submissions:
         after it. What has a `key` is done once only, however often it is submitted.
         """
         begun = self._order.run(f"{session.id} {stay.ghost}", lambda: self._begin(stay, session, event, key))
-        begun.addErrback(self._failed, stay, event, ())
+        begun.addErrback(self._failed, stay, session, event, ())
 
     def _begin(self, stay: Stay, session: RoomSession, event: Done, key: str) -> Deferred[None] | None:
         has_files = isinstance(event, Message) and bool(event.attachments)
@@ -112,13 +112,15 @@ class Submissions:
         wanted = actions(event, session.room, stay.ghost)
         if isinstance(event, ChangeNick) and session.room.nick(stay.ghost) == event.nick:
             raise BridgeError(Trouble.NICK_IN_USE)
+        if isinstance(event, ChangeNick):
+            stay.nick = event.nick
         # all of it takes its place in the room's queue now
         asked = [
             self._act(stay, session, action, f"{key} {number}" if key else self._fresh())
             for number, action in enumerate(wanted)
         ]
         doing = Deferred.fromCoroutine(self._follow(stay, session, event, files, wanted, asked))
-        doing.addErrback(self._failed, stay, event, asked)
+        doing.addErrback(self._failed, stay, session, event, asked)
 
     async def _follow(
         self,
@@ -166,7 +168,17 @@ class Submissions:
             ref=NO_REF,
         )
 
-    def _failed(self, failure: Failure, stay: Stay, event: Done, asked: Sequence[Deferred[str]]) -> None:
+    def _failed(
+        self,
+        failure: Failure,
+        stay: Stay,
+        session: RoomSession,
+        event: Done,
+        asked: Sequence[Deferred[str]],
+    ) -> None:
+        member = session.room.members.get(stay.ghost)
+        if isinstance(event, ChangeNick) and member is not None:
+            stay.nick = member.name
         for other in asked:
             other.addErrback(lambda _: None)
         error = failure.value

@@ -79,7 +79,7 @@ def occupant(presence: Element, nick: str, user: MucUser) -> Occupant:
         address=item.jid,
         identity=bare(item.jid) or parse_occupant_id(presence) or "",
         away=(presence.child_text("status") or "") if presence.child_text("show") in AWAY else None,
-        avatar=parse_photo_hash(presence) or "",
+        avatar=parse_photo_hash(presence),
     )
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bridge.capabilities import CARRIED
-from bridge.events import Presence, RoomId, Show, UserId
+from bridge.events import Presence, Profile, RoomId, Show, UserId
 from bridge.router import Request
 from bridge.services.muc.context import Context, user_of
 from bridge.xmpp.jid import unescape
+from bridge.xmpp.payloads.vcard_update import parse_photo_hash
 
 RANK = (Show.CHAT, Show.AVAILABLE, Show.DND, Show.AWAY, Show.XA)
 """Of several clients the most available one counts (RFC 6121 §4.7.2.1)."""
@@ -30,6 +31,7 @@ class Availability:
         self._told: dict[UserId, Presence] = {}
         levels = context.network.capabilities(UserId(""), None)
         self._are_comings_told = levels.subscriptions in CARRIED
+        self._pictures: dict[UserId, str] = {}
 
     def update(self, request: Request) -> None:
         """An available presence to a room that the client is in, or is joining."""
@@ -41,6 +43,16 @@ class Availability:
         self._show(
             user_of(request), (str(request.sender), request.to.bare), Presence(show=show, status=status)
         )
+        self._picture(user_of(request), request)
+
+    def _picture(self, user: UserId, request: Request) -> None:
+        """XEP-0153 §3.1: the client tells which picture its user has."""
+        picture = parse_photo_hash(request.element)
+        if picture is None or picture == self._pictures.get(user):
+            return
+        if "profiles" in self._context.network.capabilities(user, request.room.room).carried:
+            self._pictures[user] = picture
+            self._context.submit(user, Profile(avatar=picture))
 
     def to_contact(self, request: Request) -> None:
         """An available presence to a contact who asked to see it; others' would make strangers known."""
@@ -70,6 +82,7 @@ class Availability:
             self._tell(user, shown)
             return
         del self._shown[user]
+        self._pictures.pop(user, None)
         if self._told.pop(user, None) is not None and self._are_comings_told:
             self._context.submit(user, ABSENT)
 

@@ -35,6 +35,7 @@ from bridge.xmpp.payloads.files import build_files, with_links
 from bridge.xmpp.payloads.markup import to_xhtml
 from bridge.xmpp.payloads.occupant_id import NS_OCCUPANT_ID as NS_ID
 from bridge.xmpp.payloads.occupant_id import derive_occupant_id
+from bridge.xmpp.payloads.vcard_update import NS_UPDATE
 
 GAP = b"\0"
 NS_USER = "http://jabber.org/protocol/muc#user"
@@ -150,6 +151,8 @@ class Renderer:
         address = f" jid='{shown}'" if shown else ""
         state = "" if one.away is None else _away(one.away)
         id_ = f"<occupant-id xmlns='{NS_ID}' id='{self.occupant_id(room, identity)}'/>" if identity else ""
+        if one.avatar is not None:
+            id_ += f"<x xmlns='{NS_UPDATE}'><photo>{one.avatar}</photo></x>"
         return (
             f"<presence from='{jid}/{nick}' to='\0'>{state}<x xmlns='{NS_USER}'>"
             f"<item affiliation='{one.affiliation._value_}' role='{one.role._value_}'{address}/>"

@@ -9,7 +9,7 @@ from bridge.capabilities import Capabilities, Level
 from bridge.errors import BridgeError, Trouble
 from bridge.events import Entered, Occupant, RoomId, Topic
 from bridge.forms import Command, Done
-from bridge.network import GatewayAddress, RoomInfo, RoomList, RoomPage, RoomQuery
+from bridge.network import AvatarQuery, GatewayAddress, Photo, RoomInfo, RoomList, RoomPage, RoomQuery
 from bridge.services.commands import Commands
 from bridge.services.disco import PATIENCE, Disco
 from bridge.services.greetings import greetings
@@ -166,6 +166,20 @@ def test_room_that_cannot_be_looked_up_can_still_be_joined(scene, trouble):
     info = scene.info(ROOM, sender=JULIET)
     assert "http://jabber.org/protocol/muc" in info.features
     assert info.forms == ()
+
+
+@pytest.mark.parametrize("sender", [ROMEO, JULIET])
+def test_room_tells_the_hash_of_its_picture(scene, sender):
+    """XEP-0486 §4.3: inside and outside, where rooms have pictures."""
+    scene.network.answers[RoomQuery] = RoomInfo(room=ROOM_ID, occupants=9)
+    assert "vcard-temp" not in scene.info(ROOM, sender=sender).features
+    scene.network.levels = Capabilities(profiles=Level.NATIVE)
+    scene.network.answers[AvatarQuery] = Photo(type="image/png", data=b"", id="a" * 40)
+    info = scene.info(ROOM, sender=sender)
+    assert room_form(info)["muc#roominfo_avatarhash"] == ("a" * 40,)
+    assert "vcard-temp" in info.features
+    scene.network.answers[AvatarQuery] = BridgeError(Trouble.NOT_FOUND)
+    assert "muc#roominfo_avatarhash" not in room_form(scene.info(ROOM, sender=sender))
 
 
 def test_slow_look_up_is_not_waited_for(scene):

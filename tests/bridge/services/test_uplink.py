@@ -18,6 +18,7 @@ def uplink(store, domain: str = "mx.example.org", sharing=None) -> BridgeUplink:
         domain=domain,
         muc=None,
         guests=None,
+        photos=None,
         settings=None,
         store=store,
         troubled=lambda words: None,  # type: ignore[arg-type]

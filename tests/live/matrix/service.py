@@ -62,6 +62,7 @@ class Service:
             domain="mx.test",
             muc=None,
             guests=None,
+            photos=None,
             settings=None,
             store=self.store,
             troubled=lambda words: None,  # type: ignore[arg-type]

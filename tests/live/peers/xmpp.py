@@ -49,7 +49,7 @@ http_ports = {{}}
 https_ports = {{}}
 component_ports = {{ {component_port} }}
 component_interfaces = {{ "127.0.0.1" }}
-modules_enabled = {{ "roster"; "saslauth"; "disco"; "carbons"; "ping"; "offline"; "presence"; "message"; "iq"; "smacks"; {tls_module} }}
+modules_enabled = {{ "roster"; "saslauth"; "disco"; "carbons"; "ping"; "offline"; "presence"; "message"; "iq"; "smacks"; "vcard"; {tls_module} }}
 modules_disabled = {{ "s2s" }}
 {tls}
 c2s_require_encryption = false

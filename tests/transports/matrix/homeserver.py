@@ -11,7 +11,7 @@ from twisted.internet.defer import Deferred, fail, succeed
 
 from bridge.errors import BridgeError, Trouble
 from bridge.events import ContactId, Enter, Entered, MessageId, RoomId, UserId
-from bridge.network import RoomInfo
+from bridge.network import Photo, RoomInfo
 from tests.transports.matrix.raw import ALICE, IDS, create, levels, member, said, state
 from tests.transports.matrix.test_registration import config
 from tests.transports.matrix.web import Reactor
@@ -46,6 +46,9 @@ class Rooms:
         self.state = {ROOM_ID: list(PUBLIC)}
         self.aliases = {GARDEN: ROOM_ID}
         self.names: dict[str, str] = {}
+        self.avatars: dict[str, str] = {}
+        self.files: dict[str, bytes] = {}
+        self.profiles: dict[str, dict] = {}
         self.refused: dict[str, BridgeError] = {}
         self.held: dict[str, Deferred] = {}
         self.asked: list[tuple] = []
@@ -73,7 +76,11 @@ class Rooms:
         return event["event_id"]
 
     async def set_profile(self, user: str, name: str | None = None, avatar: str | None = None) -> None:
-        self.names[user] = name or ""
+        if name is not None:
+            self.names[user] = name
+        if avatar is not None:
+            await self._answer("avatar", None)
+            self.avatars[user] = avatar
 
     def join(self, user: str, room: str, via=()) -> Deferred:
         self.asked.append(("join", user, room))
@@ -91,6 +98,15 @@ class Rooms:
         if "send" in self.refused:
             return self._answer("send", "")
         return self._answer("send", self._happens({**said(user, ""), "type": kind, "content": content}))
+
+    def fetch(self, path: str, *, query, patience: float = 0) -> Deferred:
+        self.asked.append(("fetch", path.rpartition("/")[2], query["width"]))
+        found = self.files.get(path.rpartition("/")[2])
+        return fail(BridgeError(Trouble.NO_SUCH_ROOM)) if found is None else succeed(found)
+
+    def upload(self, user: str, data: bytes, type: str) -> Deferred:
+        self.files[f"up{len(self.files)}"] = data
+        return self._answer("upload", f"mxc://hs.example/up{len(self.files) - 1}")
 
     def api(self, request: tuple, **options) -> Deferred:
         method, path, *data = request
@@ -140,6 +156,9 @@ class Rooms:
             return succeed({"room_id": found}) if found else fail(BridgeError(Trouble.NO_SUCH_ROOM))
         if {"knock", "room_summary"}.intersection(parts):
             return self._closed("knock" in parts, user, body)
+        known = self._read(parts, query) if method == "GET" else None
+        if known is not None:
+            return known
         if "leave" in parts and "leave" in self.held:
             return self.held["leave"]
         if "leave" in parts:
@@ -152,16 +171,8 @@ class Rooms:
             moved = member(body["user_id"], membership=MOVES[parts[-1]], sender=user)
             moved["content"] |= {"reason": body["reason"]} if "reason" in body else {}
             self._happens(moved)
-        elif method == "GET" and "state" in parts[:-1]:
-            return self._piece(parts[5], parts[7], parts[8])
-        elif method == "GET" and parts[-1] == "members":
-            return succeed(
-                {"chunk": [one for one in self.state[parts[5]] if self._is(one, query["membership"])]}
-            )
         elif method == "PUT" and "send" in parts:
             return self._answer("send", {"event_id": self._happens({**said(user, ""), "content": body})})
-        elif method == "GET" and parts[-1] == "state":
-            return self._answer("state", self.state[parts[5]])
         elif method == "PUT" and "state" in parts and "put" not in self.refused:
             kind = parts[parts.index("state") + 1]
             key = parts[-1] if kind == "m.room.member" else ""
@@ -171,6 +182,22 @@ class Rooms:
             return self._answer("redact", {"event_id": self._happens(redaction)})
         words = {"kick": "kick", "state": "put", "redact": "redact"}
         return self._answer(next((words[part] for part in parts if part in words), parts[-1]), {})
+
+    def _read(self, parts: list[str], query) -> Deferred | None:
+        if parts[-1].startswith("#_xmpp_"):
+            found = self.aliases.get(parts[-1])
+            return succeed({"room_id": found}) if found else fail(BridgeError(Trouble.NO_SUCH_ROOM))
+        if "profile" in parts:
+            return self._answer("profile", self.profiles.get(parts[-1], {}))
+        if parts[-1] == "state":
+            return self._answer("state", self.state[parts[5]])
+        if "state" in parts:
+            return self._piece(parts[5], parts[7], parts[8])
+        if parts[-1] == "members":
+            return succeed(
+                {"chunk": [one for one in self.state[parts[5]] if self._is(one, query["membership"])]}
+            )
+        return None
 
     def close(self) -> Deferred:
         self.closed = True
@@ -186,6 +213,8 @@ class Scene:
         self.tuples: dict[UserId, list] = {ROMEO: [], JULIET: []}
         self.archived: list = []
         self.remembered: dict[UserId, dict[str, bytes]] = {}
+        self.photos: dict[str, Photo] = {}
+        self.photographed: list[tuple[UserId, str]] = []
         self.persistent = False
         self.numbers = count(1)
         self.acted: list[tuple] = []
@@ -237,6 +266,10 @@ class Scene:
         self.server.asked.clear()
 
     # ---- the bridge
+
+    def photo(self, user: UserId, id: str) -> Deferred:
+        self.photographed.append((user, id))
+        return succeed(self.photos.get(id))
 
     def deliver(self, user: UserId, events) -> None:
         self.told[user] += events

@@ -369,3 +369,34 @@ def test_any_state_is_taken_in_or_malformed(events):
         except Malformed:
             continue
     assert {one.nick for one in found.occupants.values()} == set(found.occupants)
+
+
+def test_picture_is_told_as_far_as_it_is_known():
+    """One that is not known yet is no news; a known one is, and so is that it is gone."""
+    pictures = {"mxc://a/b": "b" * 40}
+    room = Room(ROOM, IDS, pictures=pictures)
+    (joined,) = room.apply(member(BOB, "Bob"))
+    assert joined.occupant.avatar is None
+    assert room.apply(member(BOB, "Bob", avatar_url="mxc://a/c")) == room.pictured(BOB) == []
+    assert room.unseen(BOB) == "mxc://a/c"
+    pictures["mxc://a/c"] = "c" * 40
+    (known,) = room.pictured(BOB)
+    assert (known.occupant.avatar, room.unseen(BOB)) == ("c" * 40, "")
+    assert room.pictured(BOB) == room.pictured(ALICE) == []
+    assert room.unseen(ALICE) == ""
+    (renamed,) = room.apply(member(BOB, "Bobby", avatar_url="mxc://a/b"))
+    assert renamed.occupant.avatar == "b" * 40
+    (unknown,) = room.apply(member(BOB, "Bobby", avatar_url="mxc://a/d"))
+    assert unknown.occupant.avatar is None
+    (renamed,) = room.apply(member(BOB, "Bob", avatar_url="mxc://a/b"))
+    (gone,) = room.apply(member(BOB, "Bob"))
+    assert gone.occupant.avatar == ""
+
+
+def test_picture_of_the_room_is_a_matter_of_its_configuration():
+    """XEP-0486 §4.2: status 104."""
+    room = garden()
+    (changed,) = room.apply(state("m.room.avatar", ALICE, {"url": "mxc://a/b"}))
+    assert isinstance(changed, RoomConfig) and room.avatar == "mxc://a/b"
+    room.apply(state("m.room.avatar", ALICE, {}))
+    assert room.avatar == ""

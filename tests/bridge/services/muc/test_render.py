@@ -86,6 +86,13 @@ def test_presence_shows_address_only_where_it_is_known() -> None:
     assert hidden is not None and hidden.get("jid") is None
 
 
+def test_presence_tells_of_the_picture_as_far_as_it_is_known() -> None:
+    """XEP-0153: its hash, none at all, or nothing."""
+    path = "{vcard-temp:x:update}x/{vcard-temp:x:update}photo"
+    for avatar, told in (("a" * 40, "a" * 40), ("", ""), (None, None)):
+        assert parse(RENDER.presence(ROOM, Occupant(nick="R", avatar=avatar))).findtext(path) == told
+
+
 def test_occupant_id_is_stable_in_a_room_and_differs_between_rooms() -> None:
     """XEP-0421 §3.1."""
     other = RoomId("#mantua%memory.example")
