@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 from msgspec import structs
 
 from bridge.capabilities import Capabilities, Level
-from bridge.events import Mention, Message, Reaction, Span, Text
+from bridge.events import DirectMessage, Mention, Message, Reaction, Span, Text
 
 _CARRIED = (Level.NATIVE, Level.PARTIAL)
 CORRECTED = "(edited) "
+Said = TypeVar("Said", Message, DirectMessage)
+"""What is said, in a room or to one person."""
 
 
-def message(event: Message, levels: Capabilities) -> Message:
+def message(event: Said, levels: Capabilities) -> Said:
     """Return the message as the network can carry it.
 
     A reply names whom it answers, unless its words already begin so; a correction says that it is one.
@@ -37,7 +41,7 @@ def message(event: Message, levels: Capabilities) -> Message:
     return event
 
 
-def linked(event: Message) -> Text:
+def linked(event: Message | DirectMessage) -> Text:
     """Return the body with the addresses of the files that it does not name, in lines of their own."""
     plain = event.body.plain
     urls = [one.url for one in event.attachments if one.url not in plain]
@@ -67,7 +71,7 @@ def moved(mentions: tuple[Mention, ...], by: int) -> tuple[Mention, ...]:
     return tuple(found)
 
 
-def _prefixed(prefix: str, event: Message) -> Message:
+def _prefixed(prefix: str, event: Said) -> Said:
     text, by = event.body, len(prefix)
     spans = tuple(
         Span(start=span.start + by, end=span.end + by, style=span.style, value=span.value)

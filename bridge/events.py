@@ -276,6 +276,7 @@ class DirectMessage(Value, frozen=True, kw_only=True):
     reply: Reply | None = None
     replaces: str = ""
     thread: str = ""
+    mentions: tuple[Mention, ...] = ()
     attachments: tuple[Attachment, ...] = ()
     time: float | None = None
     ref: Ref = NO_REF

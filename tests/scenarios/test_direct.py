@@ -7,15 +7,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from bridge.capabilities import Capabilities, Level
 from bridge.errors import BridgeError, Trouble
 from bridge.events import (
+    Attachment,
     ContactId,
     DirectMessage,
     DirectReaction,
     DirectRetraction,
     Failed,
+    Mention,
     Presence,
     Receipt,
     Reply,
@@ -43,7 +46,11 @@ ALL = Capabilities(
     reactions=Level.NATIVE,
     receipts=Level.NATIVE,
     subscriptions=Level.NATIVE,
+    attachments=Level.NATIVE,
+    threads=Level.NATIVE,
+    mentions=Level.NATIVE,
 )
+ROSE = Attachment(url="https://f/rose.png")
 
 
 class Contacts(LoopbackNetwork):
@@ -110,6 +117,44 @@ def test_message_carries_what_it_refers_to(stage: Stage) -> None:
     )
     assert (wish.body.plain, wish.origin, wish.reply, wish.replaces) == ("*ay*", "m1", Reply(id="$9"), "m0")
     assert wish.body.spans
+
+
+OOB = "<x xmlns='jabber:x:oob'><url>https://f/rose.png</url></x>"
+
+
+def test_file_thread_and_mention_go_with_a_message(stage: Stage) -> None:
+    """XEP-0066, XEP-0201, XEP-0372; that everybody is called means nothing between two."""
+    wish = write(
+        stage,
+        f"<body>xmpp:{ADDRESS} @room\nhttps://f/rose.png</body><thread>t1</thread>{OOB}",
+    )
+    assert (wish.body.plain, wish.thread, wish.attachments) == (f"xmpp:{ADDRESS} @room", "t1", (ROSE,))
+    assert wish.mentions == (Mention(start=0, end=5 + len(ADDRESS), contact=NURSE),)
+
+
+def test_file_without_words_is_a_message_whatever_goes_with_it(stage: Stage) -> None:
+    """Clients add chat states to what they share."""
+    wish = write(stage, f"{OOB}<active xmlns='http://jabber.org/protocol/chatstates'/>")
+    assert (type(wish), wish.body.plain, wish.attachments) == (DirectMessage, "", (ROSE,))
+
+
+def test_file_thread_and_mention_of_a_contact_are_shown(stage: Stage) -> None:
+    """The file alone is its address, for clients that show it in place."""
+    mentions = (Mention(start=0, end=2, contact=NURSE),)
+    [seen] = hear(stage, message(thread="t1", mentions=mentions, attachments=(ROSE,)))
+    assert seen.get("string(c:body)") == "ay\nhttps://f/rose.png"
+    assert seen.has("c:thread[.='t1']") and seen.has("*[local-name()='file-sharing']")
+    assert seen.get("string(*[local-name()='reference']/@uri)") == f"xmpp:{ADDRESS.replace('%', '%25')}"
+    [seen] = hear(stage, structs.replace(message(attachments=(ROSE,)), body=Text(plain="")))
+    assert seen.get("string(c:body)") == seen.get("string(*[local-name()='x']/*)") == "https://f/rose.png"
+
+
+@pytest.mark.parametrize("stage", [Strangers], indirect=True)
+def test_file_is_its_address_where_files_are_not_carried(stage: Stage) -> None:
+    """It is named if no word does."""
+    assert write(stage, f"<body>look</body>{OOB}").body.plain == "look\nhttps://f/rose.png"
+    wish = write(stage, f"<body>https://f/rose.png</body><thread>t1</thread>{OOB}")
+    assert (wish.body.plain, wish.thread, wish.attachments) == ("https://f/rose.png", "", ())
 
 
 def test_reaction_and_retraction_count_whatever_their_body_says(stage: Stage) -> None:

@@ -109,6 +109,27 @@ def test_odd_characters_stay_what_they_are(verona: Stage) -> None:
     assert bodies(verona.take_for(JULIET)) == ["<b> &amp; ]]> \U0001f339"]
 
 
+REACTED = "<reactions xmlns='urn:xmpp:reactions:0' id='s1'><reaction>+</reaction></reactions>"
+RETRACTED = "<retract xmlns='urn:xmpp:message-retract:1' id='s1'/>"
+
+
+@pytest.mark.parametrize("inside", [REACTED, RETRACTED])
+def test_what_is_done_to_a_message_is_no_message_where_that_can_be(
+    verona: Stage, monkeypatch, inside: str
+) -> None:
+    """XEP-0444, XEP-0424 §3: the body is for clients that do not know them; elsewhere it is said."""
+    verona.speak(ROMEO, "gone", inside=inside)
+    assert bodies(verona.take_for(JULIET)) == ["gone"]
+    levels = Capabilities(reactions=Level.NATIVE, retractions=Level.NATIVE)
+    monkeypatch.setattr(verona.network, "capabilities", lambda *_: levels)
+    wanted: list = []
+    monkeypatch.setattr(verona.network, "submit", lambda _, event: wanted.append(event))
+    verona.speak(ROMEO, "gone", inside=inside)
+    assert [(type(one).__name__, one.id) for one in wanted] == [
+        ("Reaction" if inside is REACTED else "Retraction", "s1")
+    ]
+
+
 FILE = "<x xmlns='jabber:x:oob'><url>https://f/rose.png</url></x>"
 
 

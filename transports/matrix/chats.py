@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from bridge.events import ContactId, Ref, UserId
 
+from .attachments import Link
 from .content import Json, mapping, text
 from .ids import Ids, is_room_id, is_user_id
 from .room import Room
@@ -83,9 +84,9 @@ class Chat(Struct, eq=False):
         is_in = self.memberships.get(self.ghost) == "join"
         return self.session is not None and is_in and not self.session.room.is_encrypted
 
-    def begin(self, ids: Ids) -> RoomSession:
-        """Return a session of which nothing is known, in place of any other."""
-        self.session = session = RoomSession(self.id, Room(ids.room(self.id), ids))
+    def begin(self, ids: Ids, link: Link) -> RoomSession:
+        """Return a session of which nothing is known, in place of any other; `link` makes links of files."""
+        self.session = session = RoomSession(self.id, Room(ids.room(self.id), ids, link))
         session.seat(self.stay)
         self.memberships = {}
         return session

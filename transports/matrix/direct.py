@@ -6,7 +6,7 @@ asked to a room by somebody of Matrix is in it at once. A third one makes it a r
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
@@ -26,6 +26,7 @@ from bridge.events import (
     Failed,
     Incoming,
     Invite,
+    Mention,
     Message,
     MessageId,
     Reaction,
@@ -141,6 +142,7 @@ class Direct:
             reply=None if reply is None else Reply(id=MessageId(chat.event(reply.id))),
             replaces=event.replaces,
             thread=event.thread,
+            mentions=event.mentions,
             attachments=event.attachments,
             ref=ref,
         )
@@ -312,7 +314,7 @@ class Direct:
     async def _load_now(self, chat: Chat) -> None:
         if chat.session is not None and chat.session.ready:
             return
-        session = chat.begin(self._ids)
+        session = chat.begin(self._ids, self._uplink.link)
         try:
             asked = Api.room_get_state("", chat.id)
             state = await self._homeserver.api(asked, user=chat.ghost, patience=STATE_PATIENCE)
@@ -443,6 +445,7 @@ class Direct:
                     reply=None if reply is None else Reply(id=MessageId(chat.named(reply.id))),
                     replaces=event.replaces,
                     thread=event.thread,
+                    mentions=tuple(_named(chat, event.mentions)),
                     attachments=event.attachments,
                     time=event.time,
                 )
@@ -509,6 +512,15 @@ class Direct:
             return succeed(False)
         made = Deferred.fromCoroutine(self._introduce(user))
         return made.addCallback(lambda _: True)
+
+
+def _named(chat: Chat, mentions: Sequence[Mention]) -> Iterator[Mention]:
+    """Return who is named by addresses: in a conversation there are no nicks, and the user knows himself."""
+    for one in mentions:
+        if one.contact is not None or one.room is not None:
+            yield one
+        elif chat.session is not None and chat.session.room.user(one.nick) == chat.person:
+            yield structs.replace(one, nick="", contact=chat.contact)
 
 
 def is_person(user: str) -> bool:

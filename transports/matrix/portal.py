@@ -51,6 +51,7 @@ from bridge.events import (
 )
 
 from . import translate
+from .attachments import Link
 from .content import Json, mapping, text
 from .ids import Ids
 from .levels import MODERATION
@@ -129,7 +130,8 @@ class Pending(Struct, frozen=True):
 class Portal:
     """See the module's docstring.
 
-    `bot` is our own user; `fresh` gives refs, `admits` tells whether a user of Matrix may be a guest here.
+    `bot` is our own user; `fresh` gives refs, `admits` tells whether a user of Matrix may be a guest here,
+    `link` makes links of files.
     """
 
     def __init__(
@@ -140,9 +142,10 @@ class Portal:
         bot: str,
         fresh: Callable[[], Ref],
         admits: Callable[[str], bool],
+        link: Link,
     ) -> None:
         self.muc = muc
-        self.session = RoomSession(id, Room(muc, ids))
+        self.session = RoomSession(id, Room(muc, ids, link))
         self.guests: dict[str, Guest] = {}
         self.occupants: dict[str, Occupant] = {}
         self.ghosts: dict[str, str] = {}

@@ -14,7 +14,7 @@ from urllib.parse import quote
 import msgspec
 from msgspec import Struct
 from nio.api import Api
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, TimeoutError
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -22,6 +22,7 @@ from twisted.python.failure import Failure
 from bridge.errors import BridgeError, Trouble
 from bridge.events import (
     NO_REF,
+    Attachment,
     ContactId,
     Entered,
     Failed,
@@ -70,6 +71,8 @@ STEPS = 50_000
 """Steps that may wait in all rooms."""
 STATE_PATIENCE = 60.0
 """Seconds that the state of a room is asked for."""
+FILE_PATIENCE = 20.0
+"""Seconds that a room waits for a file on its way to the homeserver."""
 KEEP_AFTER = 5.0
 """Seconds after which it is kept until when a room was heard, and which messages are which there."""
 KEPT_LINKS = 100
@@ -113,7 +116,10 @@ class Portals:
         self._rules = rules
         self._bot = bot
         self._patience = patience
-        self._submissions = Submissions(homeserver, self._answered, uplink.message_id, patience, bring)
+        self._bring = bring
+        self._submissions = Submissions(
+            homeserver, self._answered, uplink.message_id, patience, self._bring_soon
+        )
         self._kept: dict[RoomId, Kept] = {}
         self._rooms: dict[str, RoomId] = {}
         self._portals: dict[str, Portal] = {}
@@ -256,7 +262,7 @@ class Portals:
         def admits(user_id: str) -> bool:
             return self._rules.may_reach(user_id, room)
 
-        portal = Portal(room, room_id, self._ids, self._bot, self._fresh, admits)
+        portal = Portal(room, room_id, self._ids, self._bot, self._fresh, admits, self._uplink.link)
         portal.seen = kept.seen
         for event_id, message_id in kept.links:
             portal.links.join(event_id, MessageId(message_id))
@@ -446,6 +452,11 @@ class Portals:
         return self._homeserver.call(
             "POST", f"{path}/leave", body=body, user=step.ghost, room=portal.id, repeatable=True
         )
+
+    def _bring_soon(self, ghost: str, attachment: Attachment) -> Deferred[Attachment | None]:
+        """Take a file to the homeserver, as long as the room can wait for it; then a link has to do."""
+        brought = self._bring(ghost, attachment).addTimeout(FILE_PATIENCE, self._clock)
+        return brought.addErrback(lambda failure: failure.trap(TimeoutError) and None)
 
     async def _say(self, portal: Portal, step: Say) -> None:
         seated = self._let_in(portal, step.stay.ghost, step.stay.nick)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from bridge import degrade
 from bridge.events import (
     Affiliation,
+    Attachment,
     ContactId,
     DirectMessage,
     Kind,
@@ -30,8 +31,9 @@ from bridge.xmpp.jid import Jid, JidError
 from bridge.xmpp.payloads.chatstates import parse_chat_state
 from bridge.xmpp.payloads.correction import parse_replace
 from bridge.xmpp.payloads.delay import parse_delay
+from bridge.xmpp.payloads.files import NS_FILES, parse_files, without_links
 from bridge.xmpp.payloads.markers import parse_displayed
-from bridge.xmpp.payloads.markup import read_text
+from bridge.xmpp.payloads.markup import from_styling, read_text
 from bridge.xmpp.payloads.moderation import parse_moderated
 from bridge.xmpp.payloads.muc import (
     CONFIG_CHANGED,
@@ -104,17 +106,20 @@ def heard(message: Element, room: RoomId, nick: str, identity: str = "") -> Hear
     body, subject = message.child_text("body"), message.child("subject")
     if subject is not None and body is None:
         return Topic(room=room, text=subject.text(), nick=nick, time=parse_delay(message))
-    if body and nick:
-        return said(message, body, room, nick, identity)
+    if nick and (body or message.child("file-sharing", NS_FILES) is not None):
+        return said(message, body or "", room, nick, identity)
     if body:
         return RoomNotice(room=room, text=body)
     return _accompaniment(message, room, nick)
 
 
-def said(message: Element, body: str, room: RoomId, nick: str, identity: str) -> Message:
-    """Read words said in the room."""
-    text, kind, reply = _words(message, body)
-    mentions = _mentions(message, body, room)
+def said(message: Element, body: str, room: RoomId, nick: str, identity: str) -> Message | None:
+    """Read what is said in the room; None if that is nothing."""
+    text, kind, reply, files = _words(message, body)
+    if not text.plain and not files:
+        return None
+    end = len(text.plain) + (len(ME) if kind is Kind.EMOTE else 0)
+    mentions = tuple(one for one in _mentions(message, body, room) if one.end <= end)
     return Message(
         room=room,
         nick=nick,
@@ -126,6 +131,7 @@ def said(message: Element, body: str, room: RoomId, nick: str, identity: str) ->
         replaces=parse_replace(message) or "",
         thread=message.child_text("thread") or "",
         mentions=degrade.moved(mentions, -len(ME)) if kind is Kind.EMOTE else mentions,
+        attachments=files,
         time=parse_delay(message),
         identity=identity or parse_occupant_id(message) or "",
     )
@@ -134,11 +140,10 @@ def said(message: Element, body: str, room: RoomId, nick: str, identity: str) ->
 def whispered(message: Element, room: RoomId, nick: str) -> DirectMessage | Typing | None:
     """Read what an occupant tells a guest alone (§7.5)."""
     contact = ContactId(f"{room}/{nick}")
-    body = message.child_text("body")
-    if not body:
+    text, kind, reply, files = _words(message, message.child_text("body") or "")
+    if not text.plain and not files:
         state = parse_chat_state(message)
         return None if state is None else Typing(room=room, contact=contact, nick=nick, state=state)
-    text, kind, reply = _words(message, body)
     return DirectMessage(
         contact=contact,
         nick=nick,
@@ -150,20 +155,23 @@ def whispered(message: Element, room: RoomId, nick: str) -> DirectMessage | Typi
         reply=reply,
         replaces=parse_replace(message) or "",
         thread=message.child_text("thread") or "",
+        attachments=files,
         time=parse_delay(message),
     )
 
 
-def _words(message: Element, body: str) -> tuple[Text, Kind, Reply | None]:
-    answered = parse_reply(message)
+def _words(message: Element, body: str) -> tuple[Text, Kind, Reply | None, tuple[Attachment, ...]]:
+    answered, files = parse_reply(message), parse_files(message)
     reply = None
     if answered is not None:
         body = without_fallback(message, body, (NS_REPLY,)) or body
         reply = Reply(id=MessageId(answered.id), nick=answered.to.partition("/")[2])
-    text = read_text(message, body)
+    if files:
+        body = without_links(message, body, files)
+    text = from_styling(body) if files else read_text(message, body)
     if text.plain.startswith(ME):
-        return clip(text, len(ME), len(text.plain)), Kind.EMOTE, reply
-    return text, Kind.TEXT, reply
+        return clip(text, len(ME), len(text.plain)), Kind.EMOTE, reply, files
+    return text, Kind.TEXT, reply, files
 
 
 def _mentions(message: Element, body: str, room: RoomId) -> tuple[Mention, ...]:

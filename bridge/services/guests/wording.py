@@ -5,8 +5,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from bridge.events import (
     Affiliation,
     DirectMessage,
@@ -30,6 +28,7 @@ from bridge.services.guests.hearing import ME
 from bridge.xmpp.element import Element
 from bridge.xmpp.payloads.chatstates import build_chat_state
 from bridge.xmpp.payloads.correction import build_replace
+from bridge.xmpp.payloads.files import build_files, with_links
 from bridge.xmpp.payloads.hints import NO_STORE, STORE, build_hint
 from bridge.xmpp.payloads.markers import build_displayed
 from bridge.xmpp.payloads.markup import to_xhtml
@@ -72,7 +71,7 @@ def spoken(event: Spoken, me: str, id: str) -> Element:
 def _payloads(event: Spoken, id: str) -> list[Element]:
     match event:
         case Message():
-            return [*_said(event, event.room, event.mentions), build_origin_id(id)]
+            return [*_said(event, event.room), build_origin_id(id)]
         case Topic(text=text):
             return [Element("subject", NS_COMPONENT, None, text)]
         case Reaction(id=target, emojis=emojis):
@@ -85,14 +84,17 @@ def _payloads(event: Spoken, id: str) -> list[Element]:
 def whispered(event: DirectMessage, me: str, id: str) -> Element:
     """Write a private message to an occupant (§7.5)."""
     assert event.room is not None
-    payloads = [*_said(event, event.room, ()), Element("x", NS_MUC_USER)]
+    payloads = [*_said(event, event.room), Element("x", NS_MUC_USER)]
     return stanza("message", "chat", me, f"{event.room}/{event.nick}", id, *payloads)
 
 
-def _said(event: Message | DirectMessage, room: RoomId, mentions: Sequence[Mention]) -> list[Element]:
+def _said(event: Message | DirectMessage, room: RoomId) -> list[Element]:
     prefix = ME if event.kind is Kind.EMOTE else ""
-    found = [Element("body", NS_COMPONENT, None, prefix + _plain(event))]
-    xhtml = None if prefix else to_xhtml(event.body)
+    words = prefix + event.body.plain if event.body.plain else ""
+    found = [Element("body", NS_COMPONENT, None, with_links(words, event.attachments))]
+    if event.attachments:
+        found += build_files(words, event.attachments)
+    xhtml = None if prefix or event.attachments else to_xhtml(event.body)
     if xhtml is not None:
         found.append(xhtml)
     if event.thread:
@@ -102,12 +104,7 @@ def _said(event: Message | DirectMessage, room: RoomId, mentions: Sequence[Menti
     if event.reply is not None:
         author = f"{room}/{event.reply.nick}" if event.reply.nick else ""
         found.append(build_reply(ReplyTo(event.reply.id, author)))
-    return found + [_reference(one, room, len(prefix)) for one in mentions]
-
-
-def _plain(event: Message | DirectMessage) -> str:
-    """The words, or, where there are none, the links of the files that go with them."""
-    return event.body.plain or "\n".join(one.url for one in event.attachments)
+    return found + [_reference(one, room, len(prefix)) for one in event.mentions]
 
 
 def _reference(one: Mention, room: RoomId, before: int) -> Element:

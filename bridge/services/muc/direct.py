@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from msgspec import Struct
 
+from bridge import degrade
 from bridge.capabilities import CARRIED
 from bridge.errors import BridgeError, Trouble
 from bridge.events import (
@@ -17,6 +18,7 @@ from bridge.events import (
     DirectMessage,
     DirectReaction,
     DirectRetraction,
+    Mention,
     MessageId,
     NetworkState,
     Receipt,
@@ -32,13 +34,15 @@ from bridge.events import (
 )
 from bridge.network import ContactAddress, ServerAddress
 from bridge.router import Request
+from bridge.services.mentions import read_mentions, write_mentions
 from bridge.services.muc.context import Context, user_of
 from bridge.services.muc.journal import Envelope
-from bridge.services.muc.render import body_of
+from bridge.services.muc.render import body_of, shown_of
 from bridge.services.muc.speech import NS_XHTML_IM
 from bridge.xmpp.element import Element, escape, quote
 from bridge.xmpp.payloads.chatstates import build_chat_state, parse_chat_state
 from bridge.xmpp.payloads.correction import build_replace, parse_replace
+from bridge.xmpp.payloads.files import parse_files, without_links
 from bridge.xmpp.payloads.hints import STORE, build_hint
 from bridge.xmpp.payloads.markers import MARKABLE, build_displayed, parse_displayed
 from bridge.xmpp.payloads.markup import from_styling, from_xhtml, to_xhtml
@@ -128,27 +132,39 @@ class Direct:
         if self._accompany(request, contact, room):
             return
         element, user = request.element, user_of(request)
-        body = element.child_text("body")
-        if not body:
+        body, files = element.child_text("body") or "", parse_files(element)
+        if not body and not files:
             raise BridgeError(Trouble.NOT_ACCEPTABLE, "The message is empty.")
         answered = parse_reply(element) if self._carries("replies") else None
+        mentions = self._mentions(element, body) if self._carries("mentions") else ()
         if answered is not None:
             body = without_fallback(element, body, (NS_REPLY,)) or body
-        ref = self._context.tickets.issue(self._letter(request))
+        if files and self._carries("attachments"):
+            body = without_links(element, body, files)
+            mentions = tuple(one for one in mentions if one.end <= len(body))
         message = DirectMessage(
             contact=contact,
             nick=request.to.resource if room is not None else self._context.network.nick(contact),
-            body=self._text(element, body),
+            body=self._text(element, body, with_files=bool(files)),
             origin=request.id,
             room=room,
             reply=None if answered is None else Reply(id=MessageId(answered.id)),
             replaces=(parse_replace(element) or "") if self._carries("corrections") else "",
-            ref=ref,
+            thread=element.child_text("thread") or "",
+            mentions=mentions,
+            attachments=files,
+            ref=self._context.tickets.issue(self._letter(request)),
         )
-        self._context.submit(user, message)
+        self._context.submit(user, degrade.message(message, self._levels))
 
-    def _text(self, element: Element, body: str) -> Text:
-        xhtml = element.child("html", NS_XHTML_IM)
+    def _mentions(self, element: Element, body: str) -> tuple[Mention, ...]:
+        """Return who is named; that everybody is called means nothing between two."""
+        network, domain = self._context.network, self._context.domain
+        found = read_mentions(element, body, network, domain, RoomId(""))
+        return tuple(one for one in found if one.contact is not None or one.room is not None)
+
+    def _text(self, element: Element, body: str, *, with_files: bool) -> Text:
+        xhtml = None if with_files else element.child("html", NS_XHTML_IM)
         if xhtml is not None:
             return from_xhtml(xhtml, body)
         return from_styling(body) if self._has_contacts else Text(plain=body)
@@ -168,7 +184,7 @@ class Direct:
         elif retracted is not None:
             ref = self._context.tickets.issue(self._letter(request))
             self._context.submit(user, DirectRetraction(contact=contact, id=MessageId(retracted), ref=ref))
-        elif element.child("body") is not None:
+        elif element.child("body") is not None or parse_files(element):
             return False
         elif displayed is not None:
             self._context.submit(user, Receipt(contact=contact, id=MessageId(displayed)))
@@ -233,10 +249,16 @@ class Direct:
             payloads += build_replace(event.replaces).to_xml()
         if event.thread:
             payloads += f"<thread>{escape(event.thread)}</thread>"
+        if event.mentions:
+            before = len(body_of(event.kind, ""))
+            payloads += write_mentions(event.mentions, self._context.domain, RoomId(""), before)
+        text, files = body_of(event.kind, event.body.plain), ""
+        if event.attachments:
+            text, files = shown_of(event.kind, event.body.plain, event.attachments)
+        payloads += files
         if self._carries("receipts"):
             payloads += MARKABLE
         is_private = is_inside or not self._has_contacts
-        text = body_of(event.kind, event.body.plain)
         template = self._context.render.chat(
             sender, text, ident=event.id, payloads=payloads, private=is_private
         )

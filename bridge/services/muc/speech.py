@@ -37,10 +37,10 @@ from bridge.xmpp.payloads.markers import build_displayed, parse_displayed
 from bridge.xmpp.payloads.markup import from_styling, from_xhtml
 from bridge.xmpp.payloads.moderation import build_moderated_retract
 from bridge.xmpp.payloads.muc import NS_MUC_USER
-from bridge.xmpp.payloads.reactions import build_reactions, parse_reactions
+from bridge.xmpp.payloads.reactions import NS_REACTIONS, build_reactions, parse_reactions
 from bridge.xmpp.payloads.reference import NS_REFERENCE
 from bridge.xmpp.payloads.reply import NS_REPLY, ReplyTo, parse_reply, without_fallback
-from bridge.xmpp.payloads.retract import build_retract, parse_retract
+from bridge.xmpp.payloads.retract import NS_RETRACT, build_retract, parse_retract
 from bridge.xmpp.stanza import NS_COMPONENT
 
 NOT_REFLECTED = frozenset(
@@ -104,10 +104,25 @@ class Speech:
         subject = element.child("subject")
         if subject is not None and body is None:
             self._submit(occupancy, resource, element, Topic(room=occupancy.room, text=subject.text()))
+        elif self._is_about_another(occupancy, element):
+            self._accompany(occupancy, resource, element)
         elif body is not None or element.child("file-sharing", NS_FILES) is not None:
             self._say(occupancy, resource, element, body or "")
         else:
             self._accompany(occupancy, resource, element)
+
+    def _is_about_another(self, occupancy: Occupancy, element: Element) -> bool:
+        """Tell whether it does something to another message, its body being for who does not know that.
+
+        Where the room cannot have it done, the body says it (XEP-0444, XEP-0424 §3).
+        """
+        namespaces = {child.namespace for child in element.elements()}
+        if namespaces.isdisjoint((NS_REACTIONS, NS_RETRACT)):
+            return False
+        levels = self._context.network.capabilities(occupancy.user, occupancy.room)
+        return (levels.reactions in CARRIED and parse_reactions(element) is not None) or (
+            levels.retractions in CARRIED and parse_retract(element) is not None
+        )
 
     def _say(self, occupancy: Occupancy, resource: Resource, element: Element, body: str) -> None:
         namespaces = {child.namespace for child in element.elements()}

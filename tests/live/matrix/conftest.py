@@ -7,6 +7,7 @@ import itertools
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 
+import aiohttp
 import pytest
 from msgspec.structs import replace
 
@@ -153,6 +154,18 @@ def site(site_port: int, loop: asyncio.AbstractEventLoop) -> Iterator[WebSite]:
     loop.run_until_complete(made.stop())
 
 
+@pytest.fixture
+def web(loop: asyncio.AbstractEventLoop) -> Iterator[aiohttp.ClientSession]:
+    """A browser."""
+
+    async def begin() -> aiohttp.ClientSession:
+        return aiohttp.ClientSession()
+
+    made = loop.run_until_complete(begin())
+    yield made
+    loop.run_until_complete(made.close())
+
+
 @pytest.fixture(scope="session")
 def bridge(synapse: Synapse, gateway_config: MatrixConfig, house: House, site_port: int) -> MatrixBridge:
     """A gateway between Prosody and the homeserver."""
@@ -187,10 +200,18 @@ def matrix_stage(
 
 
 @pytest.fixture(scope="session")
-def second_bridge(synapse: Synapse, second_config: MatrixConfig, house: House) -> MatrixBridge:
+def second_bridge(
+    synapse: Synapse, second_config: MatrixConfig, house: House, site_port: int
+) -> MatrixBridge:
     """A gateway between ejabberd and the homeserver, and one to IRC (``spare``) in the same process."""
     xmpp, ircd = house.xmpp("ejabberd"), house.ircd("ngircd")
-    made = MatrixBridge(house.make_folder("mx2"), f"mx.{xmpp.domain}", xmpp.component_port, second_config)
+    made = MatrixBridge(
+        house.make_folder("mx2"),
+        f"mx.{xmpp.domain}",
+        xmpp.component_port,
+        second_config,
+        fetch_allowed=[f"{HOST}:{site_port}"],
+    )
     prefix = f'gateways."spare.{xmpp.domain}"'
     component = {"host": HOST, "port": xmpp.component_port, "secret": SECRET}
     written = table(prefix, {"network": "irc"}) + table(f"{prefix}.component", component)

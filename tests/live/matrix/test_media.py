@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import io
-from collections.abc import Iterator
 from urllib.parse import unquote
 
-import aiohttp
 import nio
 import pytest
 
@@ -34,18 +32,6 @@ def of(stanza, path: str) -> str:
     """The one text or attribute of a file's payload."""
     (found,) = stanza.xpath(path, namespaces=FILES)
     return str(found)
-
-
-@pytest.fixture
-def web(loop: asyncio.AbstractEventLoop) -> Iterator[aiohttp.ClientSession]:
-    """A browser."""
-    made = loop.run_until_complete(_browser())
-    yield made
-    loop.run_until_complete(made.close())
-
-
-async def _browser() -> aiohttp.ClientSession:
-    return aiohttp.ClientSession()
 
 
 async def upload(person: MatrixPerson, data: bytes, kind: str = "image/png") -> str:

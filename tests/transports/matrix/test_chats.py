@@ -7,6 +7,7 @@ from hypothesis import given
 
 from bridge.events import UserId
 from tests.transports.matrix.raw import ALICE, BOB, CAROL, IDS, JULIET, ROMEO, json, member
+from transports.matrix.attachments import no_link
 from transports.matrix.chats import CHATS_OF_TWO, CHATS_PER_USER, KEY, Chats, Invitation, invitation, opened
 
 USER = UserId("romeo@montague.example")
@@ -94,7 +95,7 @@ def test_conversations_are_bounded():
 def test_memberships_tell_who_is_there():
     """Whoever is neither in nor asked is not there; others make it more than two."""
     chat = Chats(IDS).make("!a", USER, ALICE, 1)
-    chat.begin(IDS)
+    chat.begin(IDS, no_link)
     chat.move(member(ROMEO))
     assert (chat.theirs, chat.is_usable) == ("", True)
     chat.move(asks(ROMEO, ALICE))
@@ -111,5 +112,5 @@ def test_own_messages_have_their_own_names_on_xmpp():
     """The client's id there, the event's here; what is not known keeps its name."""
     chat = Chats(IDS).make("!a", USER, ALICE, 1)
     assert (chat.named("$1"), chat.event("m1")) == ("$1", "m1")
-    chat.begin(IDS).room.timeline.learn("$1", ROMEO, "m1")
+    chat.begin(IDS, no_link).room.timeline.learn("$1", ROMEO, "m1")
     assert (chat.named("$1"), chat.event("m1"), chat.event("$2")) == ("m1", "$1", "$2")

@@ -17,6 +17,7 @@ from bridge.events import (
     DirectRetraction,
     Failed,
     Invite,
+    Mention,
     Receipt,
     Ref,
     Reply,
@@ -127,6 +128,9 @@ class Scene:
     def deliver(self, user: UserId, events) -> None:
         assert user == USER
         self.told += events
+
+    def link(self, name: str, filename: str) -> str:
+        return f"https://gw.example/{name}/{filename}"
 
     def memory(self, user: UserId):
         return self.remembered.get(user, {})
@@ -460,6 +464,22 @@ def test_what_refers_to_messages_names_them_as_each_side_does():
     [retracted] = scene.hear(room, {**event("m.room.redaction", ALICE, {}), "redacts": reply.id})
     assert retracted == DirectRetraction(contact=CONTACT, id=reply.id)
     assert scene.hear(room, event("m.reaction", ROMEO, {"m.relates_to": relates})) == []
+
+
+def test_file_is_a_link_and_people_are_named_by_address():
+    """In a conversation there are no nicks; the user need not be told that he is meant."""
+    scene = Scene()
+    room = scene.opened()
+    named = {"m.mentions": {"user_ids": [ALICE, ROMEO, BOB]}}
+    file = {"msgtype": "m.image", "filename": "r.png", "url": "mxc://hs.example/id"}
+    [heard] = scene.hear(room, said(ALICE, "a rose", **{**named, **file}))
+    assert (heard.body.plain, heard.attachments[0].url) == (
+        "a rose",
+        "https://gw.example/hs.example/id/r.png",
+    )
+    assert {one.contact for one in heard.mentions} == {CONTACT, IDS.contact(BOB)}
+    scene.say("hi", mentions=(Mention(start=0, end=2, contact=CONTACT),))
+    assert scene.server.said[-1][2]["m.mentions"] == {"user_ids": [ALICE]}
 
 
 def test_writing_and_reading_are_told():

@@ -74,7 +74,13 @@ def empty(*members) -> Portal:
     """A portal whose state was loaded."""
     numbers = count(1)
     made = Portal(
-        MUC, "!p:hs.example", IDS, BOT, lambda: Ref(next(numbers)), lambda user: "mallory" not in user
+        MUC,
+        "!p:hs.example",
+        IDS,
+        BOT,
+        lambda: Ref(next(numbers)),
+        lambda user: "mallory" not in user,
+        lambda name, filename: f"https://gw.example/{name}/{filename}",
     )
     for _ in made.session.load([create(BOT), levels(BOT, users={BOT: 100}), member(BOT), *members]):
         continue

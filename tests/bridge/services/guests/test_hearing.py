@@ -6,6 +6,7 @@ import pytest
 
 from bridge.events import (
     Affiliation,
+    Attachment,
     ContactId,
     DirectMessage,
     Kind,
@@ -52,6 +53,21 @@ def test_correction_and_emote_are_what_they_are():
     """XEP-0308 and XEP-0245."""
     message = said("<body>/me waves</body><replace xmlns='urn:xmpp:message-correct:0' id='m0'/>")
     assert (message.kind, message.body.plain, message.replaces) == (Kind.EMOTE, "waves", "m0")
+
+
+def test_file_is_not_among_the_words():
+    """XEP-0066, XEP-0447; without words too, and nobody is mentioned in an address."""
+    oob = "<x xmlns='jabber:x:oob'><url>https://f/@romeo</url></x>"
+    link = "<reference xmlns='urn:xmpp:reference:0' type='mention' begin='14' end='20' uri='xmpp:{}/romeo'/>"
+    message = said(f"<body>rose\nhttps://f/@romeo</body>{oob}{link.format(ROOM)}")
+    assert (message.body.plain, message.mentions) == ("rose", ())
+    assert message.attachments == (Attachment(url="https://f/@romeo"),)
+    sfs = (
+        "<file-sharing xmlns='urn:xmpp:sfs:0'><sources><url-data xmlns='http://jabber.org/protocol/url-data'"
+        " target='https://f/a'/></sources></file-sharing>"
+    )
+    assert said(sfs).attachments == (Attachment(url="https://f/a"),)
+    assert said("<file-sharing xmlns='urn:xmpp:sfs:0'/>") is None
 
 
 def test_reply_loses_its_quotation():

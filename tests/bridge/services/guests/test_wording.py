@@ -28,6 +28,8 @@ from bridge.services.guests.wording import accompanied, spoken, whispered
 from tests.bridge.services.guests.desk import ALICE, ROOM, jid_of
 
 ME = jid_of(ALICE)
+ROSE = Attachment(url="https://hs.example/rose.png", name="rose.png", type="image/png", size=4, width=2)
+THORN = Attachment(url="https://hs.example/thorn.ogg", type="audio/ogg", duration=1.5)
 
 
 @pytest.mark.parametrize(
@@ -45,6 +47,9 @@ ME = jid_of(ALICE)
             kind=Kind.EMOTE,
             mentions=(Mention(start=5, end=10, nick="romeo"),),
         ),
+        Message(room=ROOM, body=Text(plain=""), attachments=(ROSE,)),
+        Message(room=ROOM, body=Text(plain="a rose"), attachments=(ROSE,)),
+        Message(room=ROOM, body=Text(plain="two"), kind=Kind.EMOTE, attachments=(ROSE, THORN)),
         Message(
             room=ROOM,
             body=Text(plain="nurse?"),
@@ -67,6 +72,13 @@ def test_mention_of_a_room_is_a_link_to_it():
     assert uris == ["xmpp:mantua@muc.example?join", f"xmpp:{ROOM}"]
 
 
+def test_file_is_its_link_and_its_caption_is_before_it():
+    """What every client can open, and nothing is lost."""
+    stanza = spoken(Message(room=ROOM, body=Text(plain="a rose"), attachments=(ROSE,)), ME, "m1")
+    assert stanza.child_text("body") == f"a rose\n{ROSE.url}"
+    assert stanza.child("x", "jabber:x:oob").child_text("url") == ROSE.url
+
+
 def test_files_without_words_are_their_links():
     """What every client can open."""
     files = (Attachment(url="https://hs.example/a"), Attachment(url="https://hs.example/b"))
@@ -77,7 +89,11 @@ def test_files_without_words_are_their_links():
 def test_private_words_are_read_as_they_were_said():
     """To the occupant, marked as of a room (XEP-0045 §7.5)."""
     letter = DirectMessage(
-        contact=ContactId(f"{ROOM}/romeo"), nick="romeo", body=Text(plain="psst"), room=ROOM
+        contact=ContactId(f"{ROOM}/romeo"),
+        nick="romeo",
+        body=Text(plain="psst"),
+        room=ROOM,
+        attachments=(ROSE,),
     )
     stanza = whispered(letter, ME, "p1")
     assert stanza.get("to") == f"{ROOM}/romeo"
