@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from hmac import compare_digest
 from typing import Any
@@ -30,6 +32,9 @@ CONNECTIONS = 200
 """Connections at a time; a homeserver has a few, one that has many workers some more."""
 IDLE = 180
 """Seconds after which a silent connection is closed."""
+LIST = 2
+"""How deep in a transaction its lists of events are."""
+_TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[\]{}]', re.DOTALL)
 WORDS = {
     400: ("M_NOT_JSON", "This is no transaction."),
     403: ("M_FORBIDDEN", "The token is wrong."),
@@ -238,20 +243,21 @@ class _Request(Request):
 def read_transaction(body: bytes) -> tuple[list[bytes], list[bytes]]:
     """Return the events and ephemeral events, each as JSON; ValueError if it is none.
 
-    What msgspec refuses (a lone surrogate, a number that is none) is read by json once more, so that one
-    event that is written badly does not keep the others, and all after them, from us.
+    What msgspec refuses (a lone surrogate, a number that is none) is read by json once more, and what is
+    too deep for both is cut by its brackets, so that one event that is written badly does not keep the
+    others, and all after them, from us.
     """
     try:
         found = msgspec.json.decode(body, type=Transaction)
-    except msgspec.DecodeError:
-        try:
-            parsed = json.loads(body.decode("utf-8", "replace"))
-        except RecursionError:
-            raise ValueError from None
-        if not isinstance(parsed, dict):
-            raise ValueError from None
-        return _again(parsed.get("events")), _again(parsed.get("ephemeral"))
-    return _items(found.events), _items(found.ephemeral)
+        return _items(found.events), _items(found.ephemeral)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        with contextlib.suppress(RecursionError):
+            return _again(json.loads(body.decode("utf-8", "replace")))
+    except RecursionError:
+        pass
+    if not body.lstrip().startswith(b"{"):
+        raise ValueError
+    return _cut(body, b"events"), _cut(body, b"ephemeral")
 
 
 def _items(raw: Raw) -> list[bytes]:
@@ -261,8 +267,34 @@ def _items(raw: Raw) -> list[bytes]:
         return []
 
 
-def _again(items: object) -> list[bytes]:
-    return [json.dumps(item).encode() for item in items] if isinstance(items, list) else []
+def _again(found: object) -> tuple[list[bytes], list[bytes]]:
+    if not isinstance(found, dict):
+        raise ValueError
+    lists = (found.get("events"), found.get("ephemeral"))
+    events, ephemeral = ([json.dumps(item).encode() for item in _list(items)] for items in lists)
+    return events, ephemeral
+
+
+def _list(items: object) -> list[object]:
+    return items if isinstance(items, list) else []
+
+
+def _cut(body: bytes, key: bytes) -> list[bytes]:
+    """Return the objects of the list under a key, told by brackets alone; what is in them may be anything."""
+    found: list[bytes] = []
+    depth, name, is_inside, start = 0, b"", False, 0
+    for token in _TOKEN.finditer(body):
+        if token[0] in (b"{", b"["):
+            depth += 1
+            is_inside = (name == key) if depth == LIST else is_inside
+            start = token.start() if depth == LIST + 1 else start
+        elif token[0] in (b"}", b"]"):
+            if depth == LIST + 1 and is_inside:
+                found.append(body[start : token.end()])
+            depth -= 1
+        elif depth == 1:
+            name = token[0][1:-1]
+    return found
 
 
 def _route(path: bytes) -> tuple[str, str]:

@@ -416,7 +416,9 @@ class Direct:
             self._moved(chat, event)
         heard = chat.session.hear(event)
         if isinstance(heard, Skipped):
-            self.log.warn("an event is skipped: {reason}", reason=heard.reason)
+            self.log.warn(
+                "the event {id} is skipped: {reason}", id=event.get("event_id"), reason=heard.reason
+            )
             return
         if event.get("type") == ENCRYPTION and not is_own:
             chat.is_warned = False

@@ -30,6 +30,8 @@ ID_LENGTH = 255
 """Bytes of an id (MX v1.19 appendices/event-ids), and characters of a transaction's that are looked at."""
 HELD = 100
 """Transactions that may wait while nothing can be passed on."""
+ENVELOPE = ("type", "sender", "room_id", "event_id", "state_key")
+"""What is a string in every event that has it."""
 EVENT_ID = re.compile(rb'"event_id"\s*:\s*"([!-~]{1,255}?)"')
 """To name an event in the log that cannot be read."""
 
@@ -141,9 +143,9 @@ class Inbox:
     def _read(self, data: bytes) -> Event | None:
         try:
             event = msgspec.json.decode(data)
-        except (msgspec.DecodeError, RecursionError):
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             event = None
-        if not isinstance(event, dict):
+        if not isinstance(event, dict) or not all(isinstance(event.get(key, ""), str) for key in ENVELOPE):
             found = EVENT_ID.search(data)
             id = found[1].decode("ascii", "replace") if found else "without an id"
             self.log.error("the event {id} is skipped: it cannot be read", id=id)

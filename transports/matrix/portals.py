@@ -296,7 +296,9 @@ class Portals:
         if event.get("type") == MEMBER and mapping(event.get("content")).get("membership") != "join":
             self._names[room_id].pop(text(event, "state_key"), None)
         if isinstance(heard, Skipped):
-            self.log.warn("an event is skipped: {reason}", reason=heard.reason)
+            self.log.warn(
+                "the event {id} is skipped: {reason}", id=event.get("event_id"), reason=heard.reason
+            )
         else:
             self._do(portal, heard)
         return None

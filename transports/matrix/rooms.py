@@ -503,7 +503,9 @@ class Rooms:
         own = session.stays.get(key)
         heard = session.hear(event)
         if isinstance(heard, Skipped):
-            self.log.warn("an event is skipped: {reason}", reason=heard.reason)
+            self.log.warn(
+                "the event {id} is skipped: {reason}", id=event.get("event_id"), reason=heard.reason
+            )
             return
         for user, events in heard:
             self._uplink.deliver(user, events)

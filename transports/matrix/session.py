@@ -29,7 +29,7 @@ from bridge.events import (
 )
 
 from . import translate
-from .content import Json, mapping, time_of
+from .content import Json, mapping, text, time_of
 from .room import Room
 from .tables import MEMBER
 from .translate import Skipped
@@ -74,11 +74,11 @@ class RoomSession:
         self.addresses: Counter[RoomId] = Counter()
         self.heard = 0.0
         self._typing: frozenset[str] = frozenset()
-        self._loaded: dict[tuple[object, object], Json] = {}
+        self._loaded: dict[tuple[str, str], Json] = {}
 
     def load(self, state: Sequence[object]) -> Iterator[int]:
         """Take in the state of the room; see `Room.load`."""
-        self._loaded = {(event.get("type"), event.get("state_key")): event for event in map(mapping, state)}
+        self._loaded = {_key(event): event for event in map(mapping, state)}
         self.heard = max(self.heard, *(time_of(event) or 0.0 for event in self._loaded.values()), 0.0)
         yield from self.room.load(state)
 
@@ -178,7 +178,7 @@ class RoomSession:
 
     def is_old(self, event: Json) -> bool:
         """Tell whether the state that was loaded held this event, or one that came after it."""
-        key = (event.get("type"), event.get("state_key"))
+        key = _key(event)
         loaded = self._loaded.get(key) if "state_key" in event else None
         if loaded is None:
             return False
@@ -188,6 +188,10 @@ class RoomSession:
         if not is_old:
             del self._loaded[key]
         return is_old
+
+
+def _key(event: Json) -> tuple[str, str]:
+    return text(event, "type"), text(event, "state_key")
 
 
 def _shared(stays: Sequence[Stay], events: Sequence[RoomEvent | Receipt]) -> Iterator[Delivery]:

@@ -128,8 +128,15 @@ class Rooms:
         self.asked.append(("register", user))
         return succeed(None)
 
-    def _create(self, body: dict) -> Deferred:
-        alias = f"#{body['room_alias_name']}:hs.example"
+    def _create(self, user: str, body: dict) -> Deferred:
+        if "create" not in self.refused and "room_alias_name" not in body:
+            room = f"!direct{next(self._numbers)}:hs.example"
+            invited = [
+                member(one, membership="invite", sender=user, is_direct=True) for one in body["invite"]
+            ]
+            self.state[room] = [create(user), member(user), *invited]
+            return self._answer("create", {"room_id": room})
+        alias = f"#{body.get('room_alias_name')}:hs.example"
         if "create" in self.refused or alias in self.aliases:
             return fail(self.refused.get("create", BridgeError(Trouble.NOT_ACCEPTABLE)))
         power = levels(BOT, users={BOT: 100}, **body["power_level_content_override"])
@@ -150,7 +157,7 @@ class Rooms:
         user = user or BOT
         self.asked.append((method, user, *parts[4:], body))
         if parts[-1] == "createRoom":
-            return self._create(body)
+            return self._create(user, body)
         if method == "GET" and parts[-1].startswith("#_xmpp_"):
             found = self.aliases.get(parts[-1])
             return succeed({"room_id": found}) if found else fail(BridgeError(Trouble.NO_SUCH_ROOM))

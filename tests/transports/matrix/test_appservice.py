@@ -273,6 +273,13 @@ def test_event_that_is_written_badly_does_not_stop_the_others():
     assert len(found) == 4
 
 
+def test_event_that_is_too_deep_does_not_stop_the_others():
+    """Nor does it keep the homeserver coming with the same transaction for ever."""
+    deep = b'{"event_id":"$deep","content":' + b'[{"\\"]":' * 9_000 + b"0" + b"}]" * 9_000 + b"}"
+    body = b'{"x":[{}],"events":[{"a":"}"},' + deep + b',{"b":[{}]}],"ephemeral":[{"c":1}]}'
+    assert read_transaction(body) == ([b'{"a":"}"}', deep, b'{"b":[{}]}'], [b'{"c":1}'])
+
+
 JSON = st.recursive(
     st.none() | st.booleans() | st.floats() | st.integers() | st.text(),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=5), inner, max_size=4),
