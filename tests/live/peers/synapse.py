@@ -11,6 +11,7 @@ from hashlib import sha1
 from pathlib import Path
 from typing import Any
 
+from tests.live.peers.certificates import Certificate
 from tests.live.peers.daemon import HOST, Daemon, answers, free_port
 
 PYTHON = Path(__file__).parents[3] / ".peers/synapse/bin/python"
@@ -27,7 +28,10 @@ root: {level: WARNING, handlers: [console]}
 
 
 class Synapse:
-    """A homeserver; `registrations` are the YAML files of its application services."""
+    """A homeserver; `registrations` are the YAML files of its application services.
+
+    With a `certificate` it speaks with other homeservers, who find it at the port in its name.
+    """
 
     def __init__(
         self,
@@ -36,17 +40,20 @@ class Synapse:
         *,
         port: int = 0,
         limits: dict[str, Any] | None = None,
+        certificate: Certificate | None = None,
+        federation_port: int = 0,
     ) -> None:
         if not PYTHON.exists():
             raise FileNotFoundError(f"{PYTHON} is not there; `make install` gets it")
         self.folder = folder
         self.port = port or free_port()
         self.url = f"http://{HOST}:{self.port}"
-        self.server_name = SERVER_NAME
+        self.server_name = SERVER_NAME if certificate is None else f"{HOST}:{federation_port}"
+        federation = {} if certificate is None else self._federation(certificate, federation_port)
         config, log = folder / "homeserver.yaml", folder / "log.yaml"
         log.write_text(LOG)
         # JSON is YAML
-        config.write_text(json.dumps(self._config(log, registrations, limits or {})))
+        config.write_text(json.dumps(self._config(log, registrations, limits or {}) | federation))
         command = [str(PYTHON), "-m", "synapse.app.homeserver", "-c", str(config)]
         self._keys = Daemon("keys", folder, [*command, "--generate-keys"], ready=lambda: True)
         self.daemon = Daemon("synapse", folder, command, ready=self._is_ready)
@@ -90,6 +97,20 @@ class Synapse:
             "rc_presence": {"per_user": UNLIMITED},
             "rc_media_create": UNLIMITED,
             **limits,
+        }
+
+    def _federation(self, certificate: Certificate, port: int) -> dict[str, Any]:
+        clients = {"port": self.port, "resources": [{"names": ["client", "media"]}]}
+        servers = {"port": port, "tls": True, "resources": [{"names": ["federation"]}]}
+        return {
+            "listeners": [{"type": "http", "bind_addresses": [HOST], **one} for one in (clients, servers)],
+            "tls_certificate_path": str(certificate.certificate),
+            "tls_private_key_path": str(certificate.key),
+            "federation_verify_certificates": False,
+            "federation_domain_whitelist": None,
+            "ip_range_blacklist": [],
+            "federation_ip_range_blacklist": [],
+            "rc_federation": {"window_size": 1000, "sleep_limit": 10000, "reject_limit": 10000},
         }
 
     def _is_ready(self) -> bool:
