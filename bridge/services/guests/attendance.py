@@ -53,6 +53,8 @@ CLOCK_SKEW = 60.0
 """Seconds by which a room's clock may differ from ours."""
 REJOIN_PATIENCE = 6 * 3600.0
 """Seconds after which nobody tries to be in again."""
+CATCH_UP = 10.0
+"""Seconds after which nobody waits any more for what was said before: the room does not tell it."""
 SILENCE = 12 * 60.0
 """Seconds without a stanza after which the listener asks whether he is still in (XEP-0410 §3)."""
 PING_TRIES = 2
@@ -102,7 +104,27 @@ class Attendance:
         company.tell_all(company.settle())
         past = visit.since = visit.since if visit is company.listener else None
         join = MucJoin(password=visit.password, max_stanzas=0 if past is None else None, since=past)
+        visit.asked_at = company.ports.now()
         self._presence(visit, visit.wanted, None, build_join(join), company.ports.caps())
+
+    def _refresh(self, visit: Visit) -> None:
+        """Enter as if for the first time: who is in is shown all, and told what was said meanwhile.
+
+        COMPAT: where a room takes it for a presence like any, the subject does not come and all is as it was.
+        """
+        company = self._company
+        visit.since, visit.caught_up = self._missed_since(visit), False
+        visit.late = company.ports.now() + CATCH_UP
+        company.roster.begin_count()
+        join = build_join(MucJoin(password=visit.password, since=visit.since))
+        self._presence(visit, visit.nick, None, join, company.ports.caps())
+
+    def _missed_since(self, visit: Visit) -> float:
+        """Return from when on something may have been missed, in seconds since the epoch."""
+        ports = self._company.ports
+        heard = ports.wall() - (ports.now() - visit.heard_at) - CLOCK_SKEW
+        is_behind = visit.since is not None and not visit.caught_up
+        return min(heard, visit.since) if is_behind and visit.since is not None else heard
 
     def _presence(self, visit: Visit, nick: str, type: str | None, *payloads: Element) -> None:
         to, ports = f"{self._company.id}/{nick}", self._company.ports
@@ -153,7 +175,7 @@ class Attendance:
         was_in = visit.state is State.INSIDE
         if was_in:
             visit.lost_at, visit.attempts = now, 0
-            visit.since = company.ports.wall() - (now - visit.heard_at) - CLOCK_SKEW
+            visit.since = self._missed_since(visit)
         visit.state = State.LOST
         visit.deadline = now + REJOIN_DELAYS[min(visit.attempts, len(REJOIN_DELAYS) - 1)]
         visit.attempts += 1
@@ -203,7 +225,15 @@ class Attendance:
                 company.tell_all(company.roster.there(one, listening=visit is company.listener))
         elif visit.state is State.ENTERING:
             self._let_in(visit, one, user)
-        elif visit.state is State.INSIDE and one != visit.me:
+        elif visit.state is State.INSIDE:
+            if CREATED in user.codes:
+                # the room was gone, and is there again by his entering it anew
+                self._accept(visit)
+            self._still_in(visit, one)
+
+    def _still_in(self, visit: Visit, one: Occupant) -> None:
+        company = self._company
+        if one != visit.me:
             old, visit.me = visit.nick, one
             if one.nick == old:
                 company.tell(visit, OccupantChange(room=company.id, occupant=one))
@@ -214,6 +244,7 @@ class Attendance:
         """§7.2.2: his own presence is the last; who was there so far is told by `Entered`."""
         company, wanted = self._company, visit.wanted
         visit.state, visit.was_in, visit.me = State.INSIDE, True, me
+        visit.late = company.ports.now() + CATCH_UP
         visit.nick = visit.wanted = me.nick
         mistaken = company.roster.guest_in(me.nick)
         company.settle()
@@ -223,8 +254,12 @@ class Attendance:
             self._accept(visit)
         self._welcome(visit, created=CREATED in user.codes)
         company.tell_all(company.roster.release(wanted))
-        while visit.waiting and visit.state is State.INSIDE:
-            self._act(visit, visit.waiting.popleft()[1])
+
+    def go_on(self) -> None:
+        """Do what waited for guests to be in, once it is known what was said before."""
+        for visit in list(self._company.visits.values()):
+            while visit.waiting and visit.state is State.INSIDE and not self._company.is_catching_up():
+                self._act(visit, visit.waiting.popleft()[1])
 
     def _accept(self, visit: Visit) -> None:
         """§10.1.2: a room that was not there is taken as the service makes it."""
@@ -310,7 +345,7 @@ class Attendance:
             elif visit.deadline <= now and company.visits.get(visit.guest) is visit:
                 self._out_of_time(visit, now)
         listener = company.listener
-        if listener is not None and listener.state is State.INSIDE and now - listener.heard_at >= SILENCE:
+        if listener is not None and now - max(listener.heard_at, listener.asked_at) >= SILENCE:
             self.ping(listener)
 
     def _out_of_time(self, visit: Visit, now: float) -> None:
@@ -333,12 +368,19 @@ class Attendance:
         return self._company.listener is None or self._company.listener.state is State.INSIDE
 
     def doubt(self) -> None:
-        """Everybody asks whether he is still in; who waits to be in again tries now."""
+        """The link was broken: everybody asks whether he is still in; who waits to be in (again) tries now.
+
+        What was said to them meanwhile may be lost without anybody knowing: the listener asks for it again.
+        """
         now = self._company.ports.now()
         for visit in list(self._company.visits.values()):
             if visit.state is State.LOST:
                 visit.deadline = now
-            else:
+            elif visit.state is State.ENTERING:
+                self._join(visit)
+            elif visit.state is State.INSIDE:
+                if visit is self._company.listener:
+                    self._refresh(visit)
                 self.ping(visit)
 
     def ping(self, visit: Visit) -> None:
@@ -346,7 +388,7 @@ class Attendance:
         if visit.is_pinging or visit.state is not State.INSIDE:
             return
         visit.is_pinging = True
-        visit.heard_at = self._company.ports.now()
+        visit.asked_at = self._company.ports.now()
         iq = written("iq", "get", visit.jid, f"{self._company.id}/{visit.nick}", "", build_ping())
         self._company.ports.ask(iq).addCallbacks(
             lambda _: self._pinged(visit, None), lambda failure: self._pinged(visit, failure)

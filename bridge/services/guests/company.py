@@ -63,6 +63,15 @@ class Company:
         """Tell whether a guest of ours is in."""
         return any(one.state is State.INSIDE for one in self.visits.values())
 
+    def is_catching_up(self) -> bool:
+        """Tell whether it is still to come what was said before."""
+        return self.listener is not None and self.listener.is_catching_up(self.ports.now())
+
+    def is_attended(self) -> bool:
+        """Tell whether somebody listens who knows what was said before."""
+        listens = self.listener is not None and self.listener.state is State.INSIDE
+        return listens and not self.is_catching_up()
+
     def is_ours(self, occupant: Occupant) -> bool:
         """Tell whether an occupant is a guest of ours, be it one whose visit we know nothing of any more."""
         return bool(occupant.address) and occupant.identity.endswith(self._ours)

@@ -57,14 +57,21 @@ class Room:
             self._talk.message(visit, stanza, nick)
         else:
             self._attendance.presence(visit, stanza, nick)
+        self._go_on()
+
+    def _go_on(self) -> None:
+        """What came and what is wanted while the past was still to come has its turn after it."""
+        self._talk.go_on()
+        self._attendance.go_on()
 
     def doubt(self) -> None:
-        """Everybody asks whether he is still in."""
+        """The link was broken: see who is still in, and what was missed."""
         self._attendance.doubt()
 
     def tick(self) -> None:
         """Do what is due; called every few seconds."""
         self._attendance.tick()
+        self._go_on()
 
     def close(self, reason: str) -> None:
         """Everybody goes, at once."""

@@ -31,6 +31,7 @@ class Roster:
         self._aside: dict[str, Occupant] = {}
         self._renamed: dict[str, str] = {}
         self._snapshot: Mapping[str, Occupant] | None = None
+        self._counted: set[str] | None = None
 
     def get(self, nick: str) -> Occupant | None:
         """Return an occupant that is no guest of ours."""
@@ -46,15 +47,27 @@ class Roster:
         """Forget everybody: nobody of ours is there to see them."""
         for kept in (self._shown, self._aside, self._renamed):
             kept.clear()
-        self._snapshot = None
+        self._snapshot = self._counted = None
 
     # ---- others
+
+    def begin_count(self) -> None:
+        """The listener is shown everybody anew."""
+        self._counted = set()
+
+    def end_count(self) -> list[Change]:
+        """Everybody was shown: who was not is not there any more."""
+        counted, self._counted = self._counted, None
+        gone = [] if counted is None else [nick for nick in self._shown if nick not in counted]
+        return [change for nick in gone for change in self.gone(nick, MucUser(), "")]
 
     def there(self, occupant: Occupant, *, listening: bool) -> list[Change]:
         """Somebody is there, as the listener or another guest of ours is told."""
         nick = occupant.nick
         if nick in self.guests:
             return []
+        if listening and self._counted is not None:
+            self._counted.add(nick)
         if nick in self._shown:
             return self._changed(occupant) if listening else []
         if len(self._shown) + len(self._aside) >= MAX_OCCUPANTS:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Callable
 
 from msgspec import structs
@@ -37,7 +37,7 @@ from bridge.xmpp.payloads.stanza_id import parse_origin_id, parse_stanza_id
 from bridge.xmpp.stanza import error_from
 
 SEEN = 1_000
-"""Messages whose ids are remembered, to tell each once."""
+"""Messages whose ids are remembered, to tell each once; and that may wait for those before them."""
 
 
 class Talk:
@@ -47,6 +47,8 @@ class Talk:
         self._company = company
         self._doubt = doubt
         self._seen: OrderedDict[str, None] = OrderedDict()
+        self._said: OrderedDict[str, Message] = OrderedDict()
+        self._held: deque[tuple[Visit, Element, str]] = deque(maxlen=SEEN)
 
     # ---- what guests want
 
@@ -58,7 +60,7 @@ class Talk:
                     self._company.ports.send(wording.accompanied(event, visit.jid, self._company.id))
             case _ if visit.state is State.LEAVING:
                 raise BridgeError(Trouble.NOT_IN_ROOM)
-            case _ if visit.state is not State.INSIDE:
+            case _ if visit.state is not State.INSIDE or self._company.is_catching_up():
                 visit.delay(event, self._company.ports.now())
             case Retraction() if event.actor:
                 self._ask(visit, event, wording.asked(event, visit.jid, None))
@@ -68,6 +70,8 @@ class Talk:
                 self._ask(visit, event, wording.asked(event, visit.jid, None))
             case SetAffiliation():
                 self._ask(visit, event, wording.asked(event, visit.jid, self._whom(event.target)))
+            case Message() if self._was_said(visit, event):
+                self._company.tell(visit, Sent(ref=event.ref, message=self._said[event.origin]))
             case Message() | Topic() | Reaction() | Retraction():
                 id = (event.origin if isinstance(event, Message) else "") or self._company.ports.fresh_id()
                 visit.begin(id, event, self._company.ports.now())
@@ -80,6 +84,11 @@ class Talk:
                 self._post(visit, event, id, wording.invitation(event, jid, visit.jid, id))
             case _:
                 raise BridgeError(Trouble.UNSUPPORTED)
+
+    def _was_said(self, visit: Visit, event: Message) -> bool:
+        """Tell whether the room has it already: we ended before we knew, and began again."""
+        said = self._said.get(event.origin)
+        return said is not None and said.nick == visit.nick
 
     def _post(self, visit: Visit, event: DirectMessage | Invite, id: str, stanza: Element) -> None:
         """Send what is answered only if it fails."""
@@ -146,27 +155,66 @@ class Talk:
         if isinstance(event, Topic):
             return self._subject(visit, event)
         is_past = not visit.caught_up and parse_delay(stanza) is not None
+        if not is_past and self._company.is_catching_up():
+            return self._held.append((visit, stanza, nick))
+        return self._told(visit, stanza, nick, event, is_past=is_past, is_doubtful=is_past)
+
+    def go_on(self) -> None:
+        """What was said while the past was being told comes after it."""
+        while self._held and self._company.is_attended():
+            visit, stanza, nick = self._held.popleft()
+            event = heard(stanza, self._company.id, nick, self._identity(nick))
+            self._told(visit, stanza, nick, event, is_past=False, is_doubtful=True)
+
+    def _told(
+        self,
+        visit: Visit,
+        stanza: Element,
+        nick: str,
+        event: Heard | None,
+        *,
+        is_past: bool,
+        is_doubtful: bool,
+    ) -> None:
         if event is None or (is_past and visit.since is None):
             return None
-        if not self._is_new(visit, stanza) or self._is_our_own(nick, is_past):
+        if not self._is_new(visit, stanza, is_doubtful):
             return None
+        if self._is_our_own(nick, is_past):
+            return self._remember(nick, stanza, event) if is_past else None
         return self._company.tell_all((event,))
+
+    def _remember(self, nick: str, stanza: Element, event: Heard) -> None:
+        """A guest said it before; perhaps he waits for it still, or is about to say it once more."""
+        author = next((one for one in self._company.visits.values() if one.nick == nick), None)
+        id = stanza.get("id")
+        if (author is None or not self._reflected(author, stanza)) and id and isinstance(event, Message):
+            self._said[id] = event
+            if len(self._said) > SEEN:
+                self._said.popitem(last=False)
 
     def _is_our_own(self, nick: str, is_past: bool) -> bool:
         """Of the past, also the words of guests who are still to come in again are our own."""
         return nick in self._company.roster.guests or (
-            is_past and any(one.nick == nick for one in self._company.visits.values())
+            is_past and any(nick in (one.nick, one.wanted) for one in self._company.visits.values())
         )
 
     def _identity(self, nick: str) -> str:
         known = self._company.roster.get(nick)
         return "" if known is None else known.identity
 
-    def _is_new(self, visit: Visit, stanza: Element) -> bool:
-        """Each message comes to each guest: by its id it is told once, without one if the listener has it."""
+    def _is_new(self, visit: Visit, stanza: Element, is_doubtful: bool = False) -> bool:
+        """Each message comes to each guest: by its id it is told once, without one if the listener has it.
+
+        Where the room gives no ids, the author's tells whether what may have been heard before was.
+        """
         id = parse_stanza_id(stanza, self._company.id)
         if id is None:
-            return visit is self._company.listener
+            if visit is not self._company.listener:
+                return False
+            id = f"{stanza.get('from')} {stanza.get('id')}"
+            if not stanza.get("id") or (id in self._seen and not is_doubtful):
+                return True
         if id in self._seen:
             return False
         self._seen[id] = None
@@ -206,6 +254,11 @@ class Talk:
         is_first, visit.caught_up = not visit.caught_up, True
         if visit is not self._company.listener:
             return
+        if is_first:
+            self._company.tell_all(self._company.roster.end_count())
+        self._set_subject(topic, is_first)
+
+    def _set_subject(self, topic: Topic, is_first: bool) -> None:
         known = self._company.topic
         if is_first and (topic.text, topic.nick) == (("", "") if known is None else (known.text, known.nick)):
             return

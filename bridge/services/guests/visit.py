@@ -41,7 +41,8 @@ class Visit:
     """See the module's docstring. `jid` is his full JID; times are seconds of the same clock.
 
     `nick` is his while he is in, `wanted` what he asks for: they differ while he waits for it. `deadline`
-    is when the state ends by itself, `since` what he wants to be told of the past; `caught_up` after that.
+    is when the state ends by itself, `since` what he wants to be told of the past; `caught_up` after that, or
+    at `late` if it is not told at all.
     """
 
     def __init__(self, guest: ContactId, jid: str, event: Enter) -> None:
@@ -56,10 +57,12 @@ class Visit:
         self.me: Occupant | None = None
         self.was_in = False
         self.caught_up = False
+        self.late = 0.0
         self.deadline = 0.0
         self.lost_at = 0.0
         self.attempts = 0
         self.heard_at = 0.0
+        self.asked_at = 0.0
         self.unanswered_pings = 0
         self.is_pinging = False
         self.again: Enter | None = None
@@ -70,6 +73,11 @@ class Visit:
     def is_renaming(self) -> bool:
         """He asked for another nick, and waits."""
         return self.state is State.INSIDE and self.wanted != self.nick
+
+    def is_catching_up(self, now: float) -> bool:
+        """Tell whether he is in, and still to be told what was said before."""
+        is_due = self.state is State.INSIDE and self.since is not None
+        return is_due and not self.caught_up and now < self.late
 
     def is_his(self, nick: str) -> bool:
         """Tell whether a presence by this nick is about himself, where the room does not say so."""

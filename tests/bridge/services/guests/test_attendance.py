@@ -38,6 +38,7 @@ from bridge.services.guests.attendance import (
 from tests.bridge.services.guests.desk import ALICE, BOB, CAROL, ROOM, WALL, Desk, jid_of
 
 MUC = "http://jabber.org/protocol/muc"
+PAST = "<delay xmlns='urn:xmpp:delay' stamp='2023-11-14T22:00:00Z'/>"
 
 
 def kinds(events) -> list[str]:
@@ -457,7 +458,9 @@ def test_words_wait_until_he_is_in_again():
     desk.taken()
     desk.wait(REJOIN_DELAYS[0])
     desk.let_in(ALICE)
-    assert [one.child_text("body") for one in desk.taken()[1:]] == ["waits"]
+    assert desk.taken()[1:] == []  # what was said before is still to come
+    desk.groupchat(ALICE, "", extra="<subject/>")
+    assert [one.child_text("body") for one in desk.taken()] == ["waits"]
 
 
 def desk_error(desk: Desk, trouble: Trouble):
@@ -532,8 +535,28 @@ def test_everybody_asks_when_xmpp_was_away():
     desk.forget()
     desk.room.doubt()
     assert [iq.get("from") for iq, _ in desk.asked] == [jid_of(BOB)]
+    desk.taken()
     desk.wait(0)
     assert [one.get("from") for one in desk.taken()] == [jid_of(ALICE)]
+
+
+def test_room_that_is_made_anew_by_a_guest_is_opened():
+    """It was gone with its server (XEP-0045 §10.1.2)."""
+    desk = Desk().inside(ALICE)
+    desk.room.doubt()
+    desk.asked.clear()
+    desk.let_in(ALICE, "", 201)
+    [(iq, _)] = desk.asked
+    assert (iq.get("type"), iq.get("to")) == ("set", ROOM)
+
+
+def test_who_was_entering_when_the_link_broke_asks_once_more():
+    """The room may never have heard of it."""
+    desk = Desk()
+    desk.enter(ALICE)
+    desk.taken()
+    desk.room.doubt()
+    assert [one.get("to") for one in desk.taken()] == [f"{ROOM}/alice"]
 
 
 def test_garbage_changes_nothing():

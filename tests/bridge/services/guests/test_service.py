@@ -272,5 +272,6 @@ def test_everybody_asks_when_xmpp_takes_stanzas_again(scene):
     scene.let_in()
     scene.taken()
     scene.guests.link_up()
-    [ping] = scene.taken()
+    again, ping = scene.taken()
+    assert (again.name, again.get("to")) == ("presence", f"{ROOM}/alice")
     assert (ping.name, ping.get("to")) == ("iq", f"{ROOM}/alice")

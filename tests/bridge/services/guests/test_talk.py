@@ -12,6 +12,7 @@ from bridge.events import (
     Failed,
     Invite,
     Kick,
+    Leave,
     Message,
     MessageId,
     Reaction,
@@ -27,10 +28,14 @@ from bridge.events import (
     Typing,
     TypingState,
 )
+from bridge.services.guests.attendance import CATCH_UP, CLOCK_SKEW, REJOIN_DELAYS
 from bridge.services.guests.talk import SEEN
 from bridge.services.guests.visit import PATIENCE, UNDER_WAY, WAITING
-from tests.bridge.services.guests.desk import ALICE, BOB, ROOM, Desk, jid_of
+from bridge.xmpp.payloads.delay import parse_time
+from tests.bridge.services.guests.desk import ALICE, BOB, ROOM, WALL, Desk, jid_of
 
+MUC = "http://jabber.org/protocol/muc"
+PAST = "<delay xmlns='urn:xmpp:delay' stamp='2023-11-14T22:00:00Z'/>"
 ADMIN = "http://jabber.org/protocol/muc#admin"
 
 
@@ -310,3 +315,84 @@ def test_room_is_asked_to_invite(desk):
     desk.act(ALICE, Invite(room=ROOM, nick="somebody", ref=Ref(2)))
     sent, _, failed = desk.heard()
     assert (sent, failed.error.trouble) == (Sent(ref=Ref(1)), Trouble.NO_SUCH_NICK)
+
+
+# ---- what was missed
+
+
+def test_listener_has_the_room_shown_anew_when_xmpp_was_away():
+    """What was missed is told once, who went meanwhile has left, and nothing was ever as if he had gone."""
+    desk = Desk().inside(ALICE, BOB)
+    desk.groupchat(ALICE, "romeo", "one", sid="s1")
+    desk.groupchat(ALICE, "romeo", "no id of the room", id="m1")
+    desk.seconds += 600
+    desk.forget()
+    desk.room.doubt()
+    assert [iq.get("from") for iq, _ in desk.asked] == [jid_of(ALICE), jid_of(BOB)]
+    [join] = desk.taken()
+    since = join.child("x", MUC).child("history").get("since")
+    assert parse_time(since) == pytest.approx(desk.wall() - 600 - CLOCK_SKEW, abs=1)
+    desk.presence(ALICE, "juliet")
+    desk.let_in(ALICE)
+    desk.say(ALICE, "waits")
+    for guest in (ALICE, BOB):  # as it happens, before what happened before it
+        desk.groupchat(guest, "romeo", "now", sid="s9")
+        desk.groupchat(guest, "romeo", "now too", id="m2")
+    for id, sid in (("", "s1"), ("m1", ""), ("m2", ""), ("", "s2")):
+        desk.groupchat(ALICE, "romeo", f"past {id}{sid}", id=id, sid=sid, extra=PAST)
+    desk.groupchat(ALICE, "", extra="<subject/>")
+    assert [one.child_text("body") for one in desk.taken()] == ["waits"]
+    joined, two, three, left, now = desk.heard(ALICE)
+    assert (joined.occupant.nick, left) == ("juliet", Leave(room=ROOM, nick="romeo"))
+    assert [one.body.plain for one in (two, three, now)] == ["past m2", "past s2", "now"]
+
+
+def test_words_said_before_are_not_said_once_more():
+    """The bridge ended before it knew that the room had them, and does not know it any more."""
+    desk = Desk()
+    desk.enter(ALICE, since=WALL)
+    desk.let_in(ALICE)
+    desk.say(ALICE, origin="$one", ref=1)
+    desk.say(ALICE, origin="$two", ref=2)
+    desk.groupchat(ALICE, "alice", "hello", id="$one", sid="s1", extra=PAST)
+    desk.groupchat(ALICE, "mercutio", "hello", id="$two", sid="s2", extra=PAST)
+    desk.forget()
+    desk.groupchat(ALICE, "", extra="<subject/>")
+    [sent] = [event for event in desk.heard() if isinstance(event, Sent)]
+    assert (sent.ref, sent.message.id) == (1, "s1")
+    assert [one.get("id") for one in desk.taken()] == ["$two"]
+
+
+def test_words_under_way_when_the_link_broke_are_found_in_the_past():
+    """Also those of guests who do not listen."""
+    desk = Desk().inside(ALICE, BOB)
+    desk.say(BOB, origin="$one", ref=1)
+    desk.room.doubt()
+    desk.forget()
+    desk.groupchat(ALICE, "bob", "hello", id="$one", sid="s1", extra=PAST)
+    [(who, sent)] = desk.told
+    assert (who, sent.ref, sent.message.id) == (BOB, 1, "s1")
+
+
+def test_room_that_tells_nothing_of_the_past_is_not_waited_for_long():
+    """COMPAT: it sends no subject."""
+    desk = Desk().inside(ALICE)
+    desk.put_out(ALICE, 332)
+    desk.say(ALICE, "waits")
+    desk.wait(REJOIN_DELAYS[0])
+    desk.let_in(ALICE)
+    desk.taken()
+    desk.wait(CATCH_UP)
+    assert [one.child_text("body") for one in desk.taken()] == ["waits"]
+
+
+def test_room_that_shows_nothing_anew_stays_as_it_is():
+    """COMPAT: it takes the second entering for a presence like any."""
+    desk = Desk().inside(ALICE)
+    desk.room.doubt()
+    desk.let_in(ALICE)
+    desk.answer()
+    desk.wait(CATCH_UP)
+    assert desk.told == []
+    desk.groupchat(ALICE, "romeo", "hello", sid="s3")
+    assert [type(event) for _, event in desk.told] == [Message]
