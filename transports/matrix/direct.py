@@ -7,7 +7,7 @@ asked to a room by somebody of Matrix is in it at once. A third one makes it a r
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import quote
 
 from msgspec import structs
@@ -49,7 +49,6 @@ from transports.matrix.content import Json, mapping, text
 from transports.matrix.ids import Ids, is_event_id, is_room_id
 from transports.matrix.order import InOrder
 from transports.matrix.refusal import Refusal
-from transports.matrix.rules import Rules
 from transports.matrix.submission import Submissions
 from transports.matrix.tables import ENCRYPTION, MEMBER, MESSAGE, PROFILE
 from transports.matrix.translate import Skipped, readers
@@ -74,6 +73,19 @@ ON_XMPP = "This is somebody on XMPP; write to the XMPP address itself."
 Said = DirectMessage | DirectReaction | DirectRetraction
 
 
+class Users(Protocol):
+    """Those on XMPP: people, and occupants of rooms as such."""
+
+    def deliver(self, user: UserId, events: Sequence[Incoming]) -> None:
+        """Hand over what happened to a user; see `Uplink.deliver`."""
+
+    def reaches(self, person: str, user: UserId) -> bool:
+        """Tell whether somebody of Matrix, "" for anybody, may talk to a user."""
+
+    def name(self, user: UserId) -> str:
+        """Return what a user is called who did not say so."""
+
+
 class Direct:
     """See the module's docstring. `known` is told of rooms that turn out to be conversations."""
 
@@ -86,7 +98,7 @@ class Direct:
         clock: Any,
         uplink: Uplink,
         submissions: Submissions,
-        rules: Rules,
+        users: Users,
         bot: str,
         known: Callable[[str], None],
     ) -> None:
@@ -95,7 +107,7 @@ class Direct:
         self._clock = clock
         self._uplink = uplink
         self._submissions = submissions
-        self._rules = rules
+        self._users = users
         self._bot = bot
         self._known = known
         self._chats = Chats(ids)
@@ -154,7 +166,7 @@ class Direct:
             error = BridgeError(Trouble.INTERNAL)
         answer = refusal(event, error)
         if answer is not None:
-            self._uplink.deliver(user, (answer,))
+            self._users.deliver(user, (answer,))
 
     def type(self, user: UserId, event: Typing) -> None:
         """Show that the user is writing, where the person is there to see it."""
@@ -244,7 +256,7 @@ class Direct:
         """Something was said while the person was leaving: it is read when he comes back."""
         if not chat.theirs and not await self._ask_back(chat):
             words = UNREAD.format(name=chat.person)
-            self._uplink.deliver(chat.user, (ServerNotice(server=ServerId(""), text=words),))
+            self._users.deliver(chat.user, (ServerNotice(server=ServerId(""), text=words),))
 
     async def _open(self, user: UserId, person: str) -> Chat:
         """Open a room for the two; NO_SUCH_NICK if the homeserver knows that there is nobody."""
@@ -273,7 +285,7 @@ class Direct:
     async def _introduce(self, user: UserId) -> None:
         """Give a ghost a name before it speaks for the first time; the first room gives it a better one."""
         if PROFILE not in self._uplink.memory(user):
-            await self._homeserver.set_profile(self._ids.ghost(user), user.partition("@")[0])
+            await self._homeserver.set_profile(self._ids.ghost(user), self._users.name(user))
 
     def _know(self, room: str, user: UserId, person: str, *, is_ours: bool = False) -> Chat:
         """Make a conversation known; if the room `is_ours`, nobody needs to be warned of how it began."""
@@ -348,7 +360,7 @@ class Direct:
         assert chat.session is not None
         room = self._ids.room(chat.id, (chat.person.partition(":")[2],))
         nick = chat.session.room.nick(chat.person)
-        self._uplink.deliver(chat.user, (Invite(room=room, nick=nick, reason=NOW_A_ROOM),))
+        self._users.deliver(chat.user, (Invite(room=room, nick=nick, reason=NOW_A_ROOM),))
 
     def _warn(self, chat: Chat) -> None:
         """Say once that nothing can be read here, and offer another room."""
@@ -399,7 +411,7 @@ class Direct:
     async def _accept(self, asked: Invitation) -> None:
         """Join at once: an XMPP user is asked nothing before somebody writes to him."""
         ghost = self._ids.ghost(asked.user)
-        if not self._rules.may_reach(asked.person, asked.user) or not is_person(asked.user):
+        if not self._users.reaches(asked.person, asked.user):
             path, _ = Api.room_leave("", asked.room)[1].split("?", 1)
             await self._homeserver.call("POST", path, user=ghost, room=asked.room, repeatable=True)
             return
@@ -431,7 +443,7 @@ class Direct:
         for user, events in heard if not is_own else ():
             told = tuple(one for one in (self._told(chat, event) for event in events) if one is not None)
             if told:
-                self._uplink.deliver(user, told)
+                self._users.deliver(user, told)
 
     def _told(self, chat: Chat, event: Incoming) -> Incoming | None:
         """Return what the user hears of what happened in the room."""
@@ -476,14 +488,14 @@ class Direct:
             return
         words = DECLINED.format(name=chat.person)
         if not self._fail(chat, BridgeError(Trouble.REFUSED, words)):
-            self._uplink.deliver(chat.user, (ServerNotice(server=ServerId(""), text=words),))
+            self._users.deliver(chat.user, (ServerNotice(server=ServerId(""), text=words),))
 
     def _fail(self, chat: Chat, error: BridgeError | None = None) -> bool:
         """Report what nobody read; False if there is nothing."""
         refs = list(chat.unaccepted)
         chat.unaccepted.clear()
         for ref in refs:
-            self._uplink.deliver(chat.user, (Failed(ref=ref, error=error or BridgeError(Trouble.LOST)),))
+            self._users.deliver(chat.user, (Failed(ref=ref, error=error or BridgeError(Trouble.LOST)),))
         return bool(refs)
 
     def overhear(self, event: Mapping[str, Any]) -> None:
@@ -497,20 +509,20 @@ class Direct:
             if is_writing is not chat.is_writing:
                 chat.is_writing = is_writing
                 state = TypingState.COMPOSING if is_writing else TypingState.DONE
-                self._uplink.deliver(chat.user, (Typing(contact=chat.contact, state=state),))
+                self._users.deliver(chat.user, (Typing(contact=chat.contact, state=state),))
         elif event.get("type") == "m.receipt":
             for id in readers(event).get(chat.person, ()):
                 said = chat.session.room.timeline.said(id)
                 if said is not None and said.sender == chat.ghost:
                     receipt = Receipt(contact=chat.contact, id=MessageId(chat.named(id)))
-                    self._uplink.deliver(chat.user, (receipt,))
+                    self._users.deliver(chat.user, (receipt,))
 
     # ---- who there is
 
     def exists(self, user_id: str) -> Deferred[bool]:
         """Tell whether there can be such a ghost, and make it: everybody on XMPP can be written to."""
         user = self._ids.ghost_of(user_id)
-        if user is None or not is_person(user) or not self._rules.may_reach("", user):
+        if user is None or not self._users.reaches("", user):
             return succeed(False)
         made = Deferred.fromCoroutine(self._introduce(user))
         return made.addCallback(lambda _: True)

@@ -87,6 +87,7 @@ from transports.matrix.moderation import Moderation
 from transports.matrix.names import name_of
 from transports.matrix.pictures import Pictures
 from transports.matrix.ping import WORKING, Pings, Way
+from transports.matrix.portal import Portal
 from transports.matrix.portals import Portals
 from transports.matrix.presence import Presences
 from transports.matrix.profiles import Profiles
@@ -97,6 +98,7 @@ from transports.matrix.session import RoomSession, Stay
 from transports.matrix.settings import GatewaySettings, RoomSettings, ServerSettings
 from transports.matrix.submission import Submissions
 from transports.matrix.thirdparty import ThirdParty
+from transports.matrix.whispers import Whispers
 
 STOP_TIMEOUT = 8.0
 """Seconds that ghosts get to leave their rooms."""
@@ -158,7 +160,10 @@ class MatrixNetwork:
         config, self._uplink = self._config, uplink
         ids, clock, server = self._addresses, self._clock, self._homeserver
         self._portals = Portals(
-            server, ids, clock, uplink, self._rules, config.bot, config.patience, self._bring
+            server, ids, clock, uplink, self._rules, config.bot, config.patience, self._bring, self._unsaid
+        )
+        self._whispers = Whispers(
+            ids, uplink, self._rules, self._portals.portal, self._portals.fresh, self.submit
         )
         self._presences = Presences(
             server,
@@ -177,7 +182,7 @@ class MatrixNetwork:
         )
         self._submissions = Submissions(server, self._answer, uplink.message_id, config.patience, self._bring)
         self._direct = Direct(
-            server, ids, clock, uplink, self._submissions, self._rules, config.bot, self._rooms.release
+            server, ids, clock, uplink, self._submissions, self._whispers, config.bot, self._rooms.release
         )
         self._portals.start()
         self.inbox = Inbox(uplink, self._hear, self._overhear, config.max_waiting)
@@ -196,6 +201,9 @@ class MatrixNetwork:
 
     def _bring(self, ghost: str, attachment: Attachment) -> Deferred[Attachment | None]:
         return self.media.bring(ghost, attachment, self._uplink)
+
+    def _unsaid(self, portal: Portal, nick: str, text: str, error: BridgeError) -> None:
+        self._whispers.unsaid(portal, nick, text, error)
 
     def stop(self, reason: str) -> Deferred[None]:
         """Take everybody out; the ghosts of those who stay in a room without clients stay there."""
@@ -308,7 +316,7 @@ class MatrixNetwork:
         except BridgeError as error:
             answer = refusal(event, error)
             if answer is not None:
-                self._uplink.deliver(user, (answer,))
+                self._whispers.deliver(user, (answer,))
 
     def _do(self, user: UserId, event: Outgoing) -> None:
         match event:
@@ -363,11 +371,11 @@ class MatrixNetwork:
             self._rooms.leave(stay, reason)
 
     def _answer(self, stay: Stay, event: Incoming) -> None:
-        self._uplink.deliver(stay.user, (event,))
+        self._whispers.deliver(stay.user, (event,))
 
     def heard(self, guest: ContactId, events: Sequence[Incoming]) -> None:
         """Take what happened, in order, to somebody of Matrix who is a guest on XMPP."""
-        self._portals.heard(guest, events)
+        self._portals.heard(guest, tuple(self._whispers.heard(guest, events)))
 
     def burst(self) -> AbstractContextManager[None]:
         """Requests are sent as they come."""

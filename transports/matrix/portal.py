@@ -9,15 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from enum import Enum
 
-from msgspec import Struct, field
+from msgspec import Struct
 
 from bridge.errors import BridgeError, Trouble
 from bridge.events import (
     Affiliation,
     ChangeNick,
-    ContactId,
     Depart,
-    DirectMessage,
     Enter,
     Entered,
     Exit,
@@ -44,7 +42,6 @@ from bridge.events import (
     RoomNotice,
     Sent,
     SetAffiliation,
-    Text,
     Topic,
     Typing,
     UserId,
@@ -85,11 +82,6 @@ FIRST_PAUSE, LAST_PAUSE = 10.0, 600.0
 """Seconds until a guest whom a room could not take in tries again: at first, and in the end."""
 NOT_DELIVERED = "Not delivered: {reason}"
 LOST = "The room cannot be reached: {reason} It is tried again."
-MAX_ANSWERED = 100
-"""People whom a guest has told that he does not hear them alone."""
-UNHEARD = (
-    "(automatic) I do not get private messages from this room. Write to my own address, or to everybody."
-)
 BANNED = "Banned from the room on XMPP."
 
 _UNASKED = frozenset({Trouble.UNREACHABLE, Trouble.NOT_CONNECTED, Trouble.REMOTE_NOT_FOUND})
@@ -105,10 +97,7 @@ class State(Enum):
 
 
 class Guest(Struct):
-    """Somebody of Matrix; `nick` is his on XMPP, or the one that he asked for. `tries`: see `_nicks`.
-
-    `answered` are those who were told that he cannot be spoken to alone.
-    """
+    """Somebody of Matrix; `nick` is his on XMPP, or the one that he asked for. `tries`: see `_nicks`."""
 
     user_id: str
     nick: str
@@ -116,7 +105,6 @@ class Guest(Struct):
     tries: int = 0
     pause: float = FIRST_PAUSE
     moderates: bool = False
-    answered: set[ContactId] = field(default_factory=set)
 
 
 class Pending(Struct, frozen=True):
@@ -178,6 +166,25 @@ class Portal:
         """Tell whether somebody of Matrix is on his way in: what he says has to wait."""
         guest = self.guests.get(user_id)
         return guest is not None and guest.state is State.ENTERING
+
+    def is_inside(self, user_id: str) -> bool:
+        """Tell whether somebody of Matrix is in the room on XMPP."""
+        guest = self.guests.get(user_id)
+        return guest is not None and guest.state is State.INSIDE
+
+    @property
+    def speaker(self) -> str | None:
+        """Somebody of Matrix who is in on XMPP, and can say something there for the room on Matrix."""
+        return next((one.user_id for one in self.guests.values() if one.state is State.INSIDE), None)
+
+    def user_of(self, nick: str) -> UserId:
+        """Return who an occupant is as such, whatever his address: the same by another nick."""
+        occupant = self.occupants.get(nick)
+        return UserId(f"{self.muc}/{(occupant.identity if occupant is not None else '') or nick}")
+
+    def nick_of(self, user: UserId) -> str:
+        """Return the nick that such an occupant has now, "" if he is not in."""
+        return next((nick for nick in self.occupants if self.user_of(nick) == user), "")
 
     def shown(self, ghost: str) -> bool:
         """Tell whether a ghost stands for an occupant now."""
@@ -371,8 +378,6 @@ class Portal:
                 yield from self._kept_nick(guest, nick)
             case Sent() | Failed():
                 yield from self._settled(event)
-            case DirectMessage(contact=contact):
-                yield from self._whispered(guest, contact)
             case NickChange(old=old, occupant=occupant) if old == guest.nick:
                 guest.nick = occupant.nick
             case OccupantChange(occupant=occupant) if occupant.nick == guest.nick:
@@ -400,12 +405,6 @@ class Portal:
             self.links.join(pending.event_id, event.message.id)
         elif isinstance(pending.event, Topic):
             self._topic = pending.event.text
-
-    def _whispered(self, guest: Guest, contact: ContactId) -> Iterator[Step]:
-        """Tell who says something to a guest alone that it is not heard; once, or two gateways never end."""
-        if contact not in guest.answered and len(guest.answered) < MAX_ANSWERED:
-            guest.answered.add(contact)
-            yield Act(guest.user_id, DirectMessage(contact=contact, room=self.muc, body=Text(plain=UNHEARD)))
 
     def _entered(self, guest: Guest, event: Entered) -> Iterator[Step]:
         again = guest.state is State.INSIDE

@@ -81,6 +81,10 @@ KEY = "portal "
 """Begins the key under which a portal is remembered; its room on XMPP follows."""
 
 
+Unsaid = Callable[[Portal, str, str, BridgeError], None]
+"""Is told of a room, of an occupant's nick and words, and why they did not get to Matrix."""
+
+
 class Kept(Struct, frozen=True):
     """What is remembered of a portal: the room on Matrix, and whether anybody of Matrix was in it.
 
@@ -94,7 +98,7 @@ class Kept(Struct, frozen=True):
 
 
 class Portals:
-    """See the module's docstring. `bot` is our own user."""
+    """See the module's docstring. `bot` is our own user; `unsaid` hears of what is lost."""
 
     log = Logger()
 
@@ -108,6 +112,7 @@ class Portals:
         bot: str,
         patience: float,
         bring: Bring,
+        unsaid: Unsaid,
     ) -> None:
         self._homeserver = homeserver
         self._ids = ids
@@ -117,6 +122,7 @@ class Portals:
         self._bot = bot
         self._patience = patience
         self._bring = bring
+        self._unsaid = unsaid
         self._submissions = Submissions(
             homeserver, self._answered, uplink.message_id, patience, self._bring_soon
         )
@@ -125,7 +131,7 @@ class Portals:
         self._portals: dict[str, Portal] = {}
         self._names: dict[str, dict[str, str]] = {}
         self._owners: dict[Ref, Portal] = {}
-        self._saying: dict[Ref, tuple[Portal, str, Deferred[None]]] = {}
+        self._saying: dict[Ref, tuple[Portal, Say, Deferred[None]]] = {}
         self._waiting: dict[tuple[str, str], list[Deferred[None]]] = {}
         self._making = InOrder(QUEUE, STEPS)
         self._loads = InOrder(STEPS, STEPS)
@@ -262,7 +268,7 @@ class Portals:
         def admits(user_id: str) -> bool:
             return self._rules.may_reach(user_id, room)
 
-        portal = Portal(room, room_id, self._ids, self._bot, self._fresh, admits, self._uplink.link)
+        portal = Portal(room, room_id, self._ids, self._bot, self.fresh, admits, self._uplink.link)
         portal.seen = kept.seen
         for event_id, message_id in kept.links:
             portal.links.join(event_id, MessageId(message_id))
@@ -344,12 +350,16 @@ class Portals:
             words = {"reason": f"{event.nick}: {event.reason}" if event.reason else event.nick}
             await self._ask("POST", f"{_path(room_id)}/invite", {"user_id": user_id, **words})
 
+    def portal(self, room: RoomId) -> Portal | None:
+        """Return a room by its address on XMPP, None if it is not known or not loaded."""
+        kept = self._kept.get(room)
+        return None if kept is None else self._portals.get(kept.id)
+
     def _portal_of(self, event: Incoming) -> Portal | None:
         if isinstance(event, Sent | Failed):
             is_last = isinstance(event, Failed) or event.last
             return self._owners.pop(event.ref, None) if is_last else self._owners.get(event.ref)
-        kept = self._kept.get(getattr(event, "room", None) or RoomId(""))
-        return None if kept is None else self._portals.get(kept.id)
+        return self.portal(getattr(event, "room", None) or RoomId(""))
 
     # ---- what is done
 
@@ -461,29 +471,39 @@ class Portals:
         return brought.addErrback(lambda failure: failure.trap(TimeoutError) and None)
 
     async def _say(self, portal: Portal, step: Say) -> None:
-        seated = self._let_in(portal, step.stay.ghost, step.stay.nick)
-        if seated is not None:
-            await seated
+        try:
+            seated = self._let_in(portal, step.stay.ghost, step.stay.nick)
+            if seated is not None:
+                await seated
+        except BridgeError as error:
+            self._lost(portal, step, error)
+            return
         done: Deferred[None] = Deferred()
         ref = step.event.ref
-        self._saying[ref] = (portal, step.key, done)
+        self._saying[ref] = (portal, step, done)
         self._submissions.submit(step.stay, portal.session, step.event, step.key)
         await done
 
     def _answered(self, stay: Stay, event: Incoming) -> None:
         """The homeserver took what a ghost said, or did not."""
         assert isinstance(event, Sent | Failed)
-        portal, key, done = self._saying[event.ref]
+        portal, step, done = self._saying[event.ref]
         if isinstance(event, Sent) and event.message is not None:
-            portal.links.join(event.message.id, MessageId(key))
+            portal.links.join(event.message.id, MessageId(step.key))
         if isinstance(event, Failed):
-            self.log.warn("what a ghost says is lost: {reason}", reason=event.error.text)
+            self._lost(portal, step, event.error)
         elif not event.last:
             return
         del self._saying[event.ref]
         done.callback(None)
 
-    def _fresh(self) -> Ref:
+    def _lost(self, portal: Portal, step: Say, error: BridgeError) -> None:
+        """The homeserver does not take what an occupant said."""
+        words = step.event.body.plain if isinstance(step.event, Message) else ""
+        self._unsaid(portal, step.stay.nick, words, error)
+
+    def fresh(self) -> Ref:
+        """Return a ref for what a guest is to do."""
         self._last_ref += 1
         return Ref(self._last_ref)
 

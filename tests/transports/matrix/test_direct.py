@@ -113,14 +113,14 @@ class Scene:
             1.0,
             lambda ghost, attachment: succeed(None),
         )
-        rules = Rules(config(**options))
+        self.rules = Rules(config(**options))
         self.direct = Direct(
             self.server,
             IDS,
             Clock(),
             self,
             submissions,
-            rules,
+            self,
             BOT,
             self.known.append,  # type: ignore[arg-type]
         )
@@ -128,6 +128,12 @@ class Scene:
     def deliver(self, user: UserId, events) -> None:
         assert user == USER
         self.told += events
+
+    def reaches(self, person: str, user: UserId) -> bool:
+        return is_person(user) and self.rules.may_reach(person, user)
+
+    def name(self, user: UserId) -> str:
+        return user.partition("@")[0]
 
     def link(self, name: str, filename: str) -> str:
         return f"https://gw.example/{name}/{filename}"

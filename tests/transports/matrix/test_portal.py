@@ -5,14 +5,13 @@ from __future__ import annotations
 from itertools import count
 
 import pytest
+from msgspec import structs
 
 from bridge.errors import BridgeError, Trouble
 from bridge.events import (
     Affiliation,
     ChangeNick,
-    ContactId,
     Depart,
-    DirectMessage,
     Enter,
     Entered,
     Exit,
@@ -400,14 +399,17 @@ def test_words_of_the_room_itself_are_notices():
     assert portal.heard(ALICE, spoken("maintenance", "s1", nick="")) == [Notice("maintenance")]
 
 
-def test_words_to_a_guest_alone_are_answered_once():
-    """They are heard by nobody, and whoever said them is told."""
-    portal = inside(ROMEO)
-    contact = ContactId(f"{MUC}/Romeo")
-    whisper = DirectMessage(contact=contact, room=MUC, body=Text(plain="psst"))
-    [act] = portal.heard(ALICE, whisper)
-    assert (act.event.contact, act.event.room) == (contact, MUC)
-    assert portal.heard(ALICE, whisper) == []
+def test_occupant_is_the_same_by_another_nick():
+    """He is known by his address, or by what the room calls him; who is not in has no nick."""
+    portal = inside(ROMEO, NURSE)
+    romeo, nurse = portal.user_of("Romeo"), portal.user_of("Nurse")
+    assert (romeo, nurse) == (f"{MUC}/romeo@montague.example", f"{MUC}/id-of-nurse")
+    portal.heard(ALICE, NickChange(room=MUC, old="Nurse", occupant=structs.replace(NURSE, nick="Angelica")))
+    assert (portal.nick_of(nurse), portal.user_of("Angelica")) == ("Angelica", nurse)
+    portal.heard(ALICE, Leave(room=MUC, nick="Romeo"))
+    assert (portal.nick_of(romeo), portal.speaker) == ("", ALICE)
+    portal.heard(ALICE, Exited(room=MUC, nick="Alice", exit=Exit.DISCONNECTED))
+    assert (portal.speaker, portal.is_inside(ALICE)) == (None, False)
 
 
 # ---- moderation

@@ -1,0 +1,54 @@
+"""Private messages in rooms of real XMPP servers, and conversations on a real homeserver."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.live.cast.stanzas import Pattern
+from tests.live.matrix.portal_stage import PortalStage
+
+NS_REPLY = "urn:xmpp:reply:0"
+OPTIONS = [{}, {"whois": "moderators"}]
+
+
+@pytest.mark.parametrize("options", OPTIONS, ids=["known", "hidden"])
+async def test_private_messages_go_both_ways(portal_stage: PortalStage, options):
+    """An occupant who writes to a guest opens a conversation; her answers come from the guest, and refer to his words."""
+    romeo, juliet, room = await portal_stage.together_in_muc(**options)
+    guest = f"{portal_stage.muc}/Juliet"
+    ident = romeo.say(guest, "psst", type="chat", extra="<x xmlns='http://jabber.org/protocol/muc#user'/>")
+    invited = await juliet.find(
+        "m.room.member", lambda event: event["content"].get("is_direct") and event["state_key"] == juliet.id
+    )
+    chat = await juliet.join(invited["room_id"])
+    assert chat != room
+    heard = await juliet.hears(chat, "psst", sender=invited["sender"])
+    reply = {"m.relates_to": {"m.in_reply_to": {"event_id": heard["event_id"]}}}
+    said = await juliet.send(chat, {"msgtype": "m.text", "body": "ay?", **reply})
+    answer = await romeo.mailbox.find(Pattern("message", frm=guest, type="chat", body="ay?"))
+    assert answer.find(f"{{{NS_REPLY}}}reply").get("id") == ident
+    romeo.say(guest, "shh", type="chat", extra=f"<reply xmlns='{NS_REPLY}' id='{answer.get('id')}'/>")
+    again = await juliet.hears(chat, "shh")
+    assert again["content"]["m.relates_to"]["m.in_reply_to"]["event_id"] == said
+
+
+async def test_answer_to_an_occupant_who_left_is_answered(portal_stage: PortalStage):
+    """Whoever has his nick next does not get it."""
+    romeo, juliet, room = await portal_stage.together_in_muc()
+    nurse = await portal_stage.on_xmpp("nurse")
+    await nurse.join(portal_stage.muc, "nurse")
+    guest = f"{portal_stage.muc}/Juliet"
+    nurse.say(guest, "my lady", type="chat")
+    invited = await juliet.find(
+        "m.room.member", lambda event: event["content"].get("is_direct") and event["state_key"] == juliet.id
+    )
+    chat = await juliet.join(invited["room_id"])
+    await juliet.hears(chat, "my lady")
+    nurse.leave(portal_stage.muc, "nurse")
+    await juliet.find("m.room.member", lambda event: event["content"]["membership"] == "leave", room=room)
+    romeo.send(f"<presence to='{portal_stage.muc}/nurse'/>")
+    await juliet.find("m.room.member", lambda e: e["content"].get("displayname") == "nurse", room=room)
+    said = await juliet.say(chat, "a secret")
+    notice = await juliet.find("m.room.message", lambda event: event["sender"] != juliet.id, room=chat)
+    assert notice["content"]["body"].startswith("This message was not delivered")
+    assert notice["content"]["m.relates_to"]["m.in_reply_to"]["event_id"] == said
