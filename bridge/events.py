@@ -302,23 +302,36 @@ class Failed(Value, frozen=True, kw_only=True):
 
 
 class Reaction(Value, frozen=True, kw_only=True):
-    """XEP-0444: all the reactions that `nick` now has on message `id`."""
+    """XEP-0444: all the reactions that `nick` now has on message `id`.
+
+    `act` is the room's id of the reaction itself, "" if it has none; `origin` and `identity` are as in
+    `Message`.
+    """
 
     room: RoomId
     id: MessageId
     nick: str = ""
     emojis: tuple[str, ...]
+    act: MessageId = MessageId("")
+    origin: str = ""
+    identity: str = ""
     ref: Ref = NO_REF
 
 
 class Retraction(Value, frozen=True, kw_only=True):
-    """XEP-0424 by its author, or XEP-0425 by the moderator `actor`."""
+    """XEP-0424 by its author, or XEP-0425 by the moderator `actor`.
+
+    `act`, `origin` and `identity`, of who takes it back, are as in `Reaction`.
+    """
 
     room: RoomId
     id: MessageId
     nick: str = ""
     actor: str = ""
     reason: str = ""
+    act: MessageId = MessageId("")
+    origin: str = ""
+    identity: str = ""
     ref: Ref = NO_REF
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import assert_never
 
 import msgspec
@@ -49,7 +50,7 @@ class Redact(Struct, frozen=True):
     """Take back an event."""
 
     event_id: str
-    reason: str = ""
+    content: Json = {}
 
 
 class Remove(Struct, frozen=True):
@@ -76,8 +77,9 @@ def actions(event: Done, room: Room, ghost: str) -> tuple[Action, ...]:
             return (SetState(TOPIC, "", _fitting({"topic": text})),)
         case Reaction():
             return _reactions(event, room, ghost)
-        case Retraction(id=target, reason=reason):
-            return (Redact(_known(target), reason[:MAX_ID]),)
+        case Retraction():
+            why = {"reason": event.reason[:MAX_ID]} if event.reason else {}
+            return (Redact(_target(event.id, room, ghost), _marked(why, event.origin)),)
         case Kick(nick=nick, reason=reason):
             user_id = room.user(nick)
             if user_id is None:
@@ -99,7 +101,9 @@ def membership(nick: str, room: Room, ghost: str) -> Json:
     return {"membership": "join", "displayname": nick, **avatar}
 
 
-def _known(target: str) -> str:
+def _target(id: str, room: Room, ghost: str) -> str:
+    """Return the event that began a message, which is named by the room's id or the ghost's own."""
+    target = room.timeline.original(room.timeline.event(ghost, id) or id)
     if not is_event_id(target):
         raise BridgeError(Trouble.NOT_FOUND)
     return target
@@ -116,18 +120,18 @@ def _size(content: Json) -> int:
 
 
 def _reactions(event: Reaction, room: Room, ghost: str) -> tuple[Action, ...]:
-    target = _known(event.id)
+    target = _target(event.id, room, ghost)
     if any(not 0 < len(key) <= MAX_KEY for key in event.emojis):
         raise BridgeError(Trouble.NOT_ACCEPTABLE)
     missing, surplus = room.timeline.difference(target, ghost, event.emojis)
-    sends = [
-        Send(
-            REACTION,
-            {"m.relates_to": {"rel_type": "m.annotation", "event_id": target, "key": key}, MARKER: {}},
-        )
-        for key in missing
-    ]
-    return (*map(Redact, surplus), *sends)
+    # the stanza is seen again when all of it is done
+    origins = iter(["" for _ in [*surplus, *missing][1:]] + [event.origin])
+    redacts = [Redact(each, _marked({}, next(origins))) for each in surplus]
+    relations = [{"rel_type": "m.annotation", "event_id": target, "key": key} for key in missing]
+    return (
+        *redacts,
+        *(Send(REACTION, _marked({"m.relates_to": relation}, next(origins))) for relation in relations),
+    )
 
 
 # ---- messages
@@ -144,8 +148,8 @@ def _messages(event: Message, room: Room, ghost: str) -> tuple[Send, ...]:
         raise BridgeError(Trouble.NOT_ACCEPTABLE)
     if replaced:
         first = contents[0] if event.attachments else _words(event, room)
-        return (Send(MESSAGE, _fitting(_correction(_marked(first, event), replaced))),)
-    contents = [_marked(content, event) for content in contents]
+        return (Send(MESSAGE, _fitting(_correction(_marked(first, event.origin), replaced))),)
+    contents = [_marked(content, event.origin) for content in contents]
     contents[0] = _related(contents[0], event, room, ghost)
     return tuple(Send(MESSAGE, content) for content in contents)
 
@@ -170,9 +174,9 @@ def _replaced(event: Message, room: Room, ghost: str) -> str:
     """Return the event that is corrected, "" if it is not known as the ghost's own."""
     found = room.timeline.event(ghost, event.replaces)
     if found is not None:
-        return found
+        return room.timeline.original(found)
     said = room.timeline.said(event.replaces)
-    return event.replaces if said is not None and said.sender == ghost else ""
+    return room.timeline.original(event.replaces) if said is not None and said.sender == ghost else ""
 
 
 def _words(event: Message, room: Room) -> dict[str, object]:
@@ -209,9 +213,9 @@ def _parts(event: Message, room: Room) -> list[dict[str, object]]:
     return [content for half in halves for content in _parts(half, room)]
 
 
-def _marked(content: dict[str, object], event: Message) -> dict[str, object]:
+def _marked(content: Mapping[str, object], origin: str) -> dict[str, object]:
     """Add by what our own event is recognised; an id too long for Matrix is left out."""
-    marker = {"id": event.origin} if 0 < len(event.origin) <= MAX_ID else {}
+    marker = {"id": origin} if 0 < len(origin) <= MAX_ID else {}
     return {**content, MARKER: marker}
 
 
@@ -223,8 +227,9 @@ def _related(content: dict[str, object], event: Message, room: Room, ghost: str)
     relates: dict[str, object] = {}
     mentions = content["m.mentions"]
     if event.reply is not None:
-        relates["m.in_reply_to"] = {"event_id": event.reply.id}
-        said = room.timeline.said(event.reply.id)
+        answered = room.timeline.original(event.reply.id)
+        relates["m.in_reply_to"] = {"event_id": answered}
+        said = room.timeline.said(answered)
         if said is not None and said.sender != ghost and not mentions:
             mentions = {"user_ids": [said.sender]}
     root = thread_of(event, room)

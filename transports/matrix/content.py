@@ -51,6 +51,12 @@ def integer(value: object) -> int | None:
     return max(-LARGEST, min(int(value), LARGEST))
 
 
+def corrected(event: Json) -> str:
+    """Return which message an event corrects, "" if none (Matrix: event replacements)."""
+    relates = mapping(mapping(event.get("content")).get("m.relates_to"))
+    return text(relates, "event_id") if relates.get("rel_type") == "m.replace" else ""
+
+
 def time_of(event: Json) -> float | None:
     """Return when an event says it was sent, in seconds since the epoch; None when it does not say."""
     milliseconds = integer(event.get("origin_server_ts"))

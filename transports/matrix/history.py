@@ -20,7 +20,7 @@ from bridge.events import Message
 from bridge.network import HistoryPage, HistoryQuery
 
 from .client import CLIENT, Homeserver
-from .content import Json, mapping, text
+from .content import Json, corrected, mapping, text
 from .refusal import Refusal
 from .room import Room
 from .tables import MARKER, MAX_ID, MEMBER
@@ -69,12 +69,6 @@ def settled(event: Json, edits: Mapping[str, Json]) -> Json | None:
         return event
     kept = {key: content[key] for key in (MARKER, "m.relates_to") if key in content}
     return {**event, "content": {**words, **kept}}
-
-
-def corrected(event: Json) -> str:
-    """Return which message an event corrects, "" if none."""
-    relates = mapping(mapping(event.get("content")).get("m.relates_to"))
-    return text(relates, "event_id") if relates.get("rel_type") == "m.replace" else ""
 
 
 class Page:

@@ -15,10 +15,10 @@ from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
 from bridge.errors import BridgeError
-from bridge.events import Message, Reaction
+from bridge.events import Message, Reaction, Retraction
 
 from .client import CLIENT, Homeserver
-from .content import Json, mapping, text
+from .content import Json, corrected, mapping, text
 from .ids import is_event_id
 from .session import RoomSession
 from .tables import MESSAGE, REACTION, REDACTION
@@ -39,9 +39,8 @@ Work = Callable[[], Coroutine[Deferred[Any], Any, bool]]
 def referred(event: Json) -> tuple[str, ...]:
     """Return the events that a message refers to: what it corrects, what it answers."""
     relates = mapping(mapping(event.get("content")).get("m.relates_to"))
-    corrected = text(relates, "event_id") if relates.get("rel_type") == "m.replace" else ""
     answered = text(mapping(relates.get("m.in_reply_to")), "event_id")
-    return tuple(filter(is_event_id, (corrected, answered)))
+    return tuple(filter(is_event_id, (corrected(event), answered)))
 
 
 class Recall:
@@ -79,11 +78,21 @@ class Recall:
     def outgoing(self, session: RoomSession, ghost: str, event: object) -> Deferred[bool] | None:
         """Look up what a user's wish refers to; None if all is known, or it refers to nothing."""
         timeline = session.room.timeline
+        if isinstance(event, Reaction | Retraction) and not is_event_id(event.id):
+            return None
+        if isinstance(event, Retraction):
+            return (
+                None
+                if timeline.knows(event.id)
+                else self._look(lambda: self._events(session, ghost, [event.id]))
+            )
         if isinstance(event, Reaction):
-            target = event.id
-            if not is_event_id(target) or timeline.is_whole(target):
-                return None
-            return self._look(lambda: self._reactions(session, ghost, target))
+            target = timeline.original(event.id)
+            return (
+                None
+                if timeline.is_whole(target)
+                else self._look(lambda: self._wished(session, ghost, target))
+            )
         if not isinstance(event, Message):
             return None
         answered = event.reply.id if event.reply is not None else ""
@@ -125,7 +134,15 @@ class Recall:
     def _learn(self, session: RoomSession, event: Json) -> None:
         id, sender = text(event, "event_id"), text(event, "sender")
         if event.get("type") != REACTION and is_event_id(id) and sender:
-            session.room.timeline.recall(id, sender, origin_of(event, session.room) or "")
+            session.room.timeline.recall(
+                id, sender, origin_of(event, session.room) or "", corrects=corrected(event)
+            )
+
+    async def _wished(self, session: RoomSession, ghost: str, target: str) -> bool:
+        """Learn all reactions on what a user reacts to, which may be named by a correction of it."""
+        if not session.room.timeline.knows(target):
+            await self._event(session, ghost, target)
+        return await self._reactions(session, ghost, session.room.timeline.original(target))
 
     async def _reactions(self, session: RoomSession, ghost: str, target: str) -> bool:
         """Learn all reactions on a message."""

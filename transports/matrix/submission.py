@@ -21,7 +21,6 @@ from bridge.events import (
     Incoming,
     Message,
     MessageId,
-    Reaction,
     Sent,
     Text,
     Typing,
@@ -30,7 +29,7 @@ from bridge.events import (
 from bridge.refusals import refusal
 from transports.matrix.actions import Action, Done, Redact, Remove, Send, SetState, actions, thread_of
 from transports.matrix.client import CLIENT, QUEUE, ROOM_QUEUE, Homeserver, transaction_id
-from transports.matrix.content import Json, mapping, text
+from transports.matrix.content import Json, corrected, mapping, text
 from transports.matrix.order import InOrder
 from transports.matrix.recall import Recall
 from transports.matrix.session import RoomSession, Stay
@@ -137,9 +136,9 @@ class Submissions:
                 said = self._said(stay, session, event, files, action, event_id, len(wanted))
                 self._answer(stay, Sent(ref=event.ref, message=said, last=number == len(wanted)))
             elif isinstance(action, Send) and action.type == REACTION:
-                key = text(mapping(action.content["m.relates_to"]), "key")
-                assert isinstance(event, Reaction)
-                session.room.timeline.react(event.id, stay.ghost, key, event_id)
+                relates = mapping(action.content["m.relates_to"])
+                target, key = text(relates, "event_id"), text(relates, "key")
+                session.room.timeline.react(target, stay.ghost, key, event_id)
         if not isinstance(event, Message | ChangeNick) and event.ref:
             self._answer(stay, Sent(ref=event.ref))
 
@@ -155,7 +154,8 @@ class Submissions:
     ) -> Message:
         """Return a message as the room sees it, and remember what became of it."""
         assert isinstance(action, Send)
-        session.room.timeline.learn(event_id, stay.ghost, event.origin, thread_of(event, session.room))
+        thread, corrects = thread_of(event, session.room), corrected({"content": action.content})
+        session.room.timeline.learn(event_id, stay.ghost, event.origin, thread, corrects)
         file = files.get(text(action.content, "url"))
         body = Text(plain="" if file is not None else text(action.content, "body"))
         return structs.replace(
@@ -198,8 +198,11 @@ class Submissions:
                 return self._homeserver.send(stay.ghost, session.id, type, content, txn, self._patience)
             case SetState(type=type, key=key, content=content):
                 request: Any = Api.room_put_state("", session.id, type, dict(content), key)
-            case Redact(event_id=event_id, reason=reason):
-                request = Api.room_redact("", session.id, event_id, txn, reason or None)
+            case Redact(event_id=event_id, content=content):
+                # nio's request has no place for what marks it as ours
+                place = f"{quote(session.id, safe='')}/redact/{quote(event_id, safe='')}/{txn}"
+                done = self._homeserver.call("PUT", f"{CLIENT}/rooms/{place}", body=content, **options)
+                return done.addCallback(_event_id)
             case Remove(user_id=user_id, reason=reason):
                 request = Api.room_kick("", session.id, user_id, reason or None)
             case _:

@@ -17,11 +17,12 @@ MAX_REACTIONS_OF_ONE = 1_000
 
 
 class Said(Struct, frozen=True):
-    """An event: who sent it, the id that the author's XMPP client gave it, and its thread's root, if any."""
+    """An event: who sent it, the id of the author's XMPP client, its thread's root, and what it corrects."""
 
     sender: str
     origin: str = ""
     thread: str = ""
+    corrects: str = ""
 
 
 class Timeline:
@@ -37,7 +38,9 @@ class Timeline:
         self._targets: dict[str, str] = {}
         self._whole: dict[str, None] = {}
 
-    def learn(self, event_id: str, sender: str, origin: str = "", thread: str = "") -> None:
+    def learn(
+        self, event_id: str, sender: str, origin: str = "", thread: str = "", corrects: str = ""
+    ) -> None:
         """Remember what is said now; its origin only if the sender is a ghost of ours."""
         if thread:
             self._latest.pop(thread, None)
@@ -45,11 +48,13 @@ class Timeline:
             if len(self._latest) > MAX_THREADS:
                 del self._latest[next(iter(self._latest))]
         self.complete(event_id)
-        self.recall(event_id, sender, origin, thread)
+        self.recall(event_id, sender, origin, thread, corrects)
 
-    def recall(self, event_id: str, sender: str, origin: str = "", thread: str = "") -> None:
+    def recall(
+        self, event_id: str, sender: str, origin: str = "", thread: str = "", corrects: str = ""
+    ) -> None:
         """Remember an event of the past; see `learn`."""
-        self._said[event_id] = Said(sender, origin, thread)
+        self._said[event_id] = Said(sender, origin, thread, self.original(corrects))
         if origin:
             self._events[sender, origin] = event_id
         if len(self._said) > MAX_SAID:
@@ -61,6 +66,14 @@ class Timeline:
     def said(self, event_id: str) -> Said | None:
         """Return who sent an event, None if that is forgotten."""
         return self._said.get(event_id)
+
+    def original(self, event_id: str) -> str:
+        """Return the message that an event is a correction of, else the event itself.
+
+        Matrix knows messages by their first event; XMPP clients may name the latest that they were shown.
+        """
+        said = self._said.get(event_id)
+        return said.corrects if said is not None and said.corrects else event_id
 
     def knows(self, event_id: str) -> bool:
         """Tell whether an event is remembered, be it said or a reaction."""

@@ -28,7 +28,7 @@ from bridge.events import (
 )
 
 from .attachments import has_caption, read_file
-from .content import Json, Malformed, mapping, text, time_of
+from .content import Json, Malformed, corrected, mapping, text, time_of
 from .ids import is_event_id, is_user_id
 from .markup import Pill, from_html
 from .mentions import read_mentions
@@ -78,7 +78,7 @@ def live(event: object, room: Room) -> tuple[RoomEvent, ...] | Skipped:
         return Skipped(str(malformed))
     for one in happened:
         if isinstance(one, Message):
-            room.timeline.learn(one.id, one.identity, one.origin, one.thread)
+            room.timeline.learn(one.id, one.identity, one.origin, one.thread, corrected(raw))
     return happened
 
 
@@ -152,7 +152,7 @@ def _said(event: Json, room: Room) -> tuple[Message, ...]:
     relates = mapping(content.get("m.relates_to"))
     shown, replaces = content, ""
     if relates.get("rel_type") == "m.replace":
-        replaces = text(relates, "event_id")
+        replaces = room.timeline.original(text(relates, "event_id"))
         shown = mapping(content.get("m.new_content")) or content
         if not is_event_id(replaces):
             raise Malformed("a correction of nothing")
@@ -207,6 +207,7 @@ def _reply(relates: Json, room: Room) -> Reply | None:
         answered = text(relates, "event_id")
     if not is_event_id(answered):
         return None
+    answered = room.timeline.original(answered)
     said = room.timeline.said(answered)
     return Reply(id=MessageId(answered), nick=room.nick(said.sender) if said is not None else "")
 
@@ -327,13 +328,27 @@ def _reacted(event: Json, room: Room) -> tuple[Reaction, ...]:
         raise Malformed("a reaction to nothing, or without a key")
     if key.startswith("mxc:"):
         return ()
-    keys = room.timeline.react(target, sender, key, event_id)
-    return (Reaction(room=room.room, id=MessageId(target), nick=room.nick(sender), emojis=keys),)
+    target = room.timeline.original(target)
+    return (_reaction(event, room, target, sender, room.timeline.react(target, sender, key, event_id)),)
+
+
+def _reaction(event: Json, room: Room, target: str, reactor: str, keys: tuple[str, ...]) -> Reaction:
+    """Return all the reactions that somebody has on a message after an event."""
+    event_id, sender = _ids(event)
+    return Reaction(
+        room=room.room,
+        id=MessageId(target),
+        nick=room.nick(reactor),
+        emojis=keys,
+        act=MessageId(event_id),
+        origin=(origin_of(event, room) or "") if sender == reactor else "",
+        identity=reactor,
+    )
 
 
 def _redacted(event: Json, room: Room) -> tuple[Reaction | Retraction, ...]:
     """Take back a reaction or a message; whose message is unknown is taken back by the room's rules."""
-    _, sender = _ids(event)
+    event_id, sender = _ids(event)
     content = mapping(event.get("content"))
     target = text(content, "redacts") or text(event, "redacts")
     if not is_event_id(target):
@@ -341,7 +356,7 @@ def _redacted(event: Json, room: Room) -> tuple[Reaction | Retraction, ...]:
     reaction = room.timeline.unreact(target)
     if reaction is not None:
         message, reactor, keys = reaction
-        return (Reaction(room=room.room, id=MessageId(message), nick=room.nick(reactor), emojis=keys),)
+        return (_reaction(event, room, message, reactor, keys),)
     said = room.timeline.said(target)
     is_own = said is not None and said.sender == sender
     return (
@@ -351,6 +366,9 @@ def _redacted(event: Json, room: Room) -> tuple[Reaction | Retraction, ...]:
             nick=room.nick(said.sender) if said is not None else "",
             actor="" if is_own else room.nick(sender),
             reason=text(content, "reason")[:MAX_ID],
+            act=MessageId(event_id),
+            origin=(origin_of(event, room) or "") if is_own else "",
+            identity=sender,
         ),
     )
 

@@ -37,10 +37,12 @@ from bridge.xmpp.payloads.markers import build_displayed, parse_displayed
 from bridge.xmpp.payloads.markup import from_styling, from_xhtml
 from bridge.xmpp.payloads.moderation import build_moderated_retract
 from bridge.xmpp.payloads.muc import NS_MUC_USER
+from bridge.xmpp.payloads.occupant_id import build_occupant_id
 from bridge.xmpp.payloads.reactions import NS_REACTIONS, build_reactions, parse_reactions
 from bridge.xmpp.payloads.reference import NS_REFERENCE
 from bridge.xmpp.payloads.reply import NS_REPLY, ReplyTo, parse_reply, without_fallback
 from bridge.xmpp.payloads.retract import NS_RETRACT, build_retract, parse_retract
+from bridge.xmpp.payloads.stanza_id import build_stanza_id
 from bridge.xmpp.stanza import NS_COMPONENT
 
 NOT_REFLECTED = frozenset(
@@ -186,15 +188,16 @@ class Speech:
         retracted = parse_retract(element)
         displayed = parse_displayed(element)
         state = parse_chat_state(element)
-        room = occupancy.room
+        room, origin = occupancy.room, element.attributes.get("id", "")
         if reacted is not None:
-            wish = Reaction(room=room, id=MessageId(reacted.id), emojis=reacted.emojis)
+            wish = Reaction(room=room, id=MessageId(reacted.id), emojis=reacted.emojis, origin=origin)
             for event in degrade.reaction(wish, levels):
                 self._submit(occupancy, resource, element, event)
         elif retracted is not None:
             if levels.retractions in (Level.REJECTED, Level.DROPPED):
                 raise BridgeError(Trouble.UNSUPPORTED, "Messages cannot be retracted in this room.")
-            self._submit(occupancy, resource, element, Retraction(room=room, id=MessageId(retracted)))
+            wished = Retraction(room=room, id=MessageId(retracted), origin=origin)
+            self._submit(occupancy, resource, element, wished)
         elif displayed is not None and levels.receipts in CARRIED:
             self._context.submit(occupancy.user, Receipt(room=room, id=MessageId(displayed)))
         elif state is not None and levels.typing is Level.NATIVE:
@@ -246,10 +249,7 @@ class Speech:
         occupancy = self._context.rooms.get(user, event.room)
         if occupancy is not None:
             sender = f"{self._context.render.plain(event.room)}/{event.nick}"
-            payload = build_reactions(event.id, event.emojis)
-            self._write(
-                occupancy, Element("message", NS_COMPONENT, {"from": sender, "type": "groupchat"}, payload)
-            )
+            self._write(occupancy, self._act(event, sender, build_reactions(event.id, event.emojis)))
 
     def retraction(self, user: UserId, event: Retraction) -> None:
         """XEP-0424 §3, or XEP-0425 §5 when a moderator did it."""
@@ -259,12 +259,30 @@ class Speech:
         room = self._context.render.plain(event.room)
         sender = f"{room}/{event.nick}" if event.nick and not event.actor else room
         if event.actor:
-            payload = build_moderated_retract(event.id, f"{room}/{event.actor}", event.reason)
+            moderator = self._occupant_id(event)
+            payload = build_moderated_retract(event.id, f"{room}/{event.actor}", event.reason, moderator)
         else:
             payload = build_retract(event.id)
-        self._write(
-            occupancy, Element("message", NS_COMPONENT, {"from": sender, "type": "groupchat"}, payload)
-        )
+        self._write(occupancy, self._act(event, sender, payload))
+
+    def _act(self, event: Reaction | Retraction, sender: str, payload: Element) -> Element:
+        """Return what the room says of an act, with its id (XEP-0359 §3) and whose it is (XEP-0421 §3.1).
+
+        Clients believe reactions and retractions by the occupant id only.
+        """
+        element = Element("message", NS_COMPONENT, {"from": sender, "type": "groupchat"}, payload)
+        ident = event.origin or event.act
+        if ident:
+            element.attributes["id"] = ident
+        if event.act:
+            element.add(build_stanza_id(event.act, self._context.render.plain(event.room)))
+        occupant = None if sender == self._context.render.plain(event.room) else self._occupant_id(event)
+        return element if occupant is None else element.add(occupant)
+
+    def _occupant_id(self, event: Reaction | Retraction) -> Element | None:
+        if not event.identity:
+            return None
+        return build_occupant_id(self._context.render.occupant_id(event.room, event.identity))
 
     def _write(self, occupancy: Occupancy, element: Element) -> None:
         for resource in occupancy.resources.values():

@@ -201,6 +201,9 @@ async def test_reactions_and_retractions_go_both_ways(matrix_stage: MatrixStage)
     assert reaction["content"]["m.relates_to"] == {"rel_type": "m.annotation", "event_id": asked, "key": "🌹"}
     mine = await romeo.message(frm=f"{matrix_stage.room}/romeo")
     assert mine.xpath("//*[local-name()='reaction']/text()") == ["🌹"]
+    # clients know by these that it was they, and believe no reaction without
+    assert (mine.get("id"), stanza_id(mine)) == ("r1", reaction["event_id"])
+    assert value(mine, "occupant:occupant-id/@id")
     romeo.send(f"<message {to} id='r2'><reactions xmlns='{NS_REACTIONS}' id='{asked}'/></message>")
     taken = await juliet.find("m.room.redaction", lambda event: event["sender"] == ghost)
     assert reaction["event_id"] in (taken.get("redacts"), taken["content"].get("redacts"))
@@ -211,6 +214,7 @@ async def test_reactions_and_retractions_go_both_ways(matrix_stage: MatrixStage)
     await juliet.send(room, {"m.relates_to": relation}, "m.reaction")
     theirs = await romeo.message(frm=f"{matrix_stage.room}/Juliet")
     assert theirs.xpath("//*[local-name()='reaction']/text()") == ["👍"]
+    assert value(theirs, "occupant:occupant-id/@id") not in ("", value(mine, "occupant:occupant-id/@id"))
 
     await juliet.client.room_redact(room, asked)
     gone = await romeo.message(frm=f"{matrix_stage.room}/Juliet")
@@ -220,6 +224,21 @@ async def test_reactions_and_retractions_go_both_ways(matrix_stage: MatrixStage)
     romeo.send(f"<message {to} id='r3'><retract xmlns='urn:xmpp:message-retract:1' id='{own}'/></message>")
     taken = await juliet.find("m.room.redaction", lambda event: event["sender"] == ghost)
     assert own in (taken.get("redacts"), taken["content"].get("redacts"))
+
+
+async def test_retraction_by_the_latest_correction_takes_the_message_back(matrix_stage: MatrixStage):
+    """Clients that show a correction in place (Conversations) name the message by that."""
+    romeo, juliet, room = await matrix_stage.together()
+    first, to = romeo.say(matrix_stage.room, "teh rose"), f"to='{matrix_stage.room}' type='groupchat'"
+    original = stanza_id(await romeo.message(frm=f"{matrix_stage.room}/romeo"))
+    replace = f"<replace xmlns='urn:xmpp:message-correct:0' id='{first}'/>"
+    romeo.send(f"<message {to} id='c1'><body>the rose</body>{replace}</message>")
+    corrected = stanza_id(await romeo.message(frm=f"{matrix_stage.room}/romeo"))
+    romeo.send(
+        f"<message {to} id='c2'><retract xmlns='urn:xmpp:message-retract:1' id='{corrected}'/></message>"
+    )
+    taken = await juliet.find("m.room.redaction", room=room)
+    assert original in (taken.get("redacts"), taken["content"].get("redacts"))
 
 
 async def test_typing_goes_both_ways(matrix_stage: MatrixStage):

@@ -216,15 +216,34 @@ def test_reactions_are_sent_and_taken_back():
         | {"event_id": "$r"},
         room,
     )
-    wanted = Reaction(room=ROOM, id="$1", emojis=("b",))
+    wanted = Reaction(room=ROOM, id="$1", emojis=("b",), origin="m1")
+    relation = {"rel_type": "m.annotation", "event_id": "$1", "key": "b"}
     assert actions(wanted, room, ROMEO) == (
-        Redact("$r"),
-        Send(
-            "m.reaction",
-            {"m.relates_to": {"rel_type": "m.annotation", "event_id": "$1", "key": "b"}, MARKER: {}},
-        ),
+        Redact("$r", {MARKER: {}}),
+        Send("m.reaction", {"m.relates_to": relation, MARKER: {"id": "m1"}}),
     )
     assert actions(Reaction(room=ROOM, id="$1", emojis=("a",)), room, ROMEO) == ()
+    assert actions(Reaction(room=ROOM, id="$1", emojis=(), origin="m2"), room, ROMEO) == (
+        Redact("$r", {MARKER: {"id": "m2"}}),
+    )
+
+
+def test_what_names_a_correction_is_done_to_the_message_itself():
+    """XMPP clients know a corrected message by its latest stanza, Matrix by its first event."""
+    room = garden()
+    room.timeline.learn("$1", ROMEO, "m1")
+    room.timeline.learn("$2", ROMEO, "m2", corrects="$1")
+    room.timeline.learn("$3", ROMEO, "m3", corrects="$2")
+    (react,) = actions(Reaction(room=ROOM, id="$3", emojis=("a",)), room, ROMEO)
+    assert isinstance(react, Send) and react.content["m.relates_to"]["event_id"] == "$1"
+    assert actions(Retraction(room=ROOM, id="$3"), room, ROMEO) == (Redact("$1", {MARKER: {}}),)
+    assert actions(Retraction(room=ROOM, id="m3"), room, ROMEO) == (Redact("$1", {MARKER: {}}),)
+    again = Message(room=ROOM, body=Text(plain="again"), replaces="m2")
+    (correction,) = actions(again, room, ROMEO)
+    assert isinstance(correction, Send) and correction.content["m.relates_to"]["event_id"] == "$1"
+    (answer,) = actions(Message(room=ROOM, body=Text(plain="a"), reply=Reply(id="$2")), room, BOB)
+    assert isinstance(answer, Send)
+    assert answer.content["m.relates_to"] == {"m.in_reply_to": {"event_id": "$1"}}
 
 
 def test_topic_retraction_kick_and_nick_are_asked_for():
@@ -234,7 +253,7 @@ def test_topic_retraction_kick_and_nick_are_asked_for():
         SetState("m.room.topic", "", {"topic": "Roses"}),
     )
     assert actions(Retraction(room=ROOM, id="$1", reason="x" * 999), room, ROMEO) == (
-        Redact("$1", "x" * 255),
+        Redact("$1", {"reason": "x" * 255, MARKER: {}}),
     )
     assert actions(Kick(room=ROOM, nick="Bob", reason="spam"), room, ROMEO) == (Remove(BOB, "spam"),)
     assert actions(ChangeNick(room=ROOM, nick="ro"), room, ROMEO) == (

@@ -9,7 +9,7 @@ import pytest
 from twisted.internet.defer import Deferred, fail, succeed
 
 from bridge.errors import BridgeError, Trouble
-from bridge.events import Message, MessageId, Reaction, Reply, Text, UserId
+from bridge.events import Message, MessageId, Reaction, Reply, Retraction, Text, UserId
 from transports.matrix.recall import PAGES, Recall
 from transports.matrix.session import RoomSession, Stay
 
@@ -122,17 +122,20 @@ def test_latest_reactions_of_a_room_are_learnt_when_it_is_entered():
 def test_users_own_wishes_are_looked_up_too():
     """His last messages if he corrects one, what he answers, the reactions that he has."""
     mine = said(ROMEO, "teh", **{"xmppbridge.origin": {"id": "m1"}})
-    memory, made = Memory(mine), session()
+    memory, made = Memory(said(BOB, "what?") | {"event_id": "$asked"}, mine), session()
     wish = Message(room=ROOM, body=Text(plain="the"), replaces="m1")
     assert outcome(recall(memory).outgoing(made, ROMEO, wish)) is True
     assert made.room.timeline.event(ROMEO, "m1") == mine["event_id"]
     assert recall(memory).outgoing(made, ROMEO, wish) is None
-    reply = Message(room=ROOM, body=Text(plain="aye"), reply=Reply(id=MessageId("$asked")))
+    reply = Message(room=ROOM, body=Text(plain="aye"), reply=Reply(id=MessageId("$lost")))
     assert outcome(recall(memory).outgoing(made, ROMEO, reply)) is True
     like = Reaction(room=ROOM, id=MessageId("$asked"), emojis=("👍",))
     assert outcome(recall(memory).outgoing(made, ROMEO, like)) is True
     assert memory.asked[:2] == ["messages", "event"]
     assert recall(memory).outgoing(made, ROMEO, like) is None
+    retraction = Retraction(room=ROOM, id=MessageId("$forgotten"))
+    assert outcome(recall(memory).outgoing(made, ROMEO, retraction)) is True
+    assert recall(memory).outgoing(made, ROMEO, Retraction(room=ROOM, id=MessageId("m1"))) is None
     assert recall(memory).outgoing(made, ROMEO, Message(room=ROOM, body=Text(plain="hi"))) is None
 
 

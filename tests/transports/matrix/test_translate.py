@@ -239,13 +239,41 @@ def test_reactions_are_told_as_the_whole_set():
     room = garden()
     assert live(
         event("m.reaction", BOB, relation("m.annotation", "$1", key="👍")) | {"event_id": "$r1"}, room
-    ) == (Reaction(room=ROOM, id="$1", nick="Bob", emojis=("👍",)),)
-    assert live(event("m.reaction", BOB, relation("m.annotation", "$1", key="🌹")), room) == (
-        Reaction(room=ROOM, id="$1", nick="Bob", emojis=("👍", "🌹")),
+    ) == (Reaction(room=ROOM, id="$1", nick="Bob", emojis=("👍",), act="$r1", identity=BOB),)
+    second = event("m.reaction", BOB, relation("m.annotation", "$1", key="🌹")) | {"event_id": "$r2"}
+    assert live(second, room) == (
+        Reaction(room=ROOM, id="$1", nick="Bob", emojis=("👍", "🌹"), act="$r2", identity=BOB),
     )
-    assert live(event("m.room.redaction", BOB, {"redacts": "$r1"}), room) == (
-        Reaction(room=ROOM, id="$1", nick="Bob", emojis=("🌹",)),
+    ended = event("m.room.redaction", BOB, {"redacts": "$r1"}) | {"event_id": "$r3"}
+    assert live(ended, room) == (
+        Reaction(room=ROOM, id="$1", nick="Bob", emojis=("🌹",), act="$r3", identity=BOB),
     )
+
+
+def test_own_reactions_and_retractions_keep_their_stanzas_ids():
+    """XEP-0045 §7.4: clients know what they sent by its id."""
+    room = garden()
+    marker = {MARKER: {"id": "m1"}}
+    live(said(ROMEO, "a") | {"event_id": "$1"}, room)
+    (liked,) = live(event("m.reaction", ROMEO, relation("m.annotation", "$1", key="👍") | marker), room)
+    assert (liked.origin, liked.identity) == ("m1", ROMEO)
+    (gone,) = live(event("m.room.redaction", ROMEO, {"redacts": "$1"} | marker), room)
+    assert isinstance(gone, Retraction) and (gone.origin, gone.identity) == ("m1", ROMEO)
+
+
+def test_what_refers_to_a_correction_refers_to_the_message():
+    """Nothing in Matrix forbids it; XMPP clients know messages by their first id."""
+    room = garden()
+    live(said(BOB, "a") | {"event_id": "$1"}, room)
+    edit = {"m.new_content": {"msgtype": "m.text", "body": "b"}}
+    for event_id, target in (("$2", "$1"), ("$3", "$2")):
+        raw = said(BOB, "* b", **relation("m.replace", target), **edit) | {"event_id": event_id}
+        (edited,) = live(raw, room)
+        assert isinstance(edited, Message) and edited.replaces == "$1"
+    (liked,) = live(event("m.reaction", ALICE, relation("m.annotation", "$3", key="👍")), room)
+    assert isinstance(liked, Reaction) and liked.id == "$1"
+    (answer,) = live(said(ALICE, "c", **{"m.relates_to": {"m.in_reply_to": {"event_id": "$2"}}}), room)
+    assert isinstance(answer, Message) and answer.reply == Reply(id="$1", nick="Bob")
 
 
 @pytest.mark.parametrize("key", ["mxc://hs.example/cat"])
@@ -266,7 +294,8 @@ def test_redaction_by_the_author_retracts(where):
     room = garden()
     live(said(BOB, "a") | {"event_id": "$1"}, room)
     raw = event("m.room.redaction", BOB, {"redacts": "$1"} if where == "content" else {}, redacts="$1")
-    assert live(raw, room) == (Retraction(room=ROOM, id="$1", nick="Bob"),)
+    raw["event_id"] = "$2"
+    assert live(raw, room) == (Retraction(room=ROOM, id="$1", nick="Bob", act="$2", identity=BOB),)
 
 
 def test_redaction_by_another_is_moderation():
@@ -274,10 +303,12 @@ def test_redaction_by_another_is_moderation():
     room = garden()
     live(said(BOB, "a") | {"event_id": "$1"}, room)
     raw = event("m.room.redaction", ALICE, {"redacts": "$1", "reason": "spam"})
-    assert live(raw, room) == (Retraction(room=ROOM, id="$1", nick="Bob", actor="Alice", reason="spam"),)
-    assert live(event("m.room.redaction", BOB, {"redacts": "$0"}), room) == (
-        Retraction(room=ROOM, id="$0", actor="Bob"),
+    (gone,) = live(raw | {"event_id": "$2"}, room)
+    assert gone == Retraction(
+        room=ROOM, id="$1", nick="Bob", actor="Alice", reason="spam", act="$2", identity=ALICE
     )
+    (gone,) = live(event("m.room.redaction", BOB, {"redacts": "$0"}) | {"event_id": "$3"}, room)
+    assert gone == Retraction(room=ROOM, id="$0", actor="Bob", act="$3", identity=BOB)
 
 
 def test_state_in_the_timeline_changes_the_room():
