@@ -7,7 +7,8 @@ from typing import TypeVar
 from msgspec import structs
 
 from bridge.capabilities import Capabilities, Level
-from bridge.events import DirectMessage, Mention, Message, Reaction, Span, Text
+from bridge.events import DirectMessage, Mention, Message, Reaction, Text
+from bridge.text import prefixed
 
 _CARRIED = (Level.NATIVE, Level.PARTIAL)
 CORRECTED = "(edited) "
@@ -72,11 +73,5 @@ def moved(mentions: tuple[Mention, ...], by: int) -> tuple[Mention, ...]:
 
 
 def _prefixed(prefix: str, event: Said) -> Said:
-    text, by = event.body, len(prefix)
-    spans = tuple(
-        Span(start=span.start + by, end=span.end + by, style=span.style, value=span.value)
-        for span in text.spans
-    )
-    return structs.replace(
-        event, body=Text(plain=prefix + text.plain, spans=spans), mentions=moved(event.mentions, by)
-    )
+    mentions = moved(event.mentions, len(prefix))
+    return structs.replace(event, body=prefixed(prefix, event.body), mentions=mentions)

@@ -64,6 +64,16 @@ def clip(text: Text, start: int, end: int) -> Text:
     return Text(plain=text.plain[start:end], spans=spans)
 
 
+def prefixed(prefix: str, text: Text) -> Text:
+    """Return the text with unformatted words in front."""
+    by = len(prefix)
+    spans = tuple(
+        Span(start=max(span.start, 0) + by, end=max(span.end, 0) + by, style=span.style, value=span.value)
+        for span in text.spans
+    )
+    return Text(plain=prefix + text.plain, spans=spans)
+
+
 class TextBuilder:
     """Puts a `Text` together from pieces that each have one look; adjoining equal looks are joined."""
 

@@ -95,7 +95,8 @@ class _Answers:
             return value
         if self._yes:
             if default is None:
-                raise click.UsageError(f"--yes needs --{name}")
+                given = f"--{name}" if name in self._given else f"--option {name}=VALUE"
+                raise click.UsageError(f"--yes needs {given}")
             return default
         return click.prompt(question, default=default, type=kind, show_default=bool(default))
 

@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bridge.events import Span, Style, Text
-from bridge.text import MAX_SPANS, TextBuilder, clip, runs
+from bridge.text import MAX_SPANS, TextBuilder, clip, prefixed, runs
 
 plains = st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=30)
 
@@ -65,6 +65,14 @@ def test_a_text_built_from_its_runs_is_the_same(text):
             for other in built.spans
             if other is not one
         )
+
+
+@given(formatted(), st.text(max_size=4))
+def test_words_in_front_change_no_look(text, words):
+    """What was formatted still is, and nothing more."""
+    both = prefixed(words, text)
+    assert both.plain == words + text.plain
+    assert looks(both) == [{} for _ in words] + looks(text)
 
 
 def test_of_two_colours_the_later_holds():

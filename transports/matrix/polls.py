@@ -12,6 +12,8 @@ MAX_OPTIONS = 20
 MAX_POLLS = 100
 """Polls of a room whose options are remembered; the oldest is forgotten first."""
 _PREFIXES = ("m.poll.", "org.matrix.msc3381.poll.")
+POLL = "m.poll"
+"""Where the final form of an event that begins a poll has it; those before have it by the event's type."""
 STARTS = tuple(f"{prefix}start" for prefix in _PREFIXES)
 RESPONSES = tuple(f"{prefix}response" for prefix in _PREFIXES)
 ENDS = tuple(f"{prefix}end" for prefix in _PREFIXES)
@@ -27,7 +29,7 @@ class Polls:
 
     def begin(self, event_id: str, content: Json) -> str:
         """Return how a poll is shown, and remember it."""
-        poll = mapping(next((content[kind] for kind in STARTS if kind in content), None))
+        poll = mapping(next((content[kind] for kind in (POLL, *STARTS) if kind in content), None))
         answers = poll.get("answers")
         answers = answers if isinstance(answers, list) else []
         options: dict[str, str] = {}

@@ -327,7 +327,11 @@ def _reacted(event: Json, room: Room) -> tuple[Reaction, ...]:
     if relates.get("rel_type") != "m.annotation" or not is_event_id(target) or not 0 < len(key) <= MAX_KEY:
         raise Malformed("a reaction to nothing, or without a key")
     if key.startswith("mxc:"):
-        return ()
+        # a picture, which is told by its name as clients write it (MSC4027)
+        content = mapping(event.get("content"))
+        key = (text(content, "shortcode") or text(content, "com.beeper.reaction.shortcode")).strip()[:MAX_KEY]
+        if not key:
+            return ()
     target = room.timeline.original(target)
     return (_reaction(event, room, target, sender, room.timeline.react(target, sender, key, event_id)),)
 

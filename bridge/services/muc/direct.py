@@ -37,7 +37,7 @@ from bridge.router import Request
 from bridge.services.mentions import read_mentions, write_mentions
 from bridge.services.muc.context import Context, user_of
 from bridge.services.muc.journal import Envelope
-from bridge.services.muc.render import body_of, shown_of
+from bridge.services.muc.render import body_of, shown_of, xhtml_of
 from bridge.services.muc.speech import NS_XHTML_IM
 from bridge.xmpp.element import Element, escape, quote
 from bridge.xmpp.payloads.chatstates import build_chat_state, parse_chat_state
@@ -45,7 +45,7 @@ from bridge.xmpp.payloads.correction import build_replace, parse_replace
 from bridge.xmpp.payloads.files import parse_files, without_links
 from bridge.xmpp.payloads.hints import STORE, build_hint
 from bridge.xmpp.payloads.markers import MARKABLE, build_displayed, parse_displayed
-from bridge.xmpp.payloads.markup import from_styling, from_xhtml, to_xhtml
+from bridge.xmpp.payloads.markup import from_styling, from_xhtml, read_text
 from bridge.xmpp.payloads.reactions import build_reactions, parse_reactions
 from bridge.xmpp.payloads.receipts import build_received, wants_receipt
 from bridge.xmpp.payloads.reply import NS_REPLY, ReplyTo, build_reply, parse_reply, without_fallback
@@ -164,10 +164,10 @@ class Direct:
         return tuple(one for one in found if one.contact is not None or one.room is not None)
 
     def _text(self, element: Element, body: str, *, with_files: bool) -> Text:
+        if self._has_contacts:
+            return from_styling(body) if with_files else read_text(element, body)
         xhtml = None if with_files else element.child("html", NS_XHTML_IM)
-        if xhtml is not None:
-            return from_xhtml(xhtml, body)
-        return from_styling(body) if self._has_contacts else Text(plain=body)
+        return Text(plain=body) if xhtml is None else from_xhtml(xhtml, body)
 
     def _accompany(self, request: Request, contact: ContactId, room: RoomId | None) -> bool:
         """Take what goes with messages, whose body is then for clients that do not know it; False if a
@@ -240,7 +240,7 @@ class Direct:
     def message(self, user: UserId, event: DirectMessage) -> None:
         """Somebody wrote to the user; the answer to a private message keeps its room (§7.5)."""
         sender, is_inside = self._sender(user, event.contact, event.room, event.nick)
-        payloads = "" if (xhtml := to_xhtml(event.body)) is None else xhtml.to_xml()
+        payloads = xhtml_of(event.kind, event.body)
         if is_inside:
             payloads += IN_ROOM
         if event.reply is not None:

@@ -25,9 +25,11 @@ from bridge.events import (
     RoomId,
     RoomNotice,
     Split,
+    Text,
     Topic,
 )
 from bridge.services.mentions import write_mentions
+from bridge.text import prefixed
 from bridge.xmpp.element import Element, escape, quote
 from bridge.xmpp.jid import escape as escape_local
 from bridge.xmpp.payloads.delay import format_time
@@ -61,6 +63,12 @@ def _away(status: str) -> str:
 def body_of(message_kind: Kind, plain: str) -> str:
     """What a client shows for a message of this kind (``/me``: XEP-0245)."""
     return _PREFIX[message_kind] + plain
+
+
+def xhtml_of(message_kind: Kind, body: Text) -> str:
+    """XEP-0071: the formatted body that says what the plain one says; "" if nothing is formatted."""
+    xhtml = to_xhtml(prefixed(_PREFIX[message_kind], body))
+    return "" if xhtml is None else xhtml.to_xml()
 
 
 def shown_of(kind: Kind, plain: str, attachments: Sequence[Attachment]) -> tuple[str, str]:
@@ -228,8 +236,7 @@ class Renderer:
             body, files = body_of(message.kind, message.body.plain), ""
         parts = [f"<body>{escape(body)}</body>", extras or files]
         if message.body.spans and not extras:
-            xhtml = to_xhtml(message.body)
-            parts.append("" if xhtml is None else xhtml.to_xml())
+            parts.append(xhtml_of(message.kind, message.body))
         if message.id:
             parts.append(self.stanza_id(message))
         parts.append(self._occupant_id(message.room, message.identity))

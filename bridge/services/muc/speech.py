@@ -34,7 +34,7 @@ from bridge.xmpp.payloads.files import NAMESPACES as FILE_NAMESPACES
 from bridge.xmpp.payloads.files import NS_FILES, parse_files, without_links
 from bridge.xmpp.payloads.hints import build_hint
 from bridge.xmpp.payloads.markers import build_displayed, parse_displayed
-from bridge.xmpp.payloads.markup import from_styling, from_xhtml
+from bridge.xmpp.payloads.markup import STYLING, from_styling, read_text
 from bridge.xmpp.payloads.moderation import build_moderated_retract
 from bridge.xmpp.payloads.muc import NS_MUC_USER
 from bridge.xmpp.payloads.occupant_id import build_occupant_id
@@ -62,6 +62,8 @@ NOT_REFLECTED = frozenset(
 )
 """Payloads that only the room may say (XEP-0359 §6, XEP-0421 §5, XEP-0203 §5), or that it says itself."""
 NS_XHTML_IM = "http://jabber.org/protocol/xhtml-im"
+MARKED = frozenset({NS_XHTML_IM, STYLING})
+"""Payloads that say how the words are to be read."""
 STYLED = frozenset("*_~`>")
 """Characters without which a text holds no message styling (XEP-0393)."""
 
@@ -143,9 +145,10 @@ class Speech:
         if files:
             body = without_links(element, body, files)
             mentions = tuple(one for one in mentions if one.end <= len(body))
+        is_marked = not files and not namespaces.isdisjoint(MARKED)
         message = Message(
             room=occupancy.room,
-            body=self._text(element, body) if NS_XHTML_IM in namespaces and not files else _styled(body),
+            body=read_text(element, body) if is_marked else _styled(body),
             origin=element.attributes.get("id", ""),
             reply=None if answered is None else self._reply(occupancy, answered),
             replaces=replaces or "",
@@ -161,10 +164,6 @@ class Speech:
     def _reply(self, occupancy: Occupancy, answered: ReplyTo) -> Reply:
         nick = answered.to.partition("/")[2] if answered.to else ""
         return Reply(id=MessageId(answered.id), nick=nick)
-
-    def _text(self, element: Element, body: str) -> Text:
-        xhtml = element.child("html", NS_XHTML_IM)
-        return _styled(body) if xhtml is None else from_xhtml(xhtml, body)
 
     def _submit(self, occupancy: Occupancy, resource: Resource, element: Element, event: Reportable) -> None:
         extras, markup = _reflected(element)

@@ -96,6 +96,7 @@ def test_existing_files_are_not_overwritten(tmp_path: Path, name: str) -> None:
     ("arguments", "message"),
     [
         ((), "--yes needs --domain"),
+        (("--network", "matrix", "--domain", "a.example"), "--yes needs --option homeserver=VALUE"),
         (("--domain", "not a domain"), "is no valid address"),
         (("--domain", "a.example", "--admin", "nobody"), "expected a bare JID"),
         (("--domain", "a.example", "--option", "verfy=true"), 'did you mean "verify"?'),

@@ -23,6 +23,14 @@ def test_oldest_poll_is_forgotten_first():
     assert polls.vote(vote("$1", "a")) == "votes for 1. A"
 
 
+def test_poll_is_read_in_its_final_form():
+    """MSC3381 as it was accepted: the poll by its own key, its words as text blocks."""
+    words = {"question": {"m.text": [{"body": "Q?"}]}, "answers": [{"m.id": "a", "m.text": [{"body": "A"}]}]}
+    polls = Polls()
+    assert polls.begin("$1", {"m.text": [{"body": "Q? 1. A"}], "m.poll": words}) == "[poll] Q?\n1. A"
+    assert polls.vote(vote("$1", "a")) == "votes for 1. A"
+
+
 @given(json, json, st.dictionaries(st.sampled_from(["m.selections", "m.relates_to", "m.text"]), json))
 def test_any_poll_is_read(poll, answers, content):
     """Whatever it is made of."""

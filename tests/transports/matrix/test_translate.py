@@ -282,6 +282,13 @@ def test_reaction_with_a_picture_is_not_shown(key):
     assert live(event("m.reaction", BOB, relation("m.annotation", "$1", key=key)), garden()) == ()
 
 
+def test_reaction_with_a_picture_that_has_a_name_is_shown_by_it():
+    """MSC4027: clients with custom emoji write their names beside the pictures."""
+    content = relation("m.annotation", "$1", key="mxc://hs.example/cat") | {"shortcode": ":cat:"}
+    (liked,) = live(event("m.reaction", BOB, content), garden())
+    assert isinstance(liked, Reaction) and liked.emojis == (":cat:",)
+
+
 @pytest.mark.parametrize("content", [{}, {"m.relates_to": {}}])
 def test_redacted_reaction_in_history_is_nothing(content):
     """What is left of a redacted event says nothing, and is no fault."""

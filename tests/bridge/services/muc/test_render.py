@@ -1,5 +1,6 @@
 """Events as stanzas."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from lxml import etree
@@ -64,6 +65,16 @@ def test_spans_become_xhtml() -> None:
     """Formatting is rendered beside the plain words."""
     text = Text(plain="bold", spans=(Span(start=0, end=4, style=Style.BOLD),))
     assert b"http://jabber.org/protocol/xhtml-im" in RENDER.message(message(body=text))
+
+
+@pytest.mark.parametrize("kind", Kind)
+def test_xhtml_says_what_the_body_says(kind: Kind) -> None:
+    """XEP-0245 §3: "/me" is in both, so that clients which show the formatted one know it too."""
+    text = Text(plain="bold", spans=(Span(start=0, end=4, style=Style.BOLD),))
+    seen = parse(RENDER.message(message(body=text, kind=kind)))
+    formatted = seen.find("{http://jabber.org/protocol/xhtml-im}html")
+    assert formatted is not None
+    assert "".join(formatted.itertext()) == seen.findtext("body") == body_of(kind, "bold")
 
 
 def test_delay_says_when_and_by_whom_only_for_history() -> None:
