@@ -31,7 +31,6 @@ class Availability:
         self._told: dict[UserId, Presence] = {}
         levels = context.network.capabilities(UserId(""), None)
         self._are_comings_told = levels.subscriptions in CARRIED
-        self._are_pictures_carried = "profiles" in levels.carried
         self._pictures: dict[UserId, str] = {}
 
     def update(self, request: Request) -> None:
@@ -49,10 +48,11 @@ class Availability:
     def _picture(self, user: UserId, request: Request) -> None:
         """XEP-0153 §3.1: the client tells which picture its user has."""
         picture = parse_photo_hash(request.element)
-        if not self._are_pictures_carried or picture is None or picture == self._pictures.get(user):
+        if picture is None or picture == self._pictures.get(user):
             return
-        self._pictures[user] = picture
-        self._context.submit(user, Profile(avatar=picture))
+        if "profiles" in self._context.network.capabilities(UserId(""), None).carried:
+            self._pictures[user] = picture
+            self._context.submit(user, Profile(avatar=picture))
 
     def to_contact(self, request: Request) -> None:
         """An available presence to a contact who asked to see it; others' would make strangers known."""
