@@ -92,6 +92,10 @@ class Trouble(Enum):
         Blame.NETWORK, "cancel", "not-allowed", 405, "You do not have the privilege to do that."
     )
     CANNOT_SPEAK = Row(Blame.NETWORK, "auth", "forbidden", 403, "You may not speak in this channel.")
+    UNAVAILABLE = Row(
+        Blame.NETWORK, "wait", "recipient-unavailable", 404, "This person cannot be reached at the moment."
+    )
+    FAULTY = Row(Blame.NETWORK, "wait", "internal-server-error", 500, "The other side met an internal error.")
     BUSY = Row(Blame.NETWORK, "wait", "service-unavailable", 503, "The server is busy; try again later.")
     REFUSED = Row(Blame.NETWORK, "cancel", "not-allowed", 405, "The server refused this.")
     # the operator's policy
