@@ -79,6 +79,7 @@ IRCV3 = (
 """Capabilities and tags that are used where a server has them: file name, what it is, version."""
 
 SIP = "being built; nothing of it is offered yet"
+MESSAGES = "for messages; calls are being built"
 
 SPECS: tuple[Spec, ...] = (
     # XMPP, IETF
@@ -355,23 +356,39 @@ SPECS: tuple[Spec, ...] = (
     Spec("RFC 8305", "Happy Eyeballs Version 2", "2017", _P, "connecting to IRC and XMPP servers"),
     *(Spec(f"IRCv3 {name}", title, state, _C) for name, title, state in IRCV3),
     # SIP
-    Spec("RFC 3261", "SIP: Session Initiation Protocol", "2002", _B, SIP),
+    Spec("RFC 3261", "SIP: Session Initiation Protocol", "2002", _P, MESSAGES),
     Spec("RFC 3262", "Reliability of Provisional Responses in SIP", "2002", _B, SIP),
+    Spec("RFC 3263", "Locating SIP Servers", "2002", _P, "for requests"),
     Spec("RFC 3264", "Offer/Answer Model with SDP", "2002", _B, SIP),
     Spec("RFC 3311", "SIP UPDATE Method", "2002", _B, SIP),
     Spec("RFC 3326", "Reason Header Field for SIP", "2002", _B, SIP),
+    Spec("RFC 3327", "SIP Extension Header Field Path", "2002", _P, "as a user agent"),
+    Spec("RFC 3428", "SIP Extension for Instant Messaging", "2002", _C),
     Spec("RFC 3515", "SIP Refer Method", "2003", _B, SIP),
-    Spec("RFC 3581", "Symmetric Response Routing in SIP", "2003", _B, SIP),
+    Spec("RFC 3581", "Symmetric Response Routing in SIP", "2003", _C),
     Spec("RFC 3891", "SIP Replaces Header", "2004", _B, SIP),
     Spec("RFC 3892", "SIP Referred-By Mechanism", "2004", _B, SIP),
+    Spec("RFC 3994", "Indication of Message Composition", "2005", _P, "active and idle"),
     Spec("RFC 4028", "Session Timers in SIP", "2005", _B, SIP),
     Spec("RFC 4475", "SIP Torture Test Messages", "2006", _B, SIP),
     Spec("RFC 5118", "SIP Torture Test Messages for IPv6", "2008", _B, SIP),
-    Spec("RFC 5626", "Client-Initiated Connections in SIP", "2009", _B, SIP),
+    Spec("RFC 5626", "Client-Initiated Connections in SIP", "2009", _P, "keep-alives of TCP and TLS"),
+    Spec("RFC 5922", "Domain Certificates in SIP", "2010", _P, "as a client"),
     Spec("RFC 6026", "Correct Transaction Handling for 2xx to INVITE", "2010", _B, SIP),
     Spec("RFC 6665", "SIP-Specific Event Notification", "2012", _B, SIP),
-    Spec("RFC 7616", "HTTP Digest Access Authentication", "2015", _B, SIP),
-    Spec("RFC 8760", "SIP Digest Authentication", "2020", _B, SIP),
+    Spec(
+        "RFC 7247",
+        "SIP-XMPP Interworking: Addresses, Errors",
+        "2014",
+        _P,
+        "errors; addresses in an open form",
+    ),
+    Spec(
+        "RFC 7572", "SIP-XMPP Interworking: Messages", "2015", _P, "type chat; without threads and languages"
+    ),
+    Spec("RFC 7616", "HTTP Digest Access Authentication", "2015", _P, "as a client"),
+    Spec("RFC 8224", "Authenticated Identity in SIP", "2018", _B, SIP),
+    Spec("RFC 8760", "SIP Digest Authentication", "2020", _P, "as a client"),
     Spec("RFC 8866", "SDP: Session Description Protocol", "2021", _B, SIP),
     # what is cited on the way
     Spec("RFC 896", "Congestion Control in IP/TCP Internetworks", "1984", _B),

@@ -1,1 +1,30 @@
-"""SIP: messages, transactions, dialogs and sessions, as pure machines (RFC 3261 and its extensions)."""
+"""SIP: short messages to and from phones, PBXes and other SIP domains; calls are being built."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from bridge.network import Network, Probe
+from transports.sip.config import SipConfig
+
+CONFIG = SipConfig
+
+
+def build(config: SipConfig, reactor: Any) -> Network:
+    """Make the network of one gateway; nothing heavy is imported before."""
+    from transports.sip.network import build_network
+
+    return build_network(config, reactor)
+
+
+def probes(config: SipConfig, reactor: Any) -> Sequence[Probe]:
+    """Ask each trunk whether it is there and takes our password (`xmppbridge check --live`)."""
+    from transports.sip.probe import trunk_probes
+
+    return trunk_probes(config, reactor)
+
+
+def files(config: SipConfig) -> Mapping[str, str]:
+    """A server needs nothing of ours."""
+    return {}

@@ -39,6 +39,11 @@ class MessageBuffer:
         self._searched = 0
         self._needed = 0
 
+    @property
+    def is_empty(self) -> bool:
+        """Tell whether there is no message that has begun."""
+        return not self._data
+
     def receive_data(self, data: bytes) -> None:
         """Add what came."""
         self._data += data

@@ -12,11 +12,15 @@ DEFAULT_PORT, DEFAULT_TLS_PORT = 5060, 5061
 
 
 class Hop(Struct, frozen=True):
-    """The next element on a way: `transport` as Via names it; `host` an address, IPv6 without brackets."""
+    """The next element on a way: `transport` as Via names it; `host` an address, IPv6 without brackets.
+
+    `name` is the domain for which its certificate must be, "" where it is not TLS, or came to us by itself.
+    """
 
     transport: str
     host: str
     port: int
+    name: str = ""
 
     @property
     def is_reliable(self) -> bool:

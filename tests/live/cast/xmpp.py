@@ -109,7 +109,9 @@ class Talker:
     def _is_notice(stanza: Stanza) -> bool:
         sender = stanza.get("from", "").partition("/")[0]
         local, at, _ = sender.rpartition("@")
-        return not at or ("%" not in local and "." in local and local[:1] not in "#&!\\")
+        return not at or (
+            "%" not in local and "\\40" not in local and "." in local and local[:1] not in "#&!\\"
+        )
 
     def _answer(self, request: Stanza) -> None:
         """Answer the gateway's own questions as a client does; tests may read and override them."""

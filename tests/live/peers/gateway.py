@@ -240,6 +240,41 @@ class MatrixBridge:
         return self.daemon.output().count(CONNECTED) == self.config.read_text().count(".component]")
 
 
+class SipBridge:
+    """xmppbridge with a gateway to SIP, at the component port of an XMPP server.
+
+    `trunks` are the options of each by its name.
+    """
+
+    brand = "xmppbridge"
+
+    def __init__(
+        self,
+        folder: Path,
+        domain: str,
+        port: int,
+        options: Mapping[str, object],
+        trunks: Mapping[str, Mapping[str, object]],
+    ) -> None:
+        self.domain = domain
+        prefix = f'gateways."{domain}"'
+        self.config = folder / "xmppbridge.toml"
+        self.config.write_text(
+            table("store", {"url": f"sqlite:///{folder}/xmppbridge.sqlite"})
+            + table(prefix, {"network": "sip"})
+            + table(f"{prefix}.component", {"host": HOST, "port": port, "secret": SECRET})
+            + table(f"{prefix}.sip", options)
+            + "".join(table(f"{prefix}.sip.trunks.{name}", values) for name, values in trunks.items())
+        )
+        self.daemon = Daemon(
+            "xmppbridge",
+            folder,
+            [sys.executable, "-m", "bridge.cli", "run", "--config", str(self.config)],
+            ready=lambda: CONNECTED in self.daemon.output(),
+            environment={"PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"},
+        )
+
+
 class Biboumi:
     """Biboumi 9 for one domain; servers' addresses are seeded per user into its database."""
 
@@ -296,5 +331,6 @@ __all__ = [
     "Gateway",
     "IrcServer",
     "MatrixBridge",
+    "SipBridge",
     "XmppBridge",
 ]

@@ -1,0 +1,80 @@
+"""Kamailio: a registrar with passwords, and a proxy for messages, under the domain pbx.test."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.live.peers.daemon import HOST, Daemon, answers, find_program, free_port
+
+DOMAIN = "pbx.test"
+PASSWORD = "extension"
+CONFIG = """#!KAMAILIO
+debug=1
+log_stderror=yes
+children=1
+tcp_children=1
+auto_aliases=no
+alias="{domain}"
+listen=udp:{host}:{port}
+listen=tcp:{host}:{port}
+loadmodule "tm.so"
+loadmodule "sl.so"
+loadmodule "rr.so"
+loadmodule "pv.so"
+loadmodule "maxfwd.so"
+loadmodule "usrloc.so"
+loadmodule "registrar.so"
+loadmodule "textops.so"
+loadmodule "siputils.so"
+loadmodule "auth.so"
+modparam("registrar", "min_expires", 60)
+modparam("auth", "nonce_count", 1)
+modparam("auth", "qop", "auth")
+request_route {{
+  if (!mf_process_maxfwd_header("10")) {{ sl_send_reply("483", "Too Many Hops"); exit; }}
+  if (is_method("REGISTER")) {{
+    if (!pv_auth_check("$td", "{password}", "0", "0")) {{ auth_challenge("$td", "1"); exit; }}
+    save("location");
+    exit;
+  }}
+  if ($rd == "{gateway_domain}") {{ $du = "sip:{host}:{gateway_port}"; t_relay(); exit; }}
+  if (is_method("OPTIONS") && $rU == $null) {{ sl_send_reply("200", "OK"); exit; }}
+  if ($fU =~ "^47[0-9][0-9]$") {{
+    if (!pv_auth_check("$fd", "{password}", "0", "0")) {{ proxy_challenge("$fd", "1"); exit; }}
+    consume_credentials();
+  }}
+  if ($rU == "busy") {{ sl_send_reply("486", "Busy Here"); exit; }}
+  if ($rU == "barred") {{ sl_send_reply("403", "Not for you"); exit; }}
+  if (!lookup("location")) {{ sl_send_reply("404", "Not Found"); exit; }}
+  t_relay();
+}}
+"""
+
+
+class Kamailio:
+    """A server whose accounts are all of one password; extensions 47xx have to show it for each message."""
+
+    def __init__(self, folder: Path, gateway_domain: str, gateway_port: int) -> None:
+        self.port = free_port()
+        self.domain = DOMAIN
+        config = folder / "kamailio.cfg"
+        config.write_text(
+            CONFIG.format(
+                domain=DOMAIN,
+                host=HOST,
+                port=self.port,
+                password=PASSWORD,
+                gateway_domain=gateway_domain,
+                gateway_port=gateway_port,
+            )
+        )
+        self.daemon = Daemon(
+            "kamailio",
+            folder,
+            [
+                find_program("kamailio"),
+                *("-f", str(config), "-DD", "-E", "-m", "16", "-M", "4"),
+                *("-Y", str(folder), "-P", str(folder / "kamailio.pid"), "-w", str(folder)),
+            ],
+            ready=lambda: answers(self.port),
+        )

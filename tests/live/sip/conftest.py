@@ -1,0 +1,75 @@
+"""Fixtures: Kamailio, the gateway between it and Prosody, and a stage for each test."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+
+import pytest
+
+from tests.live.peers.daemon import HOST, free_port
+from tests.live.peers.gateway import SipBridge
+from tests.live.peers.kamailio import PASSWORD, Kamailio
+from tests.live.sip.stage import OWNER, STRANGER, SipStage
+from tests.live.stage import House
+
+SIP_DOMAIN = "sip.test"
+
+
+@pytest.fixture(scope="session")
+def sip_port() -> int:
+    """Where the gateway listens for SIP."""
+    return free_port()
+
+
+@pytest.fixture(scope="session")
+def kamailio(house: House, sip_port: int) -> Kamailio:
+    """A SIP server that sends to the gateway what is for its domain."""
+    made = Kamailio(house.make_folder("kam"), SIP_DOMAIN, sip_port)
+    made.daemon.start()
+    house.own(made.daemon)
+    return made
+
+
+@pytest.fixture(scope="session")
+def sip_bridge(house: House, kamailio: Kamailio, sip_port: int) -> SipBridge:
+    """The gateway, with an account of one user's at Kamailio, and a trunk for everybody there."""
+    xmpp = house.xmpp("prosody")
+    server = {"server": f"sip:{HOST}:{kamailio.port}", "domain": kamailio.domain}
+    account = {"username": "4711", "password": PASSWORD, "register": True, "owner": f"{OWNER}@{xmpp.domain}"}
+    made = SipBridge(
+        house.make_folder("sip"),
+        f"sip.{xmpp.domain}",
+        xmpp.component_port,
+        {
+            "domain": SIP_DOMAIN,
+            "listen": [f"udp {HOST}:{sip_port}", f"tcp {HOST}:{sip_port}"],
+            "federation": True,
+            "allowed_peers": [STRANGER],
+        },
+        {
+            "desk": {**server, **account},
+            "pbx": {**server, "users": [xmpp.domain], "numbers": ["+1555*"], "max_message": 20000},
+        },
+    )
+    made.daemon.start()
+    house.own(made.daemon)
+    return made
+
+
+@pytest.fixture
+def sip_stage(
+    house: House,
+    kamailio: Kamailio,
+    sip_bridge: SipBridge,
+    sip_port: int,
+    loop: asyncio.AbstractEventLoop,
+    request: pytest.FixtureRequest,
+) -> Iterator[SipStage]:
+    """An XMPP server, a SIP server, and the gateway between them."""
+    made = SipStage(house, kamailio, sip_bridge, SIP_DOMAIN, sip_port)
+    yield made
+    loop.run_until_complete(made.close())
+    if request.session.testsfailed:
+        print(sip_bridge.daemon.tail())
+    assert "Traceback" not in sip_bridge.daemon.output()

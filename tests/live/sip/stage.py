@@ -1,0 +1,71 @@
+"""Where a test plays: people at Prosody, phones at Kamailio, and the gateway between them."""
+
+from __future__ import annotations
+
+import asyncio
+
+from tests.live.cast.sip import Phone
+from tests.live.cast.xmpp import Person
+from tests.live.peers.daemon import HOST
+from tests.live.peers.gateway import SipBridge
+from tests.live.peers.kamailio import PASSWORD as EXTENSION_PASSWORD
+from tests.live.peers.kamailio import Kamailio
+from tests.live.peers.xmpp import PASSWORD
+from tests.live.stage import House
+
+OWNER = "owner"
+"""Local part of the XMPP user to whom extension 4711 belongs."""
+STRANGER = "127.0.0.2"
+"""An address that is no trunk's."""
+
+
+class SipStage:
+    """See the module's docstring. `domain` is the SIP domain of XMPP users, `port` that of the gateway."""
+
+    def __init__(self, house: House, kamailio: Kamailio, bridge: SipBridge, domain: str, port: int) -> None:
+        self.house, self.kamailio, self.bridge = house, kamailio, bridge
+        self.domain, self.port = domain, port
+        self.xmpp = house.xmpp("prosody")
+        self.number = house.number()
+        self._people: list[Person] = []
+        self._phones: list[Phone] = []
+
+    def jid(self, user: str, domain: str = "") -> str:
+        """How XMPP users write to somebody."""
+        local = f"{user}\\40{domain or self.kamailio.domain}".replace(":", "\\3a")
+        return f"{local}@{self.bridge.domain}"
+
+    def uri(self, person: Person) -> str:
+        """How people on SIP write to an XMPP user."""
+        return f"sip:{person.bare.replace('@', '%40')}@{self.domain}"
+
+    async def on_xmpp(self, name: str, *, is_owner: bool = False) -> Person:
+        """Log somebody in at the XMPP server."""
+        local = OWNER if is_owner else f"{name}{self.number}"
+        await asyncio.to_thread(self.xmpp.register, local)
+        person = Person(f"{local}@{self.xmpp.domain}/a", PASSWORD, self.xmpp.client_port, self.bridge.domain)
+        self._people.append(person)
+        await person.log_in()
+        return person
+
+    async def phone(self, name: str = "bob") -> Phone:
+        """Register a phone at the server."""
+        made = Phone(f"{name}{self.number}", self.kamailio.domain, (HOST, self.kamailio.port))
+        self._phones.append(made)
+        await made.start()
+        await made.register(EXTENSION_PASSWORD)
+        return made
+
+    async def stranger(self, name: str = "eve") -> Phone:
+        """Start a phone that knows the gateway itself."""
+        made = Phone(name, STRANGER, (HOST, self.port))
+        self._phones.append(made)
+        await made.start(STRANGER)
+        made.domain = f"{STRANGER}:{made.port}"
+        return made
+
+    async def close(self) -> None:
+        """Send everybody home."""
+        for phone in self._phones:
+            phone.close()
+        await asyncio.gather(*(one.log_out() for one in self._people), return_exceptions=True)

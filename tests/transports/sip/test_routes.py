@@ -1,0 +1,77 @@
+"""Ways by number and domain, and who may use them."""
+
+from __future__ import annotations
+
+import pytest
+
+from bridge.errors import BridgeError, Trouble
+from bridge.events import ContactId, UserId
+from transports.sip.config import SipConfig, TrunkConfig
+from transports.sip.routes import Routes, read_trunks
+from transports.sip.uri import Malformed
+
+ROMEO, PARIS = UserId("romeo@example.org"), UserId("paris@elsewhere.example")
+CONFIG = SipConfig(
+    domain="gw.example",
+    trunks={
+        "desk": TrunkConfig(server="sip:pbx.example", username="4711", owner=ROMEO, numbers=("1??",)),
+        "pbx": TrunkConfig(
+            server="sip:pbx.example", users=("example.org", "paris@*"), domains=("b.example",)
+        ),
+        "carrier": TrunkConfig(
+            server="sip:192.0.2.7:5070;transport=tcp", domain="c.example", users=("*",), numbers=("+49*",)
+        ),
+    },
+)
+
+
+def routes(**more: object) -> Routes:
+    config = SipConfig(domain="gw.example", trunks=CONFIG.trunks, **more)
+    return Routes(config, read_trunks(config))
+
+
+@pytest.mark.parametrize(
+    ("user", "contact", "trunk", "uri"),
+    [
+        (ROMEO, "bob@pbx.example", "desk", "sip:bob@pbx.example"),
+        ("juliet@example.org", "bob@pbx.example", "pbx", "sip:bob@pbx.example"),
+        (PARIS, "bob@b.example", "pbx", "sip:bob@b.example"),
+        (ROMEO, "123", "desk", "sip:123@pbx.example;user=phone"),
+        (PARIS, "+49301234", "carrier", "sip:+49301234@c.example;user=phone"),
+    ],
+)
+def test_first_trunk_that_the_user_may_use_is_taken(user: str, contact: str, trunk: str, uri: str) -> None:
+    """In the order of the configuration."""
+    found = routes().route(UserId(user), ContactId(contact))
+    assert found.trunk is not None and found.trunk.name == trunk and str(found.uri) == uri
+
+
+@pytest.mark.parametrize(
+    ("user", "contact"),
+    [
+        (PARIS, "123"),
+        (ROMEO, "+15551234"),
+        (ROMEO, "112"),
+        ("x@stranger.example", "bob@pbx.example"),
+        (ROMEO, "bob@far.example"),
+    ],
+)
+def test_what_is_not_configured_is_denied(user: str, contact: str) -> None:
+    """No number, no trunk and no domain by accident."""
+    with pytest.raises(BridgeError) as caught:
+        routes().route(UserId(user), ContactId(contact))
+    assert caught.value.trouble is Trouble.NOT_ALLOWED
+
+
+def test_open_federation_reaches_all_domains_but_those_of_trunks() -> None:
+    """Nobody goes around a trunk that he may not use."""
+    found = routes(federation=True).route(ROMEO, ContactId("bob@far.example"))
+    assert found.trunk is None and str(found.uri) == "sip:bob@far.example"
+    with pytest.raises(BridgeError):
+        routes(federation=True).route(UserId("x@stranger.example"), ContactId("bob@pbx.example"))
+
+
+def test_server_of_a_trunk_is_a_host() -> None:
+    """A mistake is found when the gateway is made."""
+    with pytest.raises(Malformed):
+        read_trunks(SipConfig(domain="gw.example", trunks={"x": TrunkConfig(server="sip:::1")}))

@@ -1,0 +1,301 @@
+"""The user agent: requests of ours until their final response, requests of others until our answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from msgspec.structs import replace
+from twisted.internet.defer import Deferred
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from bridge.errors import BridgeError, Trouble
+from transports.sip.digest import DigestClient
+from transports.sip.guard import Guard
+from transports.sip.message import Fields, Refused, Request, Response, UnsafeMessage, parse, respond, write
+from transports.sip.routing import Hop, response_hop
+from transports.sip.transaction import Timings
+from transports.sip.transactions import (
+    Ended,
+    Failed,
+    Received,
+    Responded,
+    Send,
+    TimedOut,
+    TransactionId,
+    Transactions,
+)
+from transports.sip.transport import MAX_PER_HOST, Security, Transports
+from transports.sip.uri import Malformed
+
+MAX_DATAGRAM = 1300
+"""Bytes of a request that may go over UDP, where nobody knows what the way takes (RFC 3261 §18.1.1)."""
+VIA_ROOM = 160
+"""Bytes by which Via makes a request longer."""
+UNKNOWN = "The SIP server cannot be reached."
+SILENT = "The SIP server did not answer."
+
+Answer = Callable[[Response], None]
+Serve = Callable[[Request, Hop, Answer], None]
+"""Who answers requests; he may do so later, but has to."""
+
+
+class _Asking:
+    """A request of ours: where it can go next, and who waits for the response."""
+
+    def __init__(self, request: Request, hops: Sequence[Hop], client: DigestClient | None) -> None:
+        self.request = request
+        self.hops = list(hops)
+        self.client = client
+        self.hop = self.hops.pop(0)
+        self.transaction: TransactionId | None = None
+        self.answered: Deferred[Response] = Deferred()
+
+
+class Agent:
+    """See the module's docstring. `sent_by` says how we are reached for what goes to a hop."""
+
+    log = Logger()
+
+    def __init__(
+        self,
+        reactor: Any,
+        guard: Guard,
+        security: Security,
+        serve: Serve,
+        token: Callable[[], str],
+        max_connections: int,
+    ) -> None:
+        self._reactor = reactor
+        self._guard = guard
+        self._serve = serve
+        self._token = token
+        self.transports = Transports(reactor, self, security, max_connections)
+        self.sent_by: Callable[[Hop], tuple[str, int]] = lambda hop: ("localhost", 0)
+        self._transactions = Transactions(
+            reactor.seconds, token, token().encode(), lambda hop: self.sent_by(hop), Timings()
+        )
+        self._askings: dict[TransactionId, _Asking] = {}
+        self._sizes: dict[TransactionId, int] = {}
+        self._size = 0
+        self._timer: Any = None
+        self._pumping = False
+        self._stopped = False
+
+    def stop(self) -> Deferred[Any]:
+        """Forget what is under way and close everything."""
+        self._stopped = True
+        if self._timer is not None and self._timer.active():
+            self._timer.cancel()
+        for asking in list(self._askings.values()):
+            asking.answered.errback(BridgeError(Trouble.SHUTTING_DOWN))
+        self._askings.clear()
+        return self.transports.stop()
+
+    # ---- ours
+
+    def request(
+        self, request: Request, hops: Sequence[Hop], client: DigestClient | None = None
+    ) -> Deferred[Response]:
+        """Send a request without Via to the first of `hops` that takes it; fires with the final response.
+
+        `client` answers challenges. Fails with BridgeError UNREACHABLE or TIMED_OUT.
+        """
+        hops = [hop for hop in hops if self._guard.may_reach(hop.host)]
+        if client is not None:
+            request = client.authorize(request)
+        asking = _Asking(request, hops, client) if hops and not self._stopped else None
+        if asking is None:
+            failed: Deferred[Response] = Deferred()
+            failed.errback(BridgeError(Trouble.UNREACHABLE, UNKNOWN))
+            return failed
+        self._ask(asking)
+        return asking.answered
+
+    def _ask(self, asking: _Asking) -> None:
+        request, hop = asking.request, asking.hop
+        try:
+            size = len(write(request)) + VIA_ROOM
+        except UnsafeMessage:
+            asking.answered.errback(BridgeError(Trouble.NOT_ACCEPTABLE))
+            return
+        if hop.transport == "UDP" and size > MAX_DATAGRAM:
+            asking.hop = hop = replace(hop, transport="TCP")
+        asking.transaction = self._transactions.request(request, hop)
+        self._askings[asking.transaction] = asking
+        self._pump()
+
+    def _responded(self, event: Responded) -> None:
+        response = event.response
+        if not response.is_final:
+            return
+        asking = self._askings.pop(event.transaction, None)
+        if asking is None:
+            return
+        if asking.client is not None and response.status not in (401, 407):
+            asking.client.accepted()
+        elif asking.client is not None:
+            again = asking.client.retry(asking.request, response)
+            if again is not None:
+                asking.request = again
+                self._ask(asking)
+                return
+        if response.status == 503 and asking.hops:
+            self._next(asking, Trouble.UNREACHABLE)
+            return
+        asking.answered.callback(response)
+
+    def _next(self, asking: _Asking, trouble: Trouble) -> None:
+        """Try the next hop (RFC 3263 §4.3), or say that there is none left."""
+        if not asking.hops:
+            words = SILENT if trouble is Trouble.TIMED_OUT else UNKNOWN
+            asking.answered.errback(BridgeError(trouble, words))
+            return
+        asking.hop = asking.hops.pop(0)
+        self._ask(asking)
+
+    def _gone(self, transaction: TransactionId, trouble: Trouble) -> None:
+        asking = self._askings.pop(transaction, None)
+        if asking is not None:
+            self._next(asking, trouble)
+
+    # ---- what comes in
+
+    def arrived(self, data: bytes, hop: Hop) -> None:
+        """Take a message, unless its sender is none that we speak with, or sends too much."""
+        if self._stopped or not self._guard.may_reach(hop.host):
+            return
+        if data[:4] != b"SIP/" and not self._guard.admits(hop.host):
+            return
+        self._size = len(data)
+        try:
+            message = parse(data)
+        except Refused as refused:
+            answer = self.refusal(refused, hop)
+            if answer is not None:
+                self.transports.send(hop, answer, dial=False).addErrback(self._unsent)
+            return
+        self._transactions.receive(message, hop)
+        self._pump()
+
+    def refusal(self, refused: Refused, hop: Hop) -> bytes | None:
+        """Return what the sender of something unreadable is told; the same each time."""
+        return refused.answer(self._transactions.stateless_tag(hop.host, str(refused.status)))
+
+    def admits(self, host: str, count: int) -> bool:
+        """Tell whether an address may open a connection."""
+        return bool(self._guard.trunks(host)) or (self._guard.may_reach(host) and count < MAX_PER_HOST)
+
+    def lost(self, hop: Hop) -> None:
+        """A connection is gone: what waits for an answer on it waits in vain."""
+        waiting = [one for one, asking in self._askings.items() if asking.hop == hop]
+        for transaction in waiting:
+            self._transactions.fail(transaction)
+        self._pump()
+
+    def _received(self, event: Received) -> None:
+        self._sizes[event.transaction] = self._size
+        try:
+            self._serve(event.request, event.hop, lambda response: self._answer(event.transaction, response))
+        except Exception:  # whatever a stranger's message found in us, he is told
+            self.log.failure("a request could not be answered")
+            self._answer(event.transaction, respond(event.request, 500, self._token()))
+
+    def _answer(self, transaction: TransactionId, response: Response) -> None:
+        self._transactions.respond(transaction, response)
+        self._pump()
+
+    # ---- what goes out
+
+    def _pump(self) -> None:
+        if self._pumping or self._stopped:
+            return
+        self._pumping = True
+        try:
+            while events := self._transactions.events():
+                for event in events:
+                    self._handle(event)
+        finally:
+            self._pumping = False
+        self._schedule()
+
+    def _handle(self, event: object) -> None:
+        match event:
+            case Send():
+                self._send(event)
+            case Received():
+                self._received(event)
+            case Responded():
+                self._responded(event)
+            case TimedOut(transaction=transaction):
+                self._gone(transaction, Trouble.TIMED_OUT)
+            case Failed(transaction=transaction):
+                self._gone(transaction, Trouble.UNREACHABLE)
+            case Ended(transaction=transaction):
+                self._sizes.pop(transaction, None)
+
+    def _send(self, event: Send) -> None:
+        message, hop = event.message, event.hop
+        is_request = isinstance(message, Request)
+        try:
+            data = write(message)
+        except UnsafeMessage:
+            self.log.failure("a message could not be written")
+            return self._fail(event.transaction)
+        if isinstance(message, Response) and hop.transport == "UDP":
+            hop = response_hop(message, "UDP")
+            fitting = self._fit(message, data, event.transaction, hop)
+            if fitting is None or not self._guard.may_reach(hop.host):
+                return None
+            data = fitting
+        sent = self.transports.send(hop, data, dial=is_request)
+        sent.addErrback(lambda failure: self._fail(event.transaction))
+        return None
+
+    def _fit(
+        self, response: Response, data: bytes, transaction: TransactionId | None, hop: Hop
+    ) -> bytes | None:
+        """Return what a stranger's address gets over UDP: no more bytes than came from it, or nothing.
+
+        He may have forged it, and have us flood somebody else.
+        """
+        size = self._size if transaction is None else self._sizes.get(transaction, self._size)
+        if self._guard.trunks(hop.host) or len(data) <= size:
+            return data
+        data = write(replace(response, fields=(), body=b"", reason=""))
+        return data if len(data) <= size else None
+
+    def _fail(self, transaction: TransactionId | None) -> None:
+        if transaction is not None:
+            self._transactions.fail(transaction)
+            self._pump()
+
+    def _unsent(self, failure: Failure) -> None:
+        self.log.debug("an answer could not be sent: {reason}", reason=failure.getErrorMessage())
+
+    def _schedule(self) -> None:
+        deadline = self._transactions.next_deadline()
+        if self._timer is not None and self._timer.active():
+            self._timer.cancel()
+        self._timer = None
+        if deadline is not None:
+            wait = max(0.0, deadline - self._reactor.seconds())
+            self._timer = self._reactor.callLater(wait, self._expire)
+
+    def _expire(self) -> None:
+        self._transactions.expire()
+        self._pump()
+
+
+ALLOW: Fields = (("Allow", "MESSAGE, OPTIONS"),)
+"""The methods that are answered with more than 405."""
+
+
+def option_refused(request: Request) -> Response | None:
+    """Return 420 for a request that requires what we do not know (RFC 3261 §8.2.2.3)."""
+    try:
+        wanted = request.values("Require")
+    except Malformed:
+        return respond(request, 400)
+    return respond(request, 420, fields=(("Unsupported", ", ".join(wanted)),)) if wanted else None

@@ -1,0 +1,157 @@
+"""What the operator of a SIP gateway sets: ``[gateways."<domain>".sip]``."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+from bridge.secret import Secret
+
+RESTART = {"restart": True}
+Listen = Annotated[str, Meta(pattern=r"^(udp|tcp|tls) ([0-9.]+|\[[0-9A-Fa-f:.]+\]):[0-9]{1,5}$")]
+"""A transport, an IP address and a port."""
+Endpoint = Annotated[str, Meta(pattern=r"^([0-9.]+|\[[0-9A-Fa-f:.]+\]):[0-9]{1,5}$")]
+Domain = Annotated[str, Meta(min_length=1, max_length=255, pattern=r"^[a-z0-9._\[\]:-]+$")]
+Range = Annotated[str, Meta(pattern=r"^[0-9A-Fa-f:.]+(/[0-9]{1,3})?$")]
+"""An IP address, or a network with its prefix length."""
+Pattern = Annotated[str, Meta(min_length=1, max_length=255, pattern=r"^\S+$")]
+
+
+class TrunkConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A PBX, a carrier or a proxy: ``[gateways."<domain>".sip.trunks."<name>"]``."""
+
+    server: Annotated[
+        str,
+        Meta(
+            pattern=r"^sips?:[^@\s<>]+$",
+            description="Where it is, as a SIP URI; without a port its SRV records are looked up.",
+            examples=["sip:pbx.example.org", "sip:192.0.2.7:5060;transport=tcp"],
+        ),
+    ]
+    domain: Annotated[
+        str,
+        Meta(description="The SIP domain of its users and numbers; empty: the host of server."),
+    ] = ""
+    username: Annotated[str, Meta(max_length=255, description="Our account there; empty: none.")] = ""
+    password: Annotated[Secret | None, Meta(description="Its password.")] = None
+    register: Annotated[
+        bool, Meta(description="Whether to register, so that it knows where to send what is for the account.")
+    ] = False
+    owner: Annotated[
+        str,
+        Meta(
+            description="Whose account it is, a bare JID: only he uses the trunk, in the account's name, and "
+            "gets what comes for it. Empty: a trunk of all users that may use it, each under an address of "
+            "his own.",
+        ),
+    ] = ""
+    users: Annotated[
+        tuple[Pattern, ...],
+        Meta(
+            description="Which XMPP users may use it: domains or bare JIDs, with * for anything. No others.",
+            examples=[["example.org", "*@guest.example.org"]],
+        ),
+    ] = ()
+    numbers: Annotated[
+        tuple[Pattern, ...],
+        Meta(
+            description="Which numbers go this way, with * for anything; the first trunk that fits is taken.",
+            examples=[["+49*", "1??"]],
+        ),
+    ] = ()
+    domains: Annotated[
+        tuple[Domain, ...],
+        Meta(description="Which SIP domains are reached this way, besides its own."),
+    ] = ()
+    expires: Annotated[
+        int,
+        Meta(ge=60, le=86400, description="How long a registration is to last.", extra={"unit": "seconds"}),
+    ] = 3600
+    max_message: Annotated[
+        int,
+        Meta(
+            ge=512,
+            le=65536,
+            description="Longest MESSAGE. More than 1300 only where no hop behind the trunk uses UDP "
+            "(RFC 3428 §8).",
+            extra={"unit": "bytes"},
+        ),
+    ] = 1300
+
+
+class SipConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A SIP gateway."""
+
+    domain: Annotated[
+        Domain,
+        Meta(
+            description="The SIP domain of XMPP users: sip:user%40example.org@DOMAIN.",
+            examples=["sip.example.org"],
+            extra={**RESTART, "ask": "The SIP domain of the gateway, e.g. sip.example.org"},
+        ),
+    ]
+    listen: Annotated[
+        tuple[Listen, ...],
+        Meta(
+            min_length=1,
+            description="Transports, addresses and ports to listen on; UDP and TCP belong together, since "
+            "what is too long for the one goes over the other.",
+            extra=RESTART,
+        ),
+    ] = ("udp 0.0.0.0:5060", "tcp 0.0.0.0:5060")
+    advertised: Annotated[
+        str,
+        Meta(
+            max_length=255,
+            description="The host name or address where others reach it; empty: the address that it listens "
+            "on, or the domain where that is 0.0.0.0 or [::].",
+            extra=RESTART,
+        ),
+    ] = ""
+    certificate: Annotated[
+        str, Meta(description="File of the certificate chain for TLS (PEM).", extra=RESTART)
+    ] = ""
+    key: Annotated[str, Meta(description="File of its private key (PEM).", extra=RESTART)] = ""
+    ca_file: Annotated[
+        str,
+        Meta(description="File of CA certificates (PEM) to trust instead of the system's.", extra=RESTART),
+    ] = ""
+    nameservers: Annotated[
+        tuple[Endpoint, ...],
+        Meta(description="Nameservers to ask; none: the system's.", extra=RESTART),
+    ] = ()
+    federation: Annotated[
+        bool,
+        Meta(
+            description="Whether anybody's SIP domain can be written to, and anybody may write to XMPP users "
+            "from his; else only trunks."
+        ),
+    ] = False
+    allowed_peers: Annotated[
+        tuple[Range, ...],
+        Meta(
+            description="Private and other special addresses that are spoken with, besides those of trunks.",
+            examples=[["10.1.0.0/16", "127.0.0.1"]],
+        ),
+    ] = ()
+    emergency: Annotated[
+        tuple[str, ...],
+        Meta(description="Numbers that are refused: nobody is to wait for help because of a message."),
+    ] = ("112", "911", "999", "110", "000", "+112", "+911")
+    requests_per_second: Annotated[
+        float,
+        Meta(
+            gt=0,
+            description="Requests that an address that is no trunk's may send; what is more is dropped.",
+            extra={"unit": "requests per second"},
+        ),
+    ] = 5.0
+    request_burst: Annotated[int, Meta(ge=1, description="How many it may send at once.")] = 20
+    max_connections: Annotated[
+        int, Meta(ge=1, description="Connections that others may hold open at a time.", extra=RESTART)
+    ] = 1000
+    trunks: Annotated[
+        dict[str, TrunkConfig],
+        Meta(description="PBXes, carriers and proxies by a name of your choice.", extra=RESTART),
+    ] = {}

@@ -1,0 +1,89 @@
+"""Whom we speak with at all: trunks always, others if the operator allows it, and not too much at once."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+
+from twisted.logger import Logger
+
+from transports.sip.config import SipConfig
+
+MAX_SOURCES = 10_000
+"""Addresses whose rates are remembered."""
+QUIET = 60.0
+"""Seconds without a request too many, after which an address is logged again."""
+
+
+class Source:
+    """How much an address may send: when its bucket is full, and when it last sent too much."""
+
+    __slots__ = ("dropped_at", "full_at")
+
+    def __init__(self, full_at: float) -> None:
+        self.full_at = full_at
+        self.dropped_at = float("-inf")
+
+
+class Guard:
+    """See the module's docstring. `seconds` is a clock."""
+
+    log = Logger()
+
+    def __init__(self, config: SipConfig, seconds: Callable[[], float]) -> None:
+        self._seconds = seconds
+        self._trusted: dict[str, frozenset[str]] = {}
+        self._sources: OrderedDict[str, Source] = OrderedDict()
+        self.apply(config)
+
+    def apply(self, config: SipConfig) -> None:
+        """Take over the rules of `config`."""
+        self._ranges = [ip_network(one, strict=False) for one in config.allowed_peers]
+        self._rate, self._burst = config.requests_per_second, config.request_burst
+
+    def trust(self, trunk: str, hosts: frozenset[str]) -> None:
+        """Take note of the addresses of a trunk, instead of those it had before."""
+        self._trusted[trunk] = hosts
+
+    def trunks(self, host: str) -> list[str]:
+        """Return whose address this is."""
+        return [trunk for trunk, hosts in self._trusted.items() if host in hosts]
+
+    def may_reach(self, host: str) -> bool:
+        """Tell whether an address is spoken with: a public one, or one that is allowed, or a trunk's."""
+        address = ip_address(host)
+        if isinstance(address, IPv6Address) and address.ipv4_mapped:
+            address = address.ipv4_mapped
+        if _is_public(address) or bool(self.trunks(host)):
+            return True
+        return any(address.version == one.version and address in one for one in self._ranges)
+
+    def admits(self, host: str) -> bool:
+        """Count a request; False if it is one too many. What comes from trunks is not counted."""
+        if self.trunks(host):
+            return True
+        now = self._seconds()
+        key = _site(host)
+        source = self._sources.setdefault(key, Source(now))
+        self._sources.move_to_end(key)
+        if len(self._sources) > MAX_SOURCES:
+            self._sources.popitem(last=False)
+        source.full_at = max(source.full_at, now)
+        if (source.full_at - now) * self._rate <= self._burst - 1:
+            source.full_at += 1 / self._rate
+            return True
+        if now - source.dropped_at > QUIET:
+            self.log.warn("{host} sends too many requests; what is too much is dropped", host=host)
+        source.dropped_at = now
+        return False
+
+
+def _is_public(address: IPv4Address | IPv6Address) -> bool:
+    return address.is_global and not (address.is_multicast or address.is_unspecified)
+
+
+def _site(host: str) -> str:
+    """Return what is counted together: an IPv4 address, or a network of 64 bits, which one site has."""
+    address = ip_address(host)
+    return host if address.version == 4 else str(ip_network((address, 64), strict=False))

@@ -1,0 +1,325 @@
+"""SIP as a `bridge.network.Network`: no rooms yet, short messages between two, and nothing that is kept."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from random import Random, SystemRandom
+from typing import Any
+
+from twisted.internet.defer import Deferred, DeferredList, TimeoutError, fail, succeed
+from twisted.logger import Logger
+
+from bridge.capabilities import Capabilities
+from bridge.errors import BridgeError, Trouble
+from bridge.events import (
+    ContactId,
+    ContactPresence,
+    DirectMessage,
+    Entered,
+    Incoming,
+    Outgoing,
+    Presence,
+    Profile,
+    Receipt,
+    RoomId,
+    ServerId,
+    Subscribe,
+    Typing,
+    Undelivered,
+    Unsubscribe,
+    UserId,
+)
+from bridge.forms import Command, Settings
+from bridge.network import (
+    Address,
+    ClientVersion,
+    ContactAddress,
+    ContactInfo,
+    ContactPing,
+    ContactQuery,
+    ContactVersion,
+    GatewayAddress,
+    Identity,
+    Query,
+    Scope,
+    Uplink,
+)
+from bridge.refusals import refusal
+from transports.sip.address import Spellings, contact_uri, is_number, parse_contact, user_uri
+from transports.sip.agent import Agent
+from transports.sip.bound import Bound, dns_of, token
+from transports.sip.capabilities import PERSON
+from transports.sip.config import SipConfig
+from transports.sip.guard import Guard
+from transports.sip.headers import NameAddr
+from transports.sip.line import Line
+from transports.sip.locate import Locator, Resolver
+from transports.sip.message import Response
+from transports.sip.pager import Pager
+from transports.sip.reception import Reception
+from transports.sip.request import make
+from transports.sip.routes import Routes, read_trunks
+from transports.sip.security import Certificates
+from transports.sip.settings import NoSettings
+from transports.sip.status import trouble_of
+from transports.sip.transport import listen_all
+from transports.sip.uri import Uri
+from transports.sip.way import Way
+
+ASK_TIMEOUT = 25.0
+"""Seconds in which a question is answered."""
+STOP_TIMEOUT = 4.0
+"""Seconds that registrations get to be taken back."""
+SUBSCRIPTIONS = 100_000
+"""Contacts whose state is told to users."""
+MAX_ANSWER = 100
+"""Characters of what a client says of itself."""
+
+
+def build_network(config: SipConfig, reactor: Any) -> SipNetwork:
+    """Make the network with real connections, randomness and time."""
+    return SipNetwork(config, reactor, dns_of(config, reactor), SystemRandom())
+
+
+class SipNetwork:
+    """See the module's docstring."""
+
+    log = Logger()
+    identity = Identity(type="sip", name="SIP gateway", brand="SIP")
+    single_server = True
+    keeps_history = False
+    media = None
+    settings: Mapping[Scope, type[Settings]] = dict.fromkeys(Scope, NoSettings)
+
+    def __init__(self, config: SipConfig, reactor: Any, resolver: Resolver, random: Random) -> None:
+        self._config, self._reactor, self._random = config, reactor, random
+        self._resolver = resolver
+        self._guard = Guard(config, reactor.seconds)
+        self._routes = Routes(config, read_trunks(config))
+        self._spellings = Spellings()
+        self._subscribed: dict[tuple[UserId, ContactId], bool | None] = {}
+        self._agent = Agent(
+            reactor, self._guard, Certificates(config), self._serve, token, config.max_connections
+        )
+        self._lines: dict[str, Line] = {}
+        self._uplink: Uplink
+        self._pager: Pager
+        self._reception: Reception
+        self._locator: Locator
+
+    # ---- life
+
+    def start(self, uplink: Uplink) -> None:
+        """Listen, and go to the trunks. Raises CannotListenError, and ValueError for a bad certificate."""
+        self._uplink = uplink
+        self.bound = bound = Bound(self._config, listen_all(self._agent.transports, self._config.listen))
+        self._agent.sent_by = bound.sent_by
+        self._locator = Locator(self._resolver, self._random, bound.transports, bound.families)
+        self._pager = Pager(self._agent, uplink, self._reactor, token, self._spellings, self._way)
+        self._reception = Reception(
+            self._pager, self._routes, self._guard, self._locator, bound.hosts, self._config.domain, token
+        )
+        for name, trunk in self._routes.trunks.items():
+            self._lines[name] = Line(
+                trunk,
+                self._agent,
+                self._locator,
+                self._guard,
+                self._reactor,
+                token,
+                self._random.random,
+                bound.contact,
+                self._changed,
+            )
+            self._lines[name].start()
+
+    def stop(self, reason: str) -> Deferred[None]:
+        """Take the registrations back and close everything."""
+        return Deferred.fromCoroutine(self._stop())
+
+    async def _stop(self) -> None:
+        self._pager.stop()
+        leaving = [Deferred.fromCoroutine(line.stop()) for line in self._lines.values()]
+        left = DeferredList(leaving, consumeErrors=True)
+        await left.addTimeout(STOP_TIMEOUT, self._reactor, lambda result, timeout: None)
+        await self._agent.stop()
+
+    def reload(self, config: Any) -> None:
+        """Put new rules in force."""
+        self._config = config
+        self._guard.apply(config)
+        self._routes.apply(config)
+
+    def pause(self) -> None:
+        """Answer messages by 503 for now."""
+        self._reception.is_paused = True
+
+    def resume(self) -> None:
+        """Take messages again."""
+        self._reception.is_paused = False
+
+    def _serve(self, *arguments: Any) -> None:
+        self._reception.serve(*arguments)
+
+    def _changed(self, line: Line, reason: str) -> None:
+        """A trunk can be used, or no longer."""
+        name = line.trunk.name
+        if line.is_up:
+            self.log.info("the trunk {name} answers", name=name)
+        else:
+            self.log.warn("the trunk {name} is out of reach: {reason}", name=name, reason=reason)
+        down = [one.trunk.name for one in self._lines.values() if one.is_up is False]
+        self._uplink.trouble(f"out of reach: {', '.join(down)}" if down else "")
+        for user, contact in list(self._subscribed):
+            self._show(user, contact)
+
+    # ---- names
+
+    def address(self, local: str) -> Address:
+        """Read a JID's unescaped local part; BridgeError JID_MALFORMED if it is none of ours."""
+        return ContactAddress(parse_contact(local), ServerId("")) if local else GatewayAddress()
+
+    def contact(self, room: RoomId, nick: str) -> ContactId:
+        """There are no rooms, so nobody is in one."""
+        raise BridgeError(Trouble.JID_MALFORMED)
+
+    def nick(self, contact: ContactId) -> str:
+        """Return what somebody calls himself, or his number or address."""
+        return self._spellings.name(contact) or str(contact)
+
+    def name(self, address: Address) -> str:
+        """Return what people call it."""
+        return str(address.contact) if isinstance(address, ContactAddress) else self._config.domain
+
+    def capabilities(self, user: UserId, room: RoomId | None) -> Capabilities:
+        """Tell what can be carried; it is the same for everybody."""
+        return PERSON
+
+    # ---- what users want
+
+    def submit(self, user: UserId, event: Outgoing) -> None:
+        """Do what the user wants; what cannot be done is answered at once."""
+        try:
+            self._do(user, event)
+        except BridgeError as error:
+            answer = refusal(event, error)
+            if answer is not None:
+                self._uplink.deliver(user, (answer,))
+
+    def _do(self, user: UserId, event: Outgoing) -> None:
+        match event:
+            case DirectMessage():
+                self._pager.say(user, event)
+            case Typing(contact=contact) if contact is not None:
+                self._pager.type(user, contact, event.state)
+            case Undelivered():
+                self._pager.undelivered(event)
+            case Subscribe(contact=contact):
+                if len(self._subscribed) < SUBSCRIPTIONS:
+                    self._subscribed[user, contact] = None
+                self._show(user, contact)
+            case Unsubscribe(contact=contact):
+                self._subscribed.pop((user, contact), None)
+            case Presence() | Profile() | Receipt():
+                """SIP is told none of it yet."""
+            case _:
+                raise BridgeError(Trouble.UNSUPPORTED)
+
+    def _way(self, user: UserId, contact: ContactId) -> Way:
+        route = self._routes.route(user, contact)
+        trunk = route.trunk
+        is_account = trunk is not None and bool(trunk.config.owner)
+        sender = trunk.account if trunk and is_account else user_uri(user, self._config.domain)
+        return Way(route, sender, self._lines[trunk.name] if trunk else None, self._locator)
+
+    def _show(self, user: UserId, contact: ContactId) -> None:
+        """Tell whether the way to a contact is open, if that changed."""
+        try:
+            trunk = self._routes.route(user, contact).trunk
+        except BridgeError:
+            is_open = False
+        else:
+            is_open = trunk is None or self._lines[trunk.name].is_up is not False
+        key = (user, contact)
+        if self._subscribed.get(key) is is_open:
+            return
+        if key in self._subscribed:
+            self._subscribed[key] = is_open
+        nick = self._spellings.name(contact)
+        self._uplink.deliver(user, (ContactPresence(contact=contact, available=is_open, nick=nick),))
+
+    def heard(self, guest: ContactId, events: Sequence[Incoming]) -> None:
+        """Nobody of SIP is a guest on XMPP."""
+
+    def burst(self) -> AbstractContextManager[None]:
+        """Requests are sent as they come."""
+        return nullcontext()
+
+    # ---- what users ask
+
+    def ask(self, user: UserId, query: Query) -> Deferred[Any]:
+        """Answer from what we know, or ask the contact by OPTIONS."""
+        match query:
+            case ContactQuery(contact=contact):
+                return succeed(self._info(contact))
+            case ContactPing(contact=contact):
+                return self._options(user, contact).addCallback(lambda response: None)
+            case ContactVersion(contact=contact):
+                return self._options(user, contact).addCallback(_version)
+        return fail(BridgeError(Trouble.NOT_FOUND))
+
+    def _info(self, contact: ContactId) -> ContactInfo:
+        uri = f"tel:{contact}" if is_number(contact) else str(self._spelt(contact))
+        return ContactInfo(nick=self.nick(contact), name=self._spellings.name(contact), address=uri)
+
+    def _spelt(self, contact: ContactId) -> Uri:
+        return self._spellings.spelt(contact, contact_uri(contact))
+
+    def _options(self, user: UserId, contact: ContactId) -> Deferred[Response]:
+        """RFC 3261 §11: whoever answers by another status than 2xx may be there, but does not say so."""
+
+        async def ask() -> Response:
+            way = self._way(user, contact)
+            uri = self._spellings.spelt(contact, way.uri)
+            request = make("OPTIONS", uri, NameAddr(uri=way.sender), NameAddr(uri=uri), token)
+            response = await self._agent.request(request, await way.hops(), way.client)
+            if not response.is_success:
+                raise trouble_of(response)
+            return response
+
+        asking = Deferred.fromCoroutine(ask())
+        asking.addTimeout(ASK_TIMEOUT, self._reactor)
+        return asking.addErrback(_timed_out)
+
+    def snapshot(self, user: UserId, room: RoomId) -> Entered | None:
+        """There are no rooms."""
+        return None
+
+    def users(self) -> Sequence[UserId]:
+        """Return whose accounts are registered now."""
+        return [
+            UserId(owner)
+            for line in self._lines.values()
+            if line.is_up and (owner := line.trunk.config.owner)
+        ]
+
+    def disconnect(self, user: UserId, reason: str) -> bool:
+        """Users have no links of their own."""
+        return False
+
+    def commands(self, address: Address) -> Sequence[Command]:
+        """There are none beside the generic ones."""
+        return ()
+
+
+def _version(response: Response) -> ClientVersion:
+    said = response.get("User-Agent") or response.get("Server") or ""
+    name, _, version = said[:MAX_ANSWER].partition("/")
+    return ClientVersion(name=name or "unknown", version=version)
+
+
+def _timed_out(failure: Any) -> Any:
+    if failure.check(TimeoutError):
+        raise BridgeError(Trouble.TIMED_OUT)
+    return failure

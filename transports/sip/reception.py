@@ -1,0 +1,153 @@
+"""Requests of others: who may write to whom, and what is answered."""
+
+from __future__ import annotations
+
+from ipaddress import ip_address
+
+from twisted.internet.defer import Deferred
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from bridge.errors import BridgeError
+from bridge.events import ContactId, UserId
+from transports.sip.address import contact_of, user_of
+from transports.sip.agent import ALLOW, Answer, option_refused
+from transports.sip.content import ACCEPT
+from transports.sip.guard import Guard
+from transports.sip.locate import Locator
+from transports.sip.message import Request, respond
+from transports.sip.pager import Pager
+from transports.sip.request import Token
+from transports.sip.routes import Routes, Trunk
+from transports.sip.routing import Hop
+from transports.sip.uri import Malformed, Uri
+
+RETRY_AFTER = 10
+"""Seconds after which to come again, while we take nothing."""
+
+
+class Refusal(Exception):
+    """A request gets this status."""
+
+    def __init__(self, status: int, reason: str = "") -> None:
+        super().__init__(reason)
+        self.status = status
+        self.reason = reason
+
+
+class Reception:
+    """See the module's docstring. `hosts` are the hosts by which we are named, `domain` is one of them.
+
+    A stranger's From is believed if his address is one where its domain's servers are (RFC 3261 knows no
+    proof, and RFC 8224 wants one of telephone numbers only).
+    """
+
+    log = Logger()
+
+    def __init__(
+        self,
+        pager: Pager,
+        routes: Routes,
+        guard: Guard,
+        locator: Locator,
+        hosts: frozenset[str],
+        domain: str,
+        token: Token,
+    ) -> None:
+        self._pager, self._routes, self._guard, self._locator = pager, routes, guard, locator
+        self._hosts, self._domain, self._token = hosts, domain, token
+        self.is_paused = False
+
+    def serve(self, request: Request, hop: Hop, answer: Answer) -> None:
+        """Answer a request, now or soon."""
+
+        def failed(failure: Failure) -> None:
+            error = failure.value
+            if isinstance(error, Refusal):
+                answer(respond(request, error.status, self._token(), reason=error.reason))
+            else:
+                self.log.failure("a request could not be answered", failure)
+                answer(respond(request, 500, self._token()))
+
+        Deferred.fromCoroutine(self._serve(request, hop, answer)).addErrback(failed)
+
+    async def _serve(self, request: Request, hop: Hop, answer: Answer) -> None:
+        if request.method not in ("MESSAGE", "OPTIONS"):
+            answer(respond(request, 405, self._token(), ALLOW))
+            return
+        refused = option_refused(request)
+        if refused is not None:
+            answer(respond(request, refused.status, self._token(), refused.fields))
+            return
+        if request.to.tag:
+            raise Refusal(481)
+        trunks = [self._routes.trunks[name] for name in self._guard.trunks(hop.host)]
+        if not trunks and not self._routes.is_open:
+            raise Refusal(403)
+        if request.method == "OPTIONS":
+            self._check_host(request.uri)
+            answer(respond(request, 200, self._token(), (*ALLOW, *ACCEPT)))
+            return
+        if self.is_paused:
+            answer(respond(request, 503, self._token(), (("Retry-After", str(RETRY_AFTER)),)))
+            return
+        trunk, user = self._recipient(request.uri, trunks)
+        contact = await self._sender(request.from_.uri, hop, trunk, user)
+        self._pager.receive(request, user, contact, answer)
+
+    def _check_host(self, uri: Uri) -> None:
+        """RFC 7247 §8: nothing that was to be secure all the way leaves SIP."""
+        if uri.scheme != "sip":
+            raise Refusal(416)
+        if uri.host not in self._hosts and not _is_address(uri.host):
+            raise Refusal(404)
+
+    def _recipient(self, uri: Uri, trunks: list[Trunk]) -> tuple[Trunk | None, UserId]:
+        """Return who is meant, and by which trunk he is written to."""
+        self._check_host(uri)
+        for trunk in trunks:
+            if trunk.config.owner and uri.user == trunk.config.username:
+                return trunk, UserId(trunk.config.owner)
+        try:
+            user = user_of(uri)
+        except Malformed:
+            raise Refusal(404) from None
+        serving = next((trunk for trunk in trunks if trunk.serves(user)), None)
+        if serving is None and not self._routes.is_open:
+            raise Refusal(403)
+        return serving, user
+
+    async def _sender(self, uri: Uri, hop: Hop, trunk: Trunk | None, user: UserId) -> ContactId:
+        """Return who writes; it is the contact by whom the user reaches him, so that answers find back."""
+        if uri.scheme == "sips":
+            raise Refusal(416)
+        has_numbers = trunk is not None and bool(trunk.config.numbers)
+        try:
+            contact = contact_of(uri, has_numbers)
+        except Malformed:
+            raise Refusal(400, "Bad Request: From has no form on XMPP") from None
+        if trunk is None:
+            await self._check_sender(uri, hop)
+        return contact
+
+    async def _check_sender(self, uri: Uri, hop: Hop) -> None:
+        if uri.scheme != "sip" or uri.host in self._hosts:
+            raise Refusal(403)
+        if any(one.carries_domain(uri.host) for one in self._routes.trunks.values()):
+            raise Refusal(403)
+        if uri.host == hop.host:
+            return
+        try:
+            hops = await self._locator.locate(Uri(scheme="sip", host=uri.host, port=uri.port))
+        except BridgeError:
+            raise Refusal(403) from None
+        if hop.host not in {one.host for one in hops}:
+            raise Refusal(403, "Forbidden: From is of another place")
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,118 @@
+"""Which way a message goes, and who may send it there: trunks by number and domain, or open federation."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from fnmatch import translate
+
+from msgspec import Struct
+
+from bridge.errors import BridgeError, Trouble
+from bridge.events import ContactId, UserId
+from transports.sip.address import contact_uri, is_number
+from transports.sip.config import SipConfig, TrunkConfig
+from transports.sip.uri import Malformed, Uri, parse_uri
+
+EMERGENCY = "Emergency numbers cannot be reached here. Please use a telephone."
+NO_WAY = "Nobody here carries messages to this number."
+NOT_YOURS = "You may not use the way to this address."
+NO_FEDERATION = "This gateway does not carry messages to that SIP domain."
+
+
+class Trunk(Struct, frozen=True, kw_only=True):
+    """A trunk as it was configured, read."""
+
+    name: str
+    config: TrunkConfig
+    server: Uri
+    domain: str
+
+    @property
+    def account(self) -> Uri:
+        """The address of our account there (its address of record)."""
+        return Uri(scheme="sip", user=self.config.username, host=self.domain)
+
+    def serves(self, user: UserId) -> bool:
+        """Tell whether an XMPP user may use it, and be written to from there."""
+        if self.config.owner:
+            return user == self.config.owner
+        domain = user.rpartition("@")[2]
+        return any(_fits(one, user if "@" in one else domain) for one in self.config.users)
+
+    def carries_number(self, number: str) -> bool:
+        """Tell whether a number goes this way."""
+        return any(_fits(one, number) for one in self.config.numbers)
+
+    def carries_domain(self, domain: str) -> bool:
+        """Tell whether a SIP domain is reached this way."""
+        return domain == self.domain or domain in self.config.domains
+
+
+class Route(Struct, frozen=True, kw_only=True):
+    """Where a contact is: his URI, and the trunk that leads there, None for whoever his domain names."""
+
+    uri: Uri
+    trunk: Trunk | None
+
+
+def read_trunks(config: SipConfig) -> dict[str, Trunk]:
+    """Read the trunks. Raises Malformed."""
+    read = {}
+    for name, one in config.trunks.items():
+        server = parse_uri(one.server)
+        if not server.is_sip or server.user:
+            raise Malformed(f"the server of the trunk {name} is no SIP URI of a host")
+        read[name] = Trunk(name=name, config=one, server=server, domain=one.domain or server.host)
+    return read
+
+
+class Routes:
+    """See the module's docstring; `apply` takes over what can change while it runs."""
+
+    def __init__(self, config: SipConfig, trunks: Mapping[str, Trunk]) -> None:
+        self.trunks = trunks
+        self.apply(config)
+
+    def apply(self, config: SipConfig) -> None:
+        """Take over the rules of `config`, but for its trunks."""
+        self._is_open = config.federation
+        self._emergency = frozenset(config.emergency)
+
+    @property
+    def is_open(self) -> bool:
+        """Tell whether strangers may write to users, and users to them."""
+        return self._is_open
+
+    def route(self, user: UserId, contact: ContactId) -> Route:
+        """Return the way of a user to a contact. Raises BridgeError: NOT_ALLOWED, JID_MALFORMED."""
+        if is_number(contact):
+            return self._to_number(user, contact)
+        uri = contact_uri(contact)
+        leading = [trunk for trunk in self.trunks.values() if trunk.carries_domain(uri.host)]
+        trunk = _usable(user, leading)
+        if trunk is not None:
+            return Route(uri=uri, trunk=trunk)
+        if leading:
+            raise BridgeError(Trouble.NOT_ALLOWED, NOT_YOURS)
+        if not self._is_open:
+            raise BridgeError(Trouble.NOT_ALLOWED, NO_FEDERATION)
+        return Route(uri=uri, trunk=None)
+
+    def _to_number(self, user: UserId, number: str) -> Route:
+        if number in self._emergency:
+            raise BridgeError(Trouble.NOT_ALLOWED, EMERGENCY)
+        leading = [trunk for trunk in self.trunks.values() if trunk.carries_number(number)]
+        trunk = _usable(user, leading)
+        if trunk is None:
+            raise BridgeError(Trouble.NOT_ALLOWED, NOT_YOURS if leading else NO_WAY)
+        uri = Uri(scheme="sip", user=number, host=trunk.domain, params={"user": "phone"})
+        return Route(uri=uri, trunk=trunk)
+
+
+def _usable(user: UserId, trunks: Iterable[Trunk]) -> Trunk | None:
+    return next((trunk for trunk in trunks if trunk.serves(user)), None)
+
+
+def _fits(pattern: str, text: str) -> bool:
+    return re.fullmatch(translate(pattern.replace("[", "[[]")), text, re.IGNORECASE) is not None

@@ -1,0 +1,27 @@
+"""How a user reaches a contact."""
+
+from __future__ import annotations
+
+from transports.sip.agent import MAX_DATAGRAM
+from transports.sip.digest import DigestClient
+from transports.sip.line import Line
+from transports.sip.locate import Locator
+from transports.sip.routes import Route
+from transports.sip.routing import Hop
+from transports.sip.uri import Uri
+
+
+class Way:
+    """The URI, whom requests come from, who answers challenges, and the longest MESSAGE in bytes."""
+
+    def __init__(self, route: Route, sender: Uri, line: Line | None, locator: Locator) -> None:
+        self.uri = route.uri
+        self.sender = sender
+        self.client: DigestClient | None = None if line is None else line.client
+        self.limit = MAX_DATAGRAM if route.trunk is None else route.trunk.config.max_message
+        self._line = line
+        self._locator = locator
+
+    async def hops(self) -> list[Hop]:
+        """Return where requests go. Raises BridgeError."""
+        return await (self._locator.locate(self.uri) if self._line is None else self._line.locate())
