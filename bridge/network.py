@@ -224,7 +224,7 @@ class Network(Protocol):
         """Read a JID's unescaped local part; BridgeError JID_MALFORMED if it is none of ours."""
 
     def contact(self, room: RoomId, nick: str) -> ContactId:
-        """Return who `nick` in `room` is outside it; BridgeError JID_MALFORMED if nobody can be."""
+        """Return who `nick` in `room` is outside it; JID_MALFORMED or NO_SUCH_NICK if nobody is."""
 
     def nick(self, contact: ContactId) -> str:
         """Return the nick that a contact id stands for, as far as case is known."""

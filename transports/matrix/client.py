@@ -241,17 +241,19 @@ class Homeserver:
 
     # ---- rooms
 
-    def join(self, user: str, room: str, via: Sequence[str] = ()) -> Deferred[str]:
+    def join(self, user: str, room: str, via: Sequence[str] = (), name: str = "") -> Deferred[str]:
         """Take `user` into a room, by id or alias, with the help of the servers `via`; fires with its id.
 
+        `name` is what he is called there, by homeservers that can be told on joining.
         Fails with BANNED or INVITE_ONLY where the homeserver forbids it.
         """
         path = f"{CLIENT}/join/{quote(room, safe='')}"
         # MX v1.12 joining with `via`; homeservers before it read `server_name`
         query = {"via": via, "server_name": via} if via else None
-        joined = self.call(
-            "POST", path, query=query, user=user, room=room, patience=JOIN_PATIENCE, repeatable=True
-        )
+        # COMPAT Synapse: it takes the content of the membership; others take the profile's name
+        body = {"displayname": name} if name else None
+        options: dict[str, Any] = {"user": user, "room": room, "patience": JOIN_PATIENCE, "repeatable": True}
+        joined = self.call("POST", path, query=query, body=body, **options)
         return joined.addCallbacks(_room_id, _not_let_in)
 
     def send(

@@ -259,12 +259,12 @@ class MatrixNetwork:
         return self._addresses.parse(local)
 
     def contact(self, room: RoomId, nick: str) -> ContactId:
-        """Return who `nick` in `room` is outside it; BridgeError JID_MALFORMED if nobody can be."""
+        """Return who `nick` in `room` is outside it; BridgeError NO_SUCH_NICK if he is not there."""
         session = self._rooms.by_address.get(room)
         user_id = None if session is None else session.room.user(nick)
         if user_id is not None:
             return self._addresses.contact(user_id)
-        raise BridgeError(Trouble.JID_MALFORMED)
+        raise BridgeError(Trouble.NO_SUCH_NICK)
 
     def nick(self, contact: ContactId) -> str:
         """Return what a user is called who has no display name."""

@@ -150,7 +150,7 @@ class Rooms:
             return
         stay = Stay(user, event.room, self._ids.ghost(user), event.nick)
         self.stays.setdefault(user, {})[event.room] = stay
-        self._doors.do(stay.ghost, lambda: self._enter(stay)).addErrback(self._refuse, stay)
+        self._doors.do(_door(stay), lambda: self._enter(stay)).addErrback(self._refuse, stay)
 
     def _refuse(self, failure: Failure, stay: Stay) -> None:
         error = failure.value
@@ -168,12 +168,24 @@ class Rooms:
         if not self._rules.may_enter(stay.user, target.id):
             raise BridgeError(Trouble.NOT_ALLOWED)
         self._send_on(target.id)
+        if not target.via and target.id.partition(":")[2] in ("", self._ids.server):
+
+            async def come_in() -> None:
+                if not stay.gone:
+                    await self._go_in(stay, await self._join(stay, target))
+
+            await self._doors.do(stay.ghost, come_in)
+        else:
+            # another server may take its time; the user's other rooms do not wait for it
+            id = await self._join(stay, target)
+            await self._doors.do(stay.ghost, lambda: self._go_in(stay, id))
+
+    async def _join(self, stay: Stay, target: RoomTarget) -> str:
         await self._introduce(stay)
         try:
-            id = await self._homeserver.join(stay.ghost, target.id, target.via)
+            return await self._homeserver.join(stay.ghost, target.id, target.via, stay.nick)
         except BridgeError as refusal:
             raise await self._explain(stay.room, refusal) from None
-        await self._go_in(stay, id)
 
     async def _go_in(self, stay: Stay, id: str) -> None:
         """Go on from a room that the ghost joined to the one that it is shown in."""
@@ -181,7 +193,7 @@ class Rooms:
             replacement = await self._settle_in(stay, id)
             if replacement is None:
                 return
-            id = await self._homeserver.join(stay.ghost, replacement.id, replacement.via)
+            id = await self._homeserver.join(stay.ghost, replacement.id, replacement.via, stay.nick)
         raise BridgeError(Trouble.REFUSED, ROUND)
 
     async def _settle_in(self, stay: Stay, id: str) -> RoomTarget | None:
@@ -339,7 +351,7 @@ class Rooms:
             return
         if not self._rules.may_enter(stay.user, self._ids.target(stay.room).id, replacement.id):
             raise BridgeError(Trouble.NOT_ALLOWED)
-        id = await self._homeserver.join(stay.ghost, replacement.id, replacement.via)
+        id = await self._homeserver.join(stay.ghost, replacement.id, replacement.via, stay.nick)
         if stay.inside:
             stay.nick, stay.seen = old.room.nick(stay.ghost), frozenset(old.room.occupants)
             stay.inside = False
@@ -403,8 +415,11 @@ class Rooms:
             if session is not None and was_inside and not stays:
                 await self._withdraw(stay, session, reason)
 
+        async def turn() -> None:
+            await self._doors.do(stay.ghost, go)
+
         # who is still on the way in turns round by himself
-        return self._doors.do(stay.ghost, go).addErrback(self._stuck)
+        return self._doors.do(_door(stay), turn).addErrback(self._stuck)
 
     def _stuck(self, failure: Failure) -> None:
         """The ghost stays in a room that its user left; the next time he is in, he can leave again."""
@@ -573,6 +588,11 @@ def _moved(found: Entered, stay: Stay) -> tuple[RoomEvent, ...]:
     seen = (stay.seen or frozenset()) - {stay.nick, found.me.nick}
     left = [Leave(room=found.room, nick=nick) for nick in sorted(seen) if nick not in found.occupants]
     return (*left, found, RoomNotice(room=found.room, text=FOLLOWED))
+
+
+def _door(stay: Stay) -> str:
+    """Return in which order a user comes and goes; what is done with all his rooms is in his ghost's too."""
+    return f"{stay.ghost} {stay.room}"
 
 
 def _leave_path(id: str) -> str:

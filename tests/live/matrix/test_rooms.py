@@ -241,6 +241,21 @@ async def test_retraction_by_the_latest_correction_takes_the_message_back(matrix
     assert original in (taken.get("redacts"), taken["content"].get("redacts"))
 
 
+async def test_another_nick_than_elsewhere_is_had_from_the_first_moment(matrix_stage: MatrixStage):
+    """Nobody sees somebody come in by the name of another room and be renamed."""
+    romeo, juliet, _ = await matrix_stage.together()
+    second = await juliet.create_room(
+        alias=f"{matrix_stage.alias}b",
+        visibility=nio.RoomVisibility.public,
+        preset=nio.RoomPreset.public_chat,
+    )
+    await romeo.join(matrix_stage.by_id(second), "Montague")
+    first = await juliet.find(
+        "m.room.member", lambda event: event["sender"] == matrix_stage.ghost("romeo"), room=second
+    )
+    assert first["content"]["displayname"] == "Montague"
+
+
 async def test_typing_goes_both_ways(matrix_stage: MatrixStage):
     """XEP-0085: who writes is seen to write."""
     romeo, juliet, room = await matrix_stage.together()

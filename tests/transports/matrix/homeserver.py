@@ -82,7 +82,8 @@ class Rooms:
             await self._answer("avatar", None)
             self.avatars[user] = avatar
 
-    def join(self, user: str, room: str, via=()) -> Deferred:
+    def join(self, user: str, room: str, via=(), name="") -> Deferred:
+        # as homeservers do that know a name by the profile only
         self.asked.append(("join", user, room))
         if "join" in self.refused or room not in (*self.aliases, *self.state):
             return fail(self.refused.get("join", BridgeError(Trouble.NO_SUCH_ROOM)))

@@ -235,6 +235,13 @@ def test_join_names_the_servers_that_help(scene):
     assert outcome(joined) == ROOM
 
 
+def test_join_names_the_user_where_the_homeserver_takes_it(scene):
+    """COMPAT Synapse: so others see him come in once, and not be renamed."""
+    scene.register(GHOST)
+    scene.server.join(GHOST, ROOM, name="romeo")
+    assert scene.http.take().body == {"displayname": "romeo"}
+
+
 @pytest.mark.parametrize(
     ("errcode", "words", "trouble"),
     [

@@ -37,7 +37,7 @@ def test_file_is_what_was_encrypted():
 def test_changed_file_is_found_out():
     """At its end, for it is not kept until then."""
     cipher, secrets = encrypted()
-    _, error = read(Body(cipher[:-1], b"x"), secrets)
+    _, error = read(Body(cipher[:-1], bytes([cipher[-1] ^ 1])), secrets)
     assert isinstance(error, BridgeError) and error.trouble is Trouble.LOST
 
 

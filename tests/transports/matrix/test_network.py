@@ -469,6 +469,9 @@ def test_names_of_rooms_and_people_read_both_ways():
     """Occupants are known outside the room by their ids."""
     scene = Scene()
     scene.inside()
+    with pytest.raises(BridgeError) as nobody:
+        scene.network.contact(GARDEN, "Nobody")
+    assert nobody.value.trouble is Trouble.NO_SUCH_NICK
     contact = scene.network.contact(GARDEN, "Alice")
     assert scene.network.name(scene.network.address(contact)) == ALICE
     assert scene.network.nick(contact) == "alice"

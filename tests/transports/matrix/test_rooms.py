@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 from msgspec.structs import replace
+from twisted.internet.defer import Deferred
 
 from bridge.errors import Trouble
-from bridge.events import Depart, Entered, Exit, Exited, Join, Leave, NotEntered, RoomId, RoomNotice
+from bridge.events import Depart, Enter, Entered, Exit, Exited, Join, Leave, NotEntered, RoomId, RoomNotice
 from tests.transports.matrix.homeserver import GARDEN, JULIET, PUBLIC, ROMEO, ROOM_ID, Scene, ghost
 from tests.transports.matrix.raw import ALICE, BOB, create, member, state
 from transports.matrix.rooms import HOPE
@@ -136,3 +137,20 @@ def test_user_who_left_meanwhile_is_not_taken_along():
     scene.turn(HOPE)
     assert shown(scene) == [RoomNotice, Exited]
     assert scene.told[ROMEO][-1].exit is Exit.LEFT
+
+
+def test_room_of_a_server_that_does_not_answer_holds_up_no_other():
+    """A client that enters all its rooms at once is in those that can be had."""
+    scene = Scene()
+    far, garden = RoomId("#far:away.example"), GARDEN
+    scene.server.state["!far:away.example"] = list(PUBLIC)
+    scene.server.aliases[far] = "!far:away.example"
+    held = scene.server.held["join"] = Deferred()
+    scene.network.submit(ROMEO, Enter(room=far, nick="romeo"))
+    del scene.server.held["join"]
+    scene.network.submit(ROMEO, Enter(room=garden, nick="romeo"))
+    scene.turn(1)
+    assert [type(one) for one in scene.told[ROMEO]] == [Entered]
+    held.callback(None)
+    scene.turn(1)
+    assert [one.room for one in scene.told[ROMEO] if isinstance(one, Entered)] == [garden, far]
