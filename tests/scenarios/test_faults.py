@@ -2,7 +2,9 @@
 
 from pathlib import Path
 
-from bridge.events import Message
+from pytest import MonkeyPatch
+
+from bridge.events import Depart, Message
 from tests.scenarios.stage import GATEWAY, JULIET, ROMEO, ROOM, SERVER, Stage
 from transports.loopback.config import LoopbackConfig
 from transports.loopback.network import LoopbackNetwork
@@ -25,7 +27,9 @@ def answer_pings(stage: Stage, alive: set[str]) -> list[str]:
     return asked
 
 
-def test_restart_of_the_bridge_puts_clients_back_that_are_still_there(tmp_path: Path) -> None:
+def test_restart_of_the_bridge_puts_clients_back_that_are_still_there(
+    tmp_path: Path, monkeypatch: MonkeyPatch
+) -> None:
     """After a crash Romeo is in again without doing anything; Juliet, who went meanwhile, is not."""
     url = f"sqlite:///{tmp_path}/store.sqlite"
     before = Stage(url).open()
@@ -34,12 +38,23 @@ def test_restart_of_the_bridge_puts_clients_back_that_are_still_there(tmp_path: 
     before.take()
     before.close()
     after = Stage(url).open()
+    departed, depart = [], after.network.submit
+    monkeypatch.setattr(
+        after.network,
+        "submit",
+        lambda user, event: (departed.append((user, type(event))), depart(user, event)),
+    )
     after.muc.link_up()
     after.clock.advance(1)
     assert sorted(answer_pings(after, {ROMEO})) == [JULIET, ROMEO]
     seen = after.take()
     assert {one.element.get("to") for one in seen} == {ROMEO}
     assert seen[0].has("user:x/user:status[@code='110']")
+    # the network may have kept her place
+    assert (JULIET.partition("/")[0], Depart) in departed and (
+        ROMEO.partition("/")[0],
+        Depart,
+    ) not in departed
     after.speak(ROMEO, "I am back")
     assert len(after.take_for(ROMEO)) == 1
     after.close()

@@ -91,6 +91,7 @@ from transports.matrix.portal import Portal
 from transports.matrix.portals import Portals
 from transports.matrix.presence import Presences
 from transports.matrix.profiles import Profiles
+from transports.matrix.remains import Remains
 from transports.matrix.room import Room
 from transports.matrix.rooms import Rooms
 from transports.matrix.rules import Rules
@@ -179,6 +180,9 @@ class MatrixNetwork:
         self._profiles = Profiles(server, ids, pictures, uplink)
         self._rooms = Rooms(
             server, ids, clock, uplink, self._rules, self._knocks.explained, elsewhere, away, pictures
+        )
+        self._remains = Remains(
+            server, ids, uplink, lambda user, room: room in self._rooms.stays.get(user, {})
         )
         self._submissions = Submissions(server, self._answer, uplink.message_id, config.patience, self._bring)
         self._direct = Direct(
@@ -366,6 +370,7 @@ class MatrixNetwork:
     def _depart(self, user: UserId, room: RoomId, reason: str) -> None:
         stay = self._rooms.stays.get(user, {}).get(room)
         if stay is None:
+            self._remains.clear(user, room, reason)
             self._uplink.deliver(user, (Exited(room=room, nick="", exit=Exit.LEFT, reason=reason),))
         else:
             self._rooms.leave(stay, reason)

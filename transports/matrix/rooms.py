@@ -428,7 +428,7 @@ class Rooms:
 
     async def _withdraw(self, stay: Stay, session: RoomSession, reason: str) -> None:
         self._unseat(stay, session)
-        path, body = _leave_path(session.id), {"reason": reason} if reason else {}
+        path, body = leave_path(session.id), {"reason": reason} if reason else {}
         options: Mapping[str, Any] = {"user": stay.ghost, "room": session.id, "repeatable": True}
         await self._homeserver.call("POST", path, body=body, **options)
         self._uplink.remember(stay.user, session.id, None)
@@ -437,7 +437,7 @@ class Rooms:
         before = self.sessions.get(session.room.predecessor)
         if session.room.predecessor and (before is None or stay.ghost not in before.stays):
             # he was taken along from there; who was not is not in it
-            path = _leave_path(session.room.predecessor)
+            path = leave_path(session.room.predecessor)
             await self._homeserver.call("POST", path, body=body, user=stay.ghost, patience=0)
 
     def _unseat(self, stay: Stay, session: RoomSession) -> None:
@@ -595,5 +595,6 @@ def _door(stay: Stay) -> str:
     return f"{stay.ghost} {stay.room}"
 
 
-def _leave_path(id: str) -> str:
+def leave_path(id: str) -> str:
+    """Return where a ghost leaves a room."""
     return f"{CLIENT}/rooms/{quote(id, safe='')}/leave"

@@ -11,7 +11,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from bridge.errors import BridgeError, Trouble
-from bridge.events import RoomId, UserId
+from bridge.events import Depart, RoomId, UserId
 from bridge.network import RoomAddress
 from bridge.services.muc.context import Context
 from bridge.services.muc.join import Join
@@ -36,6 +36,7 @@ GONE = frozenset(
     }
 )
 """Conditions that tell that a client or its server is no more there (XEP-0045 §18.1.2, §9.3)."""
+NOT_THERE = "Client is no longer there"
 PACE = 0.002
 """Seconds between two pings to clients, so that a thousand users are not one burst."""
 
@@ -69,9 +70,7 @@ class Restore:
 
     def _check_one(self, user: UserId, full_jid: str) -> None:
         self._is_there(full_jid).addCallback(
-            lambda there: (
-                None if there else self._leave.client_gone(user, full_jid, "Client is no longer there")
-            )
+            lambda there: None if there else self._leave.client_gone(user, full_jid, NOT_THERE)
         )
 
     def _is_there(self, full_jid: str) -> Deferred[bool]:
@@ -107,9 +106,18 @@ class Restore:
                 if there:
                     self._enter(rooms[owner, room][0], full_jid)
                 else:
-                    self._context.store.drop_occupancy(self._context.domain, room, owner, full_jid)
+                    self._gone(rooms[owner, room], full_jid)
 
         self._is_there(full_jid).addCallback(known)
+
+    def _gone(self, clients: list[Kept], full_jid: str) -> None:
+        """A client did not come back; a user without any is out of the room on the network too."""
+        (kept,) = [one for one in clients if one.resource == full_jid]
+        clients.remove(kept)
+        self._context.store.drop_occupancy(self._context.domain, kept.room, kept.owner, full_jid)
+        user, room = UserId(kept.owner), RoomId(kept.room)
+        if not clients and self._context.rooms.get(user, room) is None:
+            self._context.submit(user, Depart(room=room, reason=NOT_THERE))
 
     def _enter(self, kept: Kept, full_jid: str) -> None:
         """Put a client back; one that came back by itself meanwhile is left alone."""

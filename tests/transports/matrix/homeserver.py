@@ -159,7 +159,7 @@ class Rooms:
         self.asked.append((method, user, *parts[4:], body))
         if parts[-1] == "createRoom":
             return self._create(user, body)
-        if method == "GET" and parts[-1].startswith("#_xmpp_"):
+        if method == "GET" and parts[4:6] == ["directory", "room"]:
             found = self.aliases.get(parts[-1])
             return succeed({"room_id": found}) if found else fail(BridgeError(Trouble.NO_SUCH_ROOM))
         if {"knock", "room_summary"}.intersection(parts):
