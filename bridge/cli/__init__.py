@@ -6,6 +6,7 @@ import click
 
 from bridge import __version__
 from bridge.cli.check import check
+from bridge.cli.files import files
 from bridge.cli.import_biboumi import import_biboumi
 from bridge.cli.init import init
 from bridge.cli.probe import probe
@@ -14,7 +15,7 @@ from bridge.cli.run import run
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 def main() -> None:
-    """XMPP gateway: IRC channels as rooms, for every user of an XMPP server.
+    """XMPP gateway: IRC channels and Matrix rooms as rooms, for every user of an XMPP server.
 
     A component of your server, or federated on its own domain. Begin with `xmppbridge init`, then
     `xmppbridge check --live`, then `xmppbridge run`.
@@ -27,5 +28,5 @@ def version() -> None:
     click.echo(f"xmppbridge {__version__}")
 
 
-for command in (run, check, init, probe, import_biboumi):
+for command in (run, check, init, files, probe, import_biboumi):
     main.add_command(command)

@@ -13,6 +13,7 @@ from stat import S_IROTH
 import click
 from msgspec import Struct
 
+from bridge.cli.files import network_files, outdated
 from bridge.cli.run import CONFIG_HELP
 from bridge.config import Config, ConfigError, load
 from bridge.config.locate import config_path
@@ -97,7 +98,19 @@ def static_findings(config: Config, path: Path) -> Iterator[Finding]:
         from bridge.cli.certificates import certificate_findings  # Twisted and OpenSSL, slow to load
 
         yield from certificate_findings(federated_domains(config), config.federation)
+    yield from file_findings(config, path)
     yield expat_finding(pyexpat.version_info)
+
+
+def file_findings(config: Config, path: Path) -> Iterator[Finding]:
+    """Compare what `xmppbridge files` wrote for others with what it would write now."""
+    for file, text in network_files(config, path).items():
+        if not file.exists():
+            continue
+        yield from readable(file)
+        if keys := outdated(file, text):
+            again = "`xmppbridge files` writes it anew; then give it to the other server, and restart that"
+            yield warning(str(file), f"is not what the configuration says now ({', '.join(keys)}): {again}")
 
 
 def federated_domains(config: Config) -> list[str]:

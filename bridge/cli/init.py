@@ -12,6 +12,7 @@ from typing import Any
 import click
 import msgspec
 
+from bridge.cli.files import network_files, write_private
 from bridge.cli.snippets import SNIPPETS, STANDALONE, Setup, configuration
 from bridge.config import ConfigError, network_module, network_names, parse
 from bridge.config.loader import DATABASE, bare_type, metas
@@ -159,26 +160,14 @@ def _write(setup: Setup, server: str, output: Path) -> None:
     snippet = SNIPPETS[server]
     lines = snippet.lines(setup)
     files = {output: configuration(setup), output.with_name(f"{output.stem}.{snippet.file}"): lines}
-    options = config.gateways[Domain(setup.domain)].options
-    for name, text in network_module(setup.network).files(options).items():
-        files[output.with_name(f"{output.stem}.{name}")] = text
+    files.update(network_files(config, output))
     if setup.secret_place and not setup.certificates:
         files[output.with_name(setup.secret_place["credential"])] = setup.secret + "\n"
     for path in files:
         if path.exists():
             raise click.ClickException(f"{path} exists already; it is not overwritten")
     for path, text in files.items():
-        _write_private(path, text)
+        write_private(path, text)
         click.echo(f"wrote {path}", err=True)
     click.echo(f"\n{snippet.reader} needs:\n\n{lines}")
     click.echo(f"Then: xmppbridge check --live --config {output}", err=True)
-
-
-def _write_private(path: Path, text: str) -> None:
-    """Create a file that only its owner may read: there are secrets in it."""
-    try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except OSError as error:
-        raise click.ClickException(f"{path}: {error.strerror}") from None
-    with open(descriptor, "w", encoding="utf-8") as file:
-        file.write(text)

@@ -16,6 +16,7 @@ from twisted.internet.task import react
 from bridge.cli.certificates import shown
 from bridge.cli.check import Finding, error, federated_domains, ok, warning
 from bridge.cli.records import Seen, record_findings
+from bridge.cli.web import web_finding
 from bridge.config import ComponentConfig, Config, FederationConfig, network_module
 from bridge.errors import BridgeError, Trouble
 from bridge.federation.dns import Dns
@@ -152,6 +153,10 @@ def check_world(config: Config) -> list[Finding]:
         for domain, gateway in config.gateways.items():
             for probe in network_module(gateway.network).probes(gateway.options, reactor):
                 trials.append(_outcome(domain, probe, reactor).addCallback(findings.append))
+        if config.web is not None:
+            trials.append(
+                Deferred.fromCoroutine(web_finding(config.web, reactor)).addCallback(findings.append)
+            )
         if config.federation is not None:
             looked_up = Deferred.fromCoroutine(_records(config, config.federation, reactor))
             trials.append(looked_up.addCallback(findings.extend))

@@ -12,7 +12,7 @@ from msgspec.structs import FieldInfo
 
 from bridge.config.declarations import Config, GatewayConfig
 from bridge.config.loader import bare_type, is_struct, metas
-from bridge.config.networks import network_module
+from bridge.config.networks import network_module, network_names
 from bridge.config.write import key_text, toml_value
 from bridge.secret import Secret
 
@@ -29,10 +29,29 @@ is wrong. The file is looked for at --config, else $XMPPBRIDGE_CONFIG, else ./xm
 
 
 def sample(network: str = "irc") -> str:
-    """Return a whole sample file for a gateway to `network`; it can be loaded as it is."""
+    """Return a whole sample for a gateway to `network`, others in comments; it can be loaded as it is."""
     lines = [*_comment(_HEAD), ""]
     lines += _table(Config, (), network)
+    for other in network_names():
+        if other != network:
+            lines += _gateway(other)
     return "\n".join(lines).rstrip() + "\n"
+
+
+def _gateway(network: str) -> Iterator[str]:
+    """Write a further gateway, all of it commented out."""
+    declaration = network_module(network).CONFIG
+    path = ("gateways", f"{network}.example.org")
+    yield from _comment(f"A gateway to another network, {network}.")
+    yield _commented(f"[{key_text(path)}]")
+    yield _commented(f"network = {toml_value(network)}")
+    yield ""
+    yield _commented(f"[{key_text((*path, 'component'))}]")
+    yield _commented(f"secret = {toml_value({'credential': 'component-secret'})}")
+    yield ""
+    yield from _comment((declaration.__doc__ or "").split("\n\n")[0].replace("``", ""))
+    inner = (*path, network)
+    yield from map(_commented, [f"[{key_text(inner)}]", *_table(declaration, inner, network)])
 
 
 def _table(declaration: type[Struct], path: tuple[str, ...], network: str) -> Iterator[str]:
@@ -81,7 +100,7 @@ def _option(field: FieldInfo) -> Iterator[str]:
     default = field.default if field.default_factory is NODEFAULT else field.default_factory()
     examples = _examples(field)
     if default is NODEFAULT:
-        yield f"{field.encode_name} = {toml_value(examples[0])}"
+        yield f"{field.encode_name} = {toml_value(examples[0]) if examples else _placeholder(field.type)}"
     elif default is None:
         yield f"#{field.encode_name} = {toml_value(examples[0]) if examples else _placeholder(field.type)}"
     else:

@@ -22,6 +22,8 @@ IDLE = 120
 """Seconds after which a silent connection is closed."""
 OVERDRAFT = 65_536
 """Bytes of a body that is not wanted which are still read, for the answer to arrive."""
+NOTHING = "There is no such thing here."
+"""What is said of a path that leads nowhere; by it `xmppbridge check --live` knows that it is us."""
 
 Admits = Callable[[str], int]
 """How many bytes of a body are taken whose request has this `Authorization` header."""
@@ -49,11 +51,11 @@ class _Folder(Resource):
 
     def getChild(self, path: bytes, request: Request) -> Resource:
         """There is nothing here."""
-        return Answer(404, "There is no such thing here.")
+        return Answer(404, NOTHING)
 
     def render(self, request: Request) -> Any:
         """There is nothing here either."""
-        return Answer(404, "There is no such thing here.").render(request)
+        return Answer(404, NOTHING).render(request)
 
 
 class WebServer:

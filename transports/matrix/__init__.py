@@ -26,7 +26,7 @@ def probes(config: MatrixConfig, reactor: Any) -> Sequence[Probe]:
 
 
 def files(config: MatrixConfig) -> Mapping[str, str]:
-    """The registration, which the homeserver's operator names in its configuration."""
-    from transports.matrix.registration import registration
+    """The registration, and what else Synapse's operator puts into its configuration."""
+    from transports.matrix.registration import registration, synapse
 
-    return {"registration.yaml": registration(config)}
+    return {"registration.yaml": registration(config), "homeserver.yaml": synapse(config)}

@@ -28,12 +28,14 @@ class Way(Enum):
     UNKNOWN = "not tried yet"
     BOTH = "works both ways"
     NOT_THERE = "we cannot reach the homeserver"
+    NO_HOMESERVER = "what answers at the homeserver's address is no homeserver"
     NOT_KNOWN = "the homeserver does not know our as_token: is the registration in its configuration?"
+    OTHER_ID = "the homeserver knows our as_token, but not by our id: is the registration an older one?"
     NO_PING = "we reach the homeserver; it cannot tell whether it reaches us"
-    NO_URL = "we reach the homeserver; the registration names no url of ours"
-    NO_WAY_BACK = "we reach the homeserver; it cannot reach us at the url of the registration"
-    BAD_TOKEN = "we reach the homeserver; it does not use our hs_token"
-    BAD_ANSWER = "we reach the homeserver; what answers at the url of the registration is not this gateway"
+    NO_URL = "we reach the homeserver; its registration names no url of ours"
+    NO_WAY_BACK = "we reach the homeserver; it cannot reach us at the url of its registration"
+    BAD_TOKEN = "we reach the homeserver; it does not use our hs_token: is the registration an older one?"
+    BAD_ANSWER = "we reach the homeserver; what answers at the url of its registration is not this gateway"
 
 
 REASONS = {
@@ -42,7 +44,7 @@ REASONS = {
     "M_CONNECTION_TIMEOUT": Way.NO_WAY_BACK,
     "M_UNKNOWN_TOKEN": Way.NOT_KNOWN,
     "M_MISSING_TOKEN": Way.NOT_KNOWN,
-    "M_FORBIDDEN": Way.NOT_KNOWN,
+    "M_FORBIDDEN": Way.OTHER_ID,
     "M_UNRECOGNIZED": Way.NO_PING,
 }
 """What the homeserver says of a ping that failed."""
@@ -67,6 +69,8 @@ def _way(failure: Failure) -> Way:
         return Way.NOT_THERE
     if refusal.errcode == "M_BAD_STATUS":
         return Way.BAD_TOKEN if refusal.said.get("status") in (401, 403) else Way.BAD_ANSWER
+    if not refusal.errcode and refusal.status < 500:
+        return Way.NO_HOMESERVER
     return REASONS.get(refusal.errcode, Way.NOT_THERE)
 
 

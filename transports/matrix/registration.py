@@ -1,4 +1,4 @@
-"""The file that the homeserver's operator puts beside his own configuration (MX v1.19 registration)."""
+"""What the homeserver's operator needs: the registration (MX v1.19 registration), and Synapse's settings."""
 
 from __future__ import annotations
 
@@ -28,6 +28,22 @@ protocols:
   - xmpp
 """
 
+SYNAPSE = """\
+# Synapse: save this in the folder /etc/matrix-synapse/conf.d, or put it into homeserver.yaml. The
+# registration goes where the first lines say, readable by Synapse; then restart Synapse.
+app_service_config_files:
+  - {file}
+
+# XMPP users who own a room may put it into the public list; Synapse 1.126 and later let nobody, unless told
+room_list_publication_rules:
+  - user_id: {ghosts}
+    action: allow
+
+# who is online is told both ways
+presence:
+  enabled: true
+"""
+
 
 def registration(config: MatrixConfig) -> str:
     """Return the registration as YAML; it holds both tokens."""
@@ -43,3 +59,12 @@ def registration(config: MatrixConfig) -> str:
     }
     # a JSON string is a YAML scalar
     return TEMPLATE.format_map({name: json.dumps(value) for name, value in values.items()})
+
+
+def synapse(config: MatrixConfig) -> str:
+    """Return Synapse's part, as YAML, for a registration that is kept under its id."""
+    values = {
+        "file": f"/etc/matrix-synapse/{config.id}.yaml",
+        "ghosts": f"@{config.prefix}*:{config.server_name}",
+    }
+    return SYNAPSE.format_map({name: json.dumps(value) for name, value in values.items()})

@@ -135,5 +135,5 @@ def test_homeserver_gets_its_registration(tmp_path: Path) -> None:
     options = load(tmp_path / "xmppbridge.toml", {}).gateways["mx.example.org"].options
     assert (options.homeserver, options.server_name) == ("http://127.0.0.1:8008", "example.org")
     assert options.as_token != options.hs_token
-    registration = (tmp_path / "xmppbridge.registration.yaml").read_text()
+    registration = (tmp_path / "mx.example.org.registration.yaml").read_text()
     assert options.as_token.reveal() in registration and options.hs_token.reveal() in registration

@@ -9,7 +9,7 @@ from typing import get_args, get_origin
 
 import msgspec
 
-from bridge.config import Config, FederationLimits, GatewayConfig, parse
+from bridge.config import Config, FederationLimits, GatewayConfig, network_module, network_names, parse
 from bridge.config.loader import bare_type, is_struct
 from bridge.config.sample import sample
 
@@ -39,6 +39,7 @@ def test_sample_with_every_default_written_out_is_a_configuration(tmp_path: Path
     config, default = read(text, tmp_path), read(sample(), tmp_path)
     assert (config.limits, config.log, config.contacts) == (default.limits, default.log, default.contacts)
     assert len(config.gateways["irc.example.org"].options.servers) == 1
+    assert set(config.gateways) == {"irc.example.org", *(f"{n}.example.org" for n in network_names())}
     assert config.federation is not None and config.components is not None
     assert config.federation.limits == FederationLimits()
     assert default.federation is None and default.components is None
@@ -47,7 +48,8 @@ def test_sample_with_every_default_written_out_is_a_configuration(tmp_path: Path
 def test_sample_names_every_option() -> None:
     """No field of any struct is left out."""
     text = sample()
-    for struct in structs(Config):
+    networks = [each for name in network_names() for each in structs(network_module(name).CONFIG)]
+    for struct in [*structs(Config), *networks]:
         for field in msgspec.structs.fields(struct):
             if (struct, field.name) != (GatewayConfig, "options"):
                 assert re.search(rf"(?m)^#?(\[(\S+\.)?{field.name}[].]|{field.name} = )", text), field.name

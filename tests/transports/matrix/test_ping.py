@@ -30,7 +30,8 @@ def test_ping_that_comes_back_works_both_ways(scene):
     ("status", "said", "way"),
     [
         (401, {"errcode": "M_UNKNOWN_TOKEN"}, Way.NOT_KNOWN),
-        (403, {"errcode": "M_FORBIDDEN"}, Way.NOT_KNOWN),
+        (403, {"errcode": "M_FORBIDDEN"}, Way.OTHER_ID),
+        (404, {}, Way.NO_HOMESERVER),
         (400, {"errcode": "M_URL_NOT_SET"}, Way.NO_URL),
         (502, {"errcode": "M_CONNECTION_FAILED"}, Way.NO_WAY_BACK),
         (504, {"errcode": "M_CONNECTION_TIMEOUT"}, Way.NO_WAY_BACK),

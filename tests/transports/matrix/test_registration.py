@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import msgspec
 import pytest
 
 from bridge.secret import Secret
+from transports.matrix import files
 from transports.matrix.config import MatrixConfig
-from transports.matrix.registration import registration
+from transports.matrix.registration import registration, synapse
 
 
 def config(**options) -> MatrixConfig:
@@ -30,6 +32,9 @@ def read(text: str) -> dict[str, object]:
     for key, value in pairs:
         values.setdefault(key, []).append(msgspec.json.decode(value))
     return {key: found[0] if len(found) == 1 else found for key, found in values.items()}
+
+
+CONF = Path(__file__).parents[3] / "conf"
 
 
 def test_registration_names_us_and_both_tokens():
@@ -66,3 +71,21 @@ def test_registration_claims_our_ghosts_alone(id, is_ours):
     users, aliases = read(registration(config()))["regex"]
     assert bool(re.fullmatch(users, id)) is is_ours
     assert bool(re.fullmatch(aliases, id.replace("@", "#", 1))) is is_ours
+
+
+def test_synapse_finds_the_registration_and_lets_our_ghosts_publish_rooms():
+    """The file is called by the id, so that two gateways get on with each other."""
+    text = synapse(config(id="second", prefix="_second_"))
+    assert '  - "/etc/matrix-synapse/second.yaml"\n' in text
+    assert '  - user_id: "@_second_*:hs.test"\n    action: allow\n' in text
+
+
+def test_files_under_conf_are_those_that_init_writes():
+    """Write them anew with: PYTHONPATH=. python conf/generate.py"""
+    tokens = {
+        "as_token": Secret("a token of xmppbridge.toml"),
+        "hs_token": Secret("the other token of xmppbridge.toml"),
+    }
+    written = files(config(server_name="example.org", **tokens))
+    assert set(written) == {"registration.yaml", "homeserver.yaml"}
+    assert {name: (CONF / name).read_text("utf-8") for name in written} == written
