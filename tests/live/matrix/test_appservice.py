@@ -11,9 +11,10 @@ from msgspec.structs import replace
 from nio.api import Api
 from twisted.internet.defer import Deferred, gatherResults
 
-from bridge.errors import Trouble
+from bridge.errors import BridgeError, Trouble
 from bridge.secret import Secret
 from tests.live.matrix.service import Service
+from tests.live.peers.daemon import HOST, free_port
 from transports.matrix.client import transaction_id
 from transports.matrix.ping import Way, ping
 from transports.matrix.probe import homeserver_probes
@@ -64,6 +65,28 @@ async def test_check_finds_both_directions_before_the_first_start(synapse, matri
     [probe] = homeserver_probes(matrix_config, reactor)
     loop = asyncio.get_running_loop()
     assert await asyncio.wait_for(probe.result.asFuture(loop), 20) == Way.BOTH.value
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        ({"as_token": Secret("wrong")}, "does not know our as_token"),
+        ({"hs_token": Secret("wrong")}, "does not use our hs_token"),
+        ({"id": "other"}, "but not by our id"),
+        ({"listen": f"{HOST}:{free_port()}"}, "cannot reach us at the url of its registration"),
+        ({"server_name": "example.org"}, "it knows us as @xmppbridge:hs.test"),
+        ({"sender": "other"}, "the configuration says @other:hs.test"),
+        ({"prefix": "_other_"}, "does not give us what begins with _other_"),
+    ],
+)
+async def test_check_finds_a_registration_of_another_configuration(
+    synapse, matrix_config, reactor, changed, words
+):
+    """Whatever was changed since the homeserver was given its registration has words of its own."""
+    [probe] = homeserver_probes(replace(matrix_config, **changed), reactor)
+    with pytest.raises(BridgeError) as found:
+        await asyncio.wait_for(probe.result.asFuture(asyncio.get_running_loop()), 20)
+    assert words in found.value.text
 
 
 async def test_ghost_registers_joins_and_talks_both_ways(service, person):

@@ -31,6 +31,7 @@ class Synapse:
     """A homeserver; `registrations` are the YAML files of its application services.
 
     With a `certificate` it speaks with other homeservers, who find it at the port in its name.
+    `parts` are further files of its configuration, whose words count more.
     """
 
     def __init__(
@@ -42,6 +43,7 @@ class Synapse:
         limits: dict[str, Any] | None = None,
         certificate: Certificate | None = None,
         federation_port: int = 0,
+        parts: Sequence[Path] = (),
     ) -> None:
         if not PYTHON.exists():
             raise FileNotFoundError(f"{PYTHON} is not there; `make install` gets it")
@@ -55,6 +57,7 @@ class Synapse:
         # JSON is YAML
         config.write_text(json.dumps(self._config(log, registrations, limits or {}) | federation))
         command = [str(PYTHON), "-m", "synapse.app.homeserver", "-c", str(config)]
+        command += [argument for part in parts for argument in ("-c", str(part))]
         self._keys = Daemon("keys", folder, [*command, "--generate-keys"], ready=lambda: True)
         self.daemon = Daemon("synapse", folder, command, ready=self._is_ready)
         self._has_keys = False
