@@ -6,6 +6,7 @@ connection state (IRCv3 capabilities come and go); `bridge.degrade` writes the f
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import Enum
 
 from msgspec import Struct
@@ -62,3 +63,37 @@ class Capabilities(Struct, frozen=True, kw_only=True):
         """The names of what is carried as it is, at least in part."""
         levels = ((name, getattr(self, name)) for name in self.__struct_fields__)
         return frozenset(name for name, level in levels if level in CARRIED)
+
+
+LABELS = {
+    "formatting": "formatted text",
+    "replies": "replies",
+    "corrections": "corrections",
+    "retractions": "retractions",
+    "reactions": "reactions",
+    "typing": "typing",
+    "presence": "who is away",
+    "moderation": "moderators retract",
+    "direct_messages": "chats",
+    "receipts": "receipts and markers",
+    "threads": "threads",
+    "mentions": "mentions",
+    "attachments": "files",
+    "profiles": "pictures and profiles",
+    "subscriptions": "people as contacts",
+    "search": "search for rooms",
+    "guests": "its people in rooms of XMPP",
+    "memberships": "members by address",
+    "configuration": "room configuration",
+}
+"""How users know what the fields of `Capabilities` are about."""
+README_BEGIN, README_END = "<!-- capabilities:begin -->", "<!-- capabilities:end -->"
+
+
+def capability_table(networks: Mapping[str, Capabilities]) -> str:
+    """Return what each network carries, in Markdown; it stands between `README_BEGIN` and `README_END`."""
+    lines = [f"| | {' | '.join(networks)} |", "|---" * (len(networks) + 1) + "|"]
+    for field, label in LABELS.items():
+        levels = (getattr(carried, field).value for carried in networks.values())
+        lines.append(f"| {label} | {' | '.join(levels)} |")
+    return "\n".join(lines) + "\n"

@@ -1,13 +1,16 @@
-"""Write the generated files of this folder anew: PYTHONPATH=. python conf/generate.py"""
+"""Write what is generated anew, in this folder and in the README: PYTHONPATH=. python conf/generate.py"""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+from bridge import capabilities
 from bridge.cli.snippets import EXAMPLE, SNIPPETS
+from bridge.config import network_module, network_names
 from bridge.config.sample import sample
 from bridge.secret import Secret
-from transports.matrix import files
+from bridge.xmpp import specs
+from transports.matrix import files, mapping
 from transports.matrix.config import MatrixConfig
 
 HERE = Path(__file__).parent
@@ -24,3 +27,22 @@ MATRIX = MatrixConfig(
 )
 for name, text in files(MATRIX).items():
     (HERE / name).write_text(text, "utf-8")
+
+(HERE / "doap.xml").write_text(specs.doap(), "utf-8")
+
+README = HERE.parent / "README.md"
+NETWORKS = {
+    name: levels
+    for network in network_names()
+    for name, levels in network_module(network).CAPABILITIES.items()
+}
+TABLES = (
+    (specs.README_BEGIN, specs.README_END, specs.conformance_table()),
+    (capabilities.README_BEGIN, capabilities.README_END, capabilities.capability_table(NETWORKS)),
+    (mapping.README_BEGIN, mapping.README_END, mapping.mapping_table()),
+)
+text = README.read_text("utf-8")
+for begin, end, table in TABLES:
+    head, rest = text.split(begin)
+    text = f"{head}{begin}\n{table}{end}{rest.partition(end)[2]}"
+README.write_text(text, "utf-8")

@@ -7,17 +7,30 @@ from pathlib import Path
 
 import pytest
 
+from bridge.capabilities import README_BEGIN, README_END, capability_table
 from bridge.cli import main
 from bridge.cli.snippets import EXAMPLE, zone
-from bridge.config import Config, parse
+from bridge.config import Config, network_module, network_names, parse
 from bridge.federation.outlet import parents
 from tests.test_layout import ROOT
+from transports.matrix import mapping
 
 README = (ROOT / "README.md").read_text("utf-8")
 GATEWAY = '\n[gateways."irc.example.org"]\nnetwork = "irc"\n'
 FEDERATED = f"{GATEWAY}federated = true\n"
 COMPONENT = f'{GATEWAY}[gateways."irc.example.org".component]\nsecret = "hush"\n'
 """What a block needs that shows a part of a configuration only."""
+MATRIX = """
+[gateways."mx.example.org"]
+network = "matrix"
+[gateways."mx.example.org".component]
+secret = "hush"
+[gateways."mx.example.org".matrix]
+homeserver = "http://127.0.0.1:8008"
+server_name = "example.org"
+as_token = "a"
+hs_token = "h"
+"""
 
 
 def blocks(language: str) -> list[str]:
@@ -28,6 +41,8 @@ def read(text: str, folder: Path) -> Config:
     """Read a configuration whose secrets are all there."""
     for name in re.findall(r'credential = "([^"]+)"', text):
         (folder / name).write_text("hush\n")
+    if text.startswith('[gateways."mx.example.org".matrix]'):
+        text = MATRIX + text.partition("\n")[2]
     rest = FEDERATED if "[federation" in text else COMPONENT
     whole = text if "[gateways." in text else text + rest
     return parse(whole, folder / "xmppbridge.toml", {"CREDENTIALS_DIRECTORY": str(folder)})
@@ -36,7 +51,8 @@ def read(text: str, folder: Path) -> Config:
 @pytest.mark.parametrize("text", blocks("toml"))
 def test_each_configuration_can_be_loaded(text: str, tmp_path: Path) -> None:
     """Copied as it stands."""
-    assert list(read(text, tmp_path).gateways) == ["irc.example.org"]
+    gateways = list(read(text, tmp_path).gateways)
+    assert gateways in (["irc.example.org"], ["mx.example.org"])
 
 
 def test_default_of_serves_is_what_is_said(tmp_path: Path) -> None:
@@ -74,3 +90,22 @@ def test_every_file_that_is_named_is_there() -> None:
         assert known, target
     for name in re.findall(r"\bconf/[\w.-]+\w", README):
         assert (ROOT / name).exists(), name
+
+
+def between(begin: str, end: str) -> str:
+    return README[README.index(begin) + len(begin) : README.index(end)].strip()
+
+
+def test_table_of_the_networks_is_what_they_say_of_themselves() -> None:
+    """Write it anew with: PYTHONPATH=. python conf/generate.py"""
+    networks = {
+        name: levels
+        for network in network_names()
+        for name, levels in network_module(network).CAPABILITIES.items()
+    }
+    assert between(README_BEGIN, README_END) == capability_table(networks).strip()
+
+
+def test_table_of_matrix_is_that_of_the_code() -> None:
+    """Write it anew with: PYTHONPATH=. python conf/generate.py"""
+    assert between(mapping.README_BEGIN, mapping.README_END) == mapping.mapping_table().strip()

@@ -1,7 +1,8 @@
 """The networks that are installed: entry points of the group ``xmppbridge.networks``.
 
 Each names a module that has `CONFIG`, the struct type of its options, `build`, which makes a
-network of one, `probes`, which tries one out, and `files`, which others need for it. In a source
+network of one, `probes`, which tries one out, `files`, which others need for it, and `CAPABILITIES`,
+what it carries, by the kinds of it that users know. In a source
 checkout that is not installed, the project's own declaration of its entry points is read instead.
 """
 
@@ -15,6 +16,7 @@ from typing import Any, Protocol, cast
 
 from msgspec import Struct
 
+from bridge.capabilities import Capabilities
 from bridge.network import Network, Probe
 
 GROUP = "xmppbridge.networks"
@@ -25,6 +27,7 @@ class NetworkModule(Protocol):
     """What the module behind an entry point offers."""
 
     CONFIG: type[Struct]
+    CAPABILITIES: Mapping[str, Capabilities]
 
     def build(self, config: Any, reactor: Any) -> Network:
         """Make a network that serves one gateway by `config`, a `CONFIG`."""

@@ -89,8 +89,9 @@ SPECS: tuple[Spec, ...] = (
         "XMPP: Instant Messaging and Presence",
         "2011",
         _P,
-        "subscriptions to gateway, servers and contacts",
+        "subscriptions, presence and messages of gateways and contacts; no rosters",
     ),
+    Spec("RFC 5122", "IRIs and URIs for XMPP", "2008", _P, "addresses that are mentioned"),
     Spec("RFC 7622", "XMPP: Address Format", "2015", _C),
     Spec("RFC 8264", "PRECIS Framework", "2017", _C),
     Spec("RFC 8265", "PRECIS: Usernames and Passwords", "2017", _C),
@@ -141,7 +142,7 @@ SPECS: tuple[Spec, ...] = (
         "",
         (("http://jabber.org/protocol/commands", PLACES),),
     ),
-    Spec("XEP-0054", "vcard-temp", "1.3.0", _P, "read only", (("vcard-temp", (GATEWAY, CONTACT)),)),
+    Spec("XEP-0054", "vcard-temp", "1.3.0", _P, "read, both ways", (("vcard-temp", (GATEWAY, CONTACT)),)),
     Spec(
         "XEP-0055",
         "Jabber Search",
@@ -161,7 +162,7 @@ SPECS: tuple[Spec, ...] = (
     ),
     Spec("XEP-0066", "Out of Band Data", "1.5", _P, "addresses of files in messages, with ``[web]``"),
     Spec("XEP-0068", "Field Standardization for Data Forms", "1.3.0", _C),
-    Spec("XEP-0071", "XHTML-IM", "1.5.4", _P, "what mIRC formatting can say, both ways"),
+    Spec("XEP-0071", "XHTML-IM", "1.5.4", _P, "what IRC's and Matrix's formatting can say, both ways"),
     Spec("XEP-0077", "In-Band Registration", "2.4", _P, "with a room, to ask to be let in"),
     Spec("XEP-0082", "XMPP Date and Time Profiles", "1.1.1", _C),
     Spec("XEP-0084", "User Avatar", "1.1.4", _P, "asked for, both ways, without notifications"),
@@ -170,7 +171,7 @@ SPECS: tuple[Spec, ...] = (
         "Chat State Notifications",
         "2.1",
         _P,
-        "where the server relays typing",
+        "where the network relays typing",
         (("http://jabber.org/protocol/chatstates", (CONTACT,)),),
         needs="typing",
     ),
@@ -238,7 +239,7 @@ SPECS: tuple[Spec, ...] = (
         "Message Archive Management",
         "1.1.3",
         _P,
-        "of rooms",
+        "of rooms: ours, or the homeserver's timeline",
         # COMPAT Biboumi 9.0: the gateway and the servers claim it as well, for the rooms they host
         (("urn:xmpp:mam:2", PLACES), ("urn:xmpp:mam:2#extended", PLACES)),
     ),
@@ -274,7 +275,7 @@ SPECS: tuple[Spec, ...] = (
         needs="mentions",
     ),
     Spec("XEP-0377", "Blocking Command Reports", "0.4.1", _P, "reports that servers forward; no blocking"),
-    Spec("XEP-0393", "Message Styling", "1.1.1", _P, "from XMPP to IRC"),
+    Spec("XEP-0393", "Message Styling", "1.1.1", _P, "read, not written"),
     Spec(
         "XEP-0410",
         "MUC Self-Ping (Schrödinger's Chat)",
@@ -296,18 +297,18 @@ SPECS: tuple[Spec, ...] = (
         "Message Retraction",
         "0.4.2",
         _P,
-        "where the server redacts",
+        "where the network takes messages back",
         (("urn:xmpp:message-retract:1", (CONTACT,)),),
         needs="retractions",
     ),
-    Spec("XEP-0425", "Moderated Message Retraction", "0.3.0", _P, "where the server redacts"),
+    Spec("XEP-0425", "Moderated Message Retraction", "0.3.0", _P, "where the network takes messages back"),
     Spec("XEP-0428", "Fallback Indication", "0.2.1", _C),
     Spec(
         "XEP-0444",
         "Message Reactions",
         "0.2.1",
         _P,
-        "where the server relays them, else as text",
+        "where the network has them, else as text",
         (("urn:xmpp:reactions:0", (CONTACT,)),),
         needs="reactions",
     ),
@@ -318,7 +319,7 @@ SPECS: tuple[Spec, ...] = (
         "Message Replies",
         "0.2.1",
         _P,
-        "where the server relays them, else as quoted text",
+        "where the network has them, else as quoted text",
         (("urn:xmpp:reply:0", (CONTACT,)),),
         needs="replies",
     ),
@@ -355,6 +356,17 @@ SPECS: tuple[Spec, ...] = (
     Spec("RFC 7677", "SCRAM-SHA-256", "2015", _P, "without channel binding"),
     Spec("RFC 8305", "Happy Eyeballs Version 2", "2017", _P, "connecting to IRC and XMPP servers"),
     *(Spec(f"IRCv3 {name}", title, state, _C) for name, title, state in IRCV3),
+    # Matrix
+    Spec(
+        "MX application-service-api",
+        "Matrix: Application Service API",
+        "1.19",
+        _C,
+        "transactions, look-ups, ping",
+    ),
+    Spec(
+        "MX client-server-api", "Matrix: Client-Server API", "1.19", _P, "as an application service's users"
+    ),
     # SIP
     Spec("RFC 3261", "SIP: Session Initiation Protocol", "2002", _P, MESSAGES),
     Spec("RFC 3262", "Reliability of Provisional Responses in SIP", "2002", _B, SIP),
@@ -409,7 +421,6 @@ SPECS: tuple[Spec, ...] = (
     Spec("RFC 4291", "IPv6 Addressing Architecture", "2006", _B),
     Spec("RFC 4380", "Teredo", "2006", _B),
     Spec("RFC 4985", "Service Name in Certificates (SRVName)", "2007", _B),
-    Spec("RFC 5122", "IRIs and URIs for XMPP", "2008", _P, "addresses that are mentioned"),
     Spec("RFC 5280", "X.509 Certificate and CRL Profile", "2008", _B),
     Spec("RFC 5482", "TCP User Timeout Option", "2009", _B),
     Spec("RFC 6052", "IPv6 Addressing of IPv4/IPv6 Translators", "2010", _B),
@@ -457,7 +468,7 @@ _DOAP_HEAD = """\
          xmlns:xmpp='https://linkmauve.fr/ns/xmpp-doap#'>
   <Project>
     <name>xmppbridge</name>
-    <shortdesc xml:lang='en'>Federating XMPP gateway: IRC channels as MUC rooms</shortdesc>
+    <shortdesc xml:lang='en'>Federating XMPP gateway: IRC channels and Matrix rooms as MUC rooms</shortdesc>
     <programming-language>Python</programming-language>
     <os>Linux</os>
     <license rdf:resource='https://www.apache.org/licenses/LICENSE-2.0'/>

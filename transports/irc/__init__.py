@@ -6,9 +6,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bridge.network import Network, Probe
+from transports.irc.capabilities import IRCV3, PLAIN
 from transports.irc.config import IrcConfig
 
 CONFIG = IrcConfig
+CAPABILITIES = {"IRC": PLAIN, "IRC with IRCv3": IRCV3}
 
 
 def build(config: IrcConfig, reactor: Any) -> Network:

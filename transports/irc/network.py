@@ -15,7 +15,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from bridge.capabilities import Capabilities, Level
+from bridge.capabilities import Capabilities
 from bridge.errors import BridgeError, Trouble
 from bridge.events import (
     ChangeNick,
@@ -50,6 +50,7 @@ from bridge.network import (
     Uplink,
 )
 from transports.irc.address import Addresses
+from transports.irc.capabilities import PLAIN
 from transports.irc.client import IrcClient, Links
 from transports.irc.commands import offered
 from transports.irc.config import IrcConfig
@@ -69,8 +70,6 @@ STOP_TIMEOUT = 8.0
 """Seconds that servers get to let all users go."""
 TURNSTILE_LIMIT = 10_000
 """Servers whose rate of connections is watched."""
-OFFLINE = Capabilities(formatting=Level.NATIVE, presence=Level.NATIVE)
-"""What can be carried to a server of which nothing is known."""
 
 
 def build_network(config: IrcConfig, reactor: Any) -> IrcNetwork:
@@ -380,7 +379,7 @@ class IrcNetwork:
     def capabilities(self, user: UserId, room: RoomId | None) -> Capabilities:
         """Tell what can be carried there now."""
         client = None if room is None else self.client(user, self._addresses.server_of(room))
-        return OFFLINE if client is None else client.session.capabilities()
+        return PLAIN if client is None else client.session.capabilities()
 
     def snapshot(self, user: UserId, room: RoomId) -> Entered | None:
         """Return the room as `user` sees it now; None if he is not in it."""

@@ -10,10 +10,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from secrets import token_urlsafe
 
-from bridge.capabilities import Capabilities, Level
+from bridge.capabilities import Capabilities
 from bridge.errors import BridgeError, Trouble
 from bridge.events import Command, Entered, Exit, Incoming, Message, MessageId, Outgoing, RoomId, ServerId
 
+from .capabilities import carried
 from .core import Answer, Core, State
 from .features import Features
 from .gestures import REDACTION
@@ -95,16 +96,11 @@ class IrcSession:
         core = self._core
         has_tags = "message-tags" in core.capabilities
         reply, typing = core.isupport.allows_tag("reply"), core.isupport.allows_tag("typing")
-        reactions = has_tags and core.isupport.allows_tag("draft/react")
-        redaction = has_tags and REDACTION in core.capabilities
-        return Capabilities(
-            formatting=Level.NATIVE,
-            replies=Level.NATIVE if has_tags and reply else Level.FALLBACK,
-            reactions=Level.NATIVE if reactions else Level.FALLBACK,
-            retractions=Level.NATIVE if redaction else Level.REJECTED,
-            moderation=Level.NATIVE if redaction else Level.REJECTED,
-            typing=Level.NATIVE if has_tags and typing else Level.DROPPED,
-            presence=Level.NATIVE,
+        return carried(
+            replies=has_tags and reply,
+            reactions=has_tags and core.isupport.allows_tag("draft/react"),
+            redaction=has_tags and REDACTION in core.capabilities,
+            typing=has_tags and typing,
         )
 
     def snapshot(self, room: RoomId) -> Entered | None:

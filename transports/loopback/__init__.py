@@ -6,9 +6,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bridge.network import Network, Probe
+from transports.loopback.capabilities import CARRIED
 from transports.loopback.config import LoopbackConfig
 
 CONFIG = LoopbackConfig
+CAPABILITIES = {"loopback": CARRIED}
 
 
 def build(config: LoopbackConfig, reactor: Any) -> Network:

@@ -12,7 +12,7 @@ from typing import Any
 from msgspec import structs
 from twisted.internet.defer import Deferred, fail, succeed
 
-from bridge.capabilities import Capabilities, Level
+from bridge.capabilities import Capabilities
 from bridge.errors import BridgeError, Trouble
 from bridge.events import (
     NO_REF,
@@ -67,6 +67,7 @@ from bridge.network import (
     ServerAddress,
     Uplink,
 )
+from transports.loopback.capabilities import CARRIED
 from transports.loopback.config import LoopbackConfig
 from transports.loopback.settings import GatewaySettings, RoomSettings, ServerSettings
 
@@ -160,7 +161,7 @@ class LoopbackNetwork:
 
     def capabilities(self, user: UserId, room: RoomId | None) -> Capabilities:
         """Everything is carried."""
-        return Capabilities(formatting=Level.NATIVE, replies=Level.NATIVE, corrections=Level.NATIVE)
+        return CARRIED
 
     def submit(self, user: UserId, event: Outgoing) -> None:
         """Do what the user wants, or say that it cannot be done."""

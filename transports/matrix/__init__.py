@@ -6,9 +6,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bridge.network import Network, Probe
+from transports.matrix.capabilities import ROOM
 from transports.matrix.config import MatrixConfig
 
 CONFIG = MatrixConfig
+CAPABILITIES = {"Matrix": ROOM}
 
 
 def build(config: MatrixConfig, reactor: Any) -> Network:

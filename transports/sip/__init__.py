@@ -6,9 +6,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bridge.network import Network, Probe
+from transports.sip.capabilities import PERSON
 from transports.sip.config import SipConfig
 
 CONFIG = SipConfig
+CAPABILITIES = {"SIP": PERSON}
 
 
 def build(config: SipConfig, reactor: Any) -> Network:
