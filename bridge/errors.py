@@ -77,21 +77,21 @@ class Trouble(Enum):
     LOST = Row(
         Blame.NETWORK, "wait", "remote-server-timeout", 504, "The link broke before delivery was confirmed."
     )
-    NO_SUCH_ROOM = Row(Blame.NETWORK, "cancel", "item-not-found", 404, "No such channel.")
-    NO_SUCH_NICK = Row(Blame.NETWORK, "cancel", "item-not-found", 404, "No such nick.")
+    NO_SUCH_ROOM = Row(Blame.NETWORK, "cancel", "item-not-found", 404, "There is no such room.")
+    NO_SUCH_NICK = Row(Blame.NETWORK, "cancel", "item-not-found", 404, "There is nobody of that name.")
     NICK_IN_USE = Row(Blame.NETWORK, "cancel", "conflict", 409, "Nickname is already in use.")
     BAD_NICK = Row(Blame.NETWORK, "modify", "not-acceptable", 406, "This nickname is refused by the server.")
     BAD_PASSWORD = Row(Blame.NETWORK, "auth", "not-authorized", 401, "A correct key is needed to join.")
     INVITE_ONLY = Row(Blame.NETWORK, "auth", "registration-required", 407, "Only invited users may join.")
-    BANNED = Row(Blame.NETWORK, "auth", "forbidden", 403, "You are banned from this channel.")
-    ROOM_FULL = Row(Blame.NETWORK, "wait", "service-unavailable", 503, "The channel is full.")
+    BANNED = Row(Blame.NETWORK, "auth", "forbidden", 403, "You are banned from this room.")
+    ROOM_FULL = Row(Blame.NETWORK, "wait", "service-unavailable", 503, "The room is full.")
     LOGIN_NEEDED = Row(Blame.NETWORK, "auth", "registration-required", 407, "Only registered users may join.")
-    TOO_MANY_ROOMS = Row(Blame.NETWORK, "wait", "not-allowed", 405, "You have joined too many channels.")
+    TOO_MANY_ROOMS = Row(Blame.NETWORK, "wait", "not-allowed", 405, "You have joined too many rooms.")
     LOGIN_FAILED = Row(Blame.NETWORK, "auth", "not-authorized", 401, "The server refused the login.")
     NO_PRIVILEGE = Row(
         Blame.NETWORK, "cancel", "not-allowed", 405, "You do not have the privilege to do that."
     )
-    CANNOT_SPEAK = Row(Blame.NETWORK, "auth", "forbidden", 403, "You may not speak in this channel.")
+    CANNOT_SPEAK = Row(Blame.NETWORK, "auth", "forbidden", 403, "You may not speak in this room.")
     UNAVAILABLE = Row(
         Blame.NETWORK, "wait", "recipient-unavailable", 404, "This person cannot be reached at the moment."
     )

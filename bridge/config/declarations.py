@@ -1,8 +1,8 @@
 """Every option of the configuration file, once: type, default, bounds, unit, words.
 
 The loader, the sample file and the list of what SIGHUP cannot change are derived from here. In
-`Meta.extra`, "unit" is the unit of a number, "restart" marks what only a restart changes, and
-"usual" an optional table that the sample shows in use.
+`Meta.extra`, "unit" is the unit of a number, "form" says what a string with a pattern looks like,
+"restart" marks what only a restart changes, and "usual" an optional table that the sample shows in use.
 """
 
 from __future__ import annotations
@@ -107,7 +107,10 @@ class LimitsConfig(Struct, frozen=True, kw_only=True):
     ] = 5000
 
 
-Uri = Annotated[str, Meta(pattern=r"^[A-Za-z][A-Za-z0-9+.-]*:\S+$")]
+Uri = Annotated[
+    str,
+    Meta(pattern=r"^[A-Za-z][A-Za-z0-9+.-]*:\S+$", extra={"form": "a URI, like mailto:admin@example.org"}),
+]
 
 
 class ContactsConfig(Struct, frozen=True, kw_only=True):

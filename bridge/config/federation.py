@@ -233,6 +233,6 @@ class HostingConfig(Struct, frozen=True, kw_only=True):
         Meta(
             min_length=1,
             description="The components, by domain.",
-            examples=["sip.example.org"],
+            examples=["telegram.example.org"],
         ),
     ]

@@ -286,7 +286,7 @@ class _Reading:
             # msgspec takes bounds on an int, but not on an int that may be None
             return msgspec.convert(written, Annotated[(bare, *metas(declared))] if metas(declared) else bare)
         except msgspec.ValidationError as error:
-            return self._wrong(path, _explained(str(error)))
+            return self._wrong(path, _expected(declared) or _explained(str(error)))
 
     def _wrong(self, path: KeyPath, message: str, nearest: str = "") -> object:
         line, key = self._line(path), key_text(path)
@@ -329,6 +329,12 @@ def _nearest_key(wrong: str, fields: Mapping[str, _Field]) -> str:
         if is_struct(bare_type(field.type)) and wrong in _fields(bare_type(field.type))
     )
     return _nearest(wrong, list(fields)) or next(places, "")
+
+
+def _expected(declared: Any) -> str:
+    """Say what a string with a pattern has to look like (`Meta.extra`'s "form"), "" if that is not told."""
+    forms = [meta.extra["form"] for meta in metas(declared) if meta.extra and "form" in meta.extra]
+    return f"expected {forms[0]}" if forms else ""
 
 
 def _explained(message: str) -> str:

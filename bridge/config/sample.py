@@ -123,18 +123,20 @@ def _placeholder(declared: Any) -> str:
 
 def _facts(field: FieldInfo) -> Iterator[str]:
     """Say what the type and the bounds say."""
-    meta, bare = _meta(field), bare_type(field.type)
+    found, bare = metas(field.type), bare_type(field.type)
     if get_origin(bare) is Literal:
         yield f"One of {', '.join(map(toml_value, get_args(bare)))}."
-    if meta is None:
-        return
-    extra = meta.extra or {}
-    low, high = meta.ge if meta.ge is not None else meta.gt, meta.le if meta.le is not None else meta.lt
+    extra: dict[str, Any] = {}
+    for meta in found:
+        extra |= meta.extra or {}
+    more = next((meta.gt for meta in found if meta.gt is not None), None)
+    low = next((meta.ge for meta in found if meta.ge is not None), more)
+    high = next((meta.le for meta in found if meta.le is not None), None)
     unit = f" {extra['unit']}" if "unit" in extra else ""
     if low is not None and high is not None:
         yield f"From {low} to {high}{unit}."
     elif low is not None:
-        yield f"At least {low}{unit}." if meta.gt is None else f"More than {low}{unit}."
+        yield f"{'At least' if more is None else 'More than'} {low}{unit}."
     elif unit:
         yield f"In{unit}."
     if extra.get("restart"):
@@ -142,7 +144,9 @@ def _facts(field: FieldInfo) -> Iterator[str]:
 
 
 def _meta(field: FieldInfo) -> Meta | None:
-    return next(iter(metas(field.type)), None)
+    """Return what is said of an option; what its type says, which others have too, comes before that."""
+    found = metas(field.type)
+    return next((meta for meta in found if meta.description), found[0] if found else None)
 
 
 def _examples(field: FieldInfo) -> list[Any]:

@@ -9,7 +9,9 @@ from msgspec import Meta, Struct
 from bridge.config.values import RESTART, Endpoint, HostPort
 
 MEGABYTE = 1024 * 1024
-Pattern = Annotated[str, Meta(pattern=r"^(\*|[a-z]+)/(\*|[a-z0-9.+-]+)$")]
+Pattern = Annotated[
+    str, Meta(pattern=r"^(\*|[a-z]+)/(\*|[a-z0-9.+-]+)$", extra={"form": "a media type, like image/*"})
+]
 """A media type, or all of one sort: ``image/*``; ``*/*`` is all of them."""
 
 
@@ -29,7 +31,7 @@ class WebConfig(Struct, frozen=True, kw_only=True):
             pattern=r"^https?://[^/?#\s]+(/[^?#\s]*)?$",
             description="Where people reach it, through the reverse proxy; links to files begin so.",
             examples=["https://files.example.org"],
-            extra=RESTART,
+            extra={**RESTART, "form": "a URL, like https://files.example.org"},
         ),
     ]
     link_days: Annotated[

@@ -9,12 +9,32 @@ from msgspec import Meta, Struct
 from bridge.secret import Secret
 
 RESTART = {"restart": True}
-Endpoint = Annotated[str, Meta(pattern=r"^([0-9.]+|\[[0-9A-Fa-f:.]+\]):[0-9]{1,5}$")]
+Endpoint = Annotated[
+    str,
+    Meta(
+        pattern=r"^([0-9.]+|\[[0-9A-Fa-f:.]+\]):[0-9]{1,5}$",
+        extra={"form": "an IP address and a port, like 127.0.0.1:29333"},
+    ),
+]
 """An IP address and a port."""
-Localpart = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[a-z0-9._=/+-]+$")]
+Localpart = Annotated[
+    str,
+    Meta(
+        min_length=1,
+        max_length=64,
+        pattern=r"^[a-z0-9._=/+-]+$",
+        extra={"form": "at most 64 of the characters a to z, 0 to 9 and . _ = / + -"},
+    ),
+]
 """MX v1.19 appendices/user-identifiers: what a user id may be made of."""
 
-Rule = Annotated[str, Meta(pattern=r"^(allow|deny) \S+ \S+$")]
+Rule = Annotated[
+    str,
+    Meta(
+        pattern=r"^(allow|deny) \S+ \S+$",
+        extra={"form": '"allow" or "deny", whom, and what, like "deny spam.example *"'},
+    ),
+]
 """``allow`` or ``deny``, whom, and what."""
 
 
@@ -27,7 +47,11 @@ class MatrixConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
             pattern=r"^https?://[^/?#\s]+(/[^?#\s]*)?$",
             description="Where the client-server API of the homeserver answers, as seen from here.",
             examples=["http://127.0.0.1:8008"],
-            extra={**RESTART, "ask": "The homeserver's address, e.g. http://127.0.0.1:8008"},
+            extra={
+                **RESTART,
+                "ask": "The homeserver's address, e.g. http://127.0.0.1:8008",
+                "form": "a URL, like http://127.0.0.1:8008",
+            },
         ),
     ]
     server_name: Annotated[
@@ -38,7 +62,11 @@ class MatrixConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
             pattern=r"^[A-Za-z0-9.:\[\]-]+$",
             description="The homeserver's server_name: what stands behind the colon in its users' ids.",
             examples=["example.org"],
-            extra={**RESTART, "ask": "The homeserver's server_name, e.g. example.org"},
+            extra={
+                **RESTART,
+                "ask": "The homeserver's server_name, e.g. example.org",
+                "form": "a server's name, like example.org",
+            },
         ),
     ]
     as_token: Annotated[
@@ -65,7 +93,7 @@ class MatrixConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
             pattern=r"^(https?://[^?#\s]+)?$",
             description="The same as a URL, as seen from the homeserver, for the registration; empty: "
             "http:// and the address of listen.",
-            extra=RESTART,
+            extra={**RESTART, "form": "a URL, like http://10.0.0.2:29333"},
         ),
     ] = ""
     id: Annotated[
@@ -75,7 +103,7 @@ class MatrixConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
             max_length=64,
             pattern=r"^[A-Za-z0-9._-]+$",
             description="The registration's id; no two application services of a homeserver share one.",
-            extra=RESTART,
+            extra={**RESTART, "form": "at most 64 letters, digits and . _ -"},
         ),
     ] = "xmppbridge"
     sender: Annotated[

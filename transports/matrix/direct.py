@@ -214,7 +214,7 @@ class Direct:
 
     def _unsaid(self, failure: Failure) -> None:
         failure.trap(BridgeError)
-        self.log.warn("a ghost could not explain itself: {trouble}", trouble=str(failure.value))
+        self.log.warn("a notice is not in a conversation: {trouble}", trouble=str(failure.value))
 
     # ---- which room
 

@@ -68,7 +68,7 @@ verfy = true
         f'x.toml:5: log.level: expected {levels}; did you mean "info"?',
         f'x.toml:6: log.levels.x: expected {levels}; did you mean "warn"?',
         "x.toml:8: store.commit_interval: expected a number, got a string",
-        "x.toml:10: contacts.abuse[0]: expected a string matching regex '^[A-Za-z][A-Za-z0-9+.-]*:\\\\S+$'",
+        "x.toml:10: contacts.abuse[0]: expected a URI, like mailto:admin@example.org",
         'x.toml:11: gateways."irc.example.org": '
         'needs [gateways."irc.example.org".component] or federated = true',
         'x.toml:13: gateways."irc.example.org".secret: unknown key; did you mean "component.secret"?',

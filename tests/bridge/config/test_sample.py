@@ -55,6 +55,14 @@ def test_sample_names_every_option() -> None:
                 assert re.search(rf"(?m)^#?(\[(\S+\.)?{field.name}[].]|{field.name} = )", text), field.name
 
 
+def test_sample_describes_every_option() -> None:
+    """Whatever type it shares with others."""
+    lines = sample().splitlines()
+    options = [index for index, line in enumerate(lines) if re.match(r"#?[a-z_]+ = ", line)]
+    bare = {lines[index] for index in options if not lines[index - 1].startswith("# ")}
+    assert all(re.match(r'#network = "|#secret = \{ credential = "component', line) for line in bare), bare
+
+
 def structs(struct: type[msgspec.Struct]) -> Iterator[type[msgspec.Struct]]:
     yield struct
     for field in msgspec.structs.fields(struct):

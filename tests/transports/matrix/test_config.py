@@ -5,8 +5,9 @@ from __future__ import annotations
 import msgspec
 import pytest
 
+from bridge.config.loader import metas
 from tests.transports.matrix.test_registration import config
-from transports.matrix.config import MatrixConfig
+from transports.matrix.config import MatrixConfig, Rule
 
 
 def test_config_of_four_lines_is_enough():
@@ -40,3 +41,12 @@ def test_config_shows_no_token():
     """A configuration that is logged tells no secret."""
     assert "hs'" not in repr(config().hs_token)
     assert 'a"s' not in repr(config())
+
+
+def test_every_pattern_has_its_words():
+    """An operator is told what to write, not a regular expression."""
+    noted = [metas(field.type) for field in msgspec.structs.fields(MatrixConfig)]
+    noted.append(metas(Rule))
+    patterns = [found for found in noted if any(meta.pattern for meta in found)]
+    assert len(patterns) == 8
+    assert all(any("form" in (meta.extra or {}) for meta in found) for found in patterns)
