@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import msgspec
 from msgspec import Struct
@@ -43,7 +43,8 @@ class Chat(Struct, eq=False):
 
     `contact` is how the user calls the person. `session` is None while nothing is said: its state is loaded
     when it is needed. `unaccepted` are messages that wait for the person to accept the invitation.
-    `is_deserted`: the person was seen to leave, and was not asked back yet.
+    `is_deserted`: the person was seen to leave, and was not asked back yet. `first_words` are the events that
+    were heard before the ghost was there.
     """
 
     id: str
@@ -56,6 +57,7 @@ class Chat(Struct, eq=False):
     is_deserted: bool = False
     session: RoomSession | None = None
     memberships: dict[str, str] = {}
+    first_words: frozenset[str] = frozenset()
     unaccepted: deque[Ref] = msgspec.field(default_factory=deque)
 
     @property
@@ -201,6 +203,23 @@ def invitation(event: Json, ids: Ids) -> Invitation | None:
     if user is None or not is_user_id(person) or ids.is_ghost(person):
         return None
     return Invitation(room, user, person) if content.get("is_direct") is True else None
+
+
+def first_words(latest: Iterable[Json], ghost: str) -> list[Json]:
+    """Return what was said in a room between the invitation of a ghost and its coming, the oldest first.
+
+    `latest` are the room's latest events, the newest first.
+    """
+    found: list[Json] = []
+    is_before = False
+    for event in latest:
+        if event.get("type") == MEMBER and event.get("state_key") == ghost:
+            if is_before:
+                return found[::-1]
+            is_before = True
+        elif is_before and "state_key" not in event:
+            found.append(event)
+    return found[::-1]
 
 
 def opened(event: Json, ids: Ids) -> Invitation | None:

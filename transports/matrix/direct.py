@@ -43,7 +43,7 @@ from bridge.events import (
 from bridge.network import Uplink
 from bridge.refusals import refusal
 from bridge.xmpp.jid import Jid, JidError
-from transports.matrix.chats import KEY, UNACCEPTED, Chat, Chats, Invitation, invitation, opened
+from transports.matrix.chats import KEY, UNACCEPTED, Chat, Chats, Invitation, first_words, invitation, opened
 from transports.matrix.client import CLIENT, Homeserver, transaction_id
 from transports.matrix.content import Json, mapping, text
 from transports.matrix.ids import Ids, is_event_id, is_room_id
@@ -57,6 +57,8 @@ WAITING, WAITING_TOGETHER = 200, 20_000
 """Messages between the same two, and between all, that wait for their room."""
 LOADED = 5_000
 """Conversations whose state is kept."""
+FIRST = 30
+"""Events of a room that the ghost was invited to among which its first words are looked for."""
 TRIED = 5
 """Rooms of the same two that are looked at before another is opened."""
 STATE_PATIENCE = 60.0
@@ -399,7 +401,7 @@ class Direct:
         if made is not None and made.room not in self._chats:
             self._know(*structs.astuple(made), is_ours=True)
         chat = self._chats.get(text(event, "room_id"))
-        if chat is None:
+        if chat is None or text(event, "event_id") in chat.first_words:
             return
         try:
             await self._load(chat)
@@ -417,8 +419,28 @@ class Direct:
             return
         await self._introduce(asked.user)
         await self._homeserver.join(ghost, asked.room, (asked.person.partition(":")[2],))
-        await self._load(self._know(asked.room, asked.user, asked.person))
+        chat = self._know(asked.room, asked.user, asked.person)
+        await self._load(chat)
         self._mark(asked.user)
+        await self._listen_back(chat)
+
+    async def _listen_back(self, chat: Chat) -> None:
+        """Take in what was said before the ghost was there.
+
+        Clients say the first words together with the invitation, and homeservers push nothing of a room
+        before somebody of ours is in it.
+        """
+        path, query = f"{CLIENT}/rooms/{quote(chat.id, safe='')}/messages", {"dir": "b", "limit": str(FIRST)}
+        try:
+            asked = self._homeserver.call("GET", path, query=query, user=chat.ghost, patience=STATE_PATIENCE)
+            chunk = mapping(await asked).get("chunk")
+        except BridgeError as error:
+            self.log.warn("the first words of a conversation are not known: {why}", why=str(error))
+            return
+        words = first_words(map(mapping, chunk if isinstance(chunk, list) else ()), chat.ghost)
+        chat.first_words = frozenset(text(event, "event_id") for event in words)
+        for event in words:
+            self._take(chat, event)
 
     def _take(self, chat: Chat, event: Json) -> None:
         if chat.session is None:

@@ -50,6 +50,22 @@ async def talking(stage: MatrixStage) -> tuple[Person, MatrixPerson, str, str]:
     return romeo, juliet, room, address
 
 
+async def test_words_that_come_with_the_invitation_are_not_lost(matrix_stage: MatrixStage):
+    """Clients open a room and speak at once, before the ghost is there; it is heard once, in order."""
+    romeo, juliet = await matrix_stage.on_xmpp("romeo"), await matrix_stage.on_matrix("Juliet")
+    ghost = matrix_stage.ghost("romeo")
+    room = await juliet.create_room(
+        is_direct=True, invite=[ghost], preset=nio.RoomPreset.trusted_private_chat
+    )
+    for words in ("Romeo?", "wherefore art thou", "Romeo?!"):
+        await juliet.say(room, words)
+    heard = [
+        value(await romeo.message(frm=jid(matrix_stage, juliet), type="chat"), "*[local-name()='body']")
+        for _ in range(3)
+    ]
+    assert heard == ["Romeo?", "wherefore art thou", "Romeo?!"]
+
+
 async def test_user_writes_to_somebody_on_matrix_and_is_answered(matrix_stage: MatrixStage):
     """A room is opened for the two; what waits in it is read after the invitation is accepted."""
     romeo, juliet = await matrix_stage.on_xmpp("romeo"), await matrix_stage.on_matrix("Juliet")

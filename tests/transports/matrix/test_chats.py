@@ -6,9 +6,18 @@ import pytest
 from hypothesis import given
 
 from bridge.events import UserId
-from tests.transports.matrix.raw import ALICE, BOB, CAROL, IDS, JULIET, ROMEO, json, member
+from tests.transports.matrix.raw import ALICE, BOB, CAROL, IDS, JULIET, ROMEO, json, member, said
 from transports.matrix.attachments import no_link
-from transports.matrix.chats import CHATS_OF_TWO, CHATS_PER_USER, KEY, Chats, Invitation, invitation, opened
+from transports.matrix.chats import (
+    CHATS_OF_TWO,
+    CHATS_PER_USER,
+    KEY,
+    Chats,
+    Invitation,
+    first_words,
+    invitation,
+    opened,
+)
 
 USER = UserId("romeo@montague.example")
 
@@ -114,3 +123,13 @@ def test_own_messages_have_their_own_names_on_xmpp():
     assert (chat.named("$1"), chat.event("m1")) == ("$1", "m1")
     chat.begin(IDS, no_link).room.timeline.learn("$1", ROMEO, "m1")
     assert (chat.named("$1"), chat.event("m1"), chat.event("$2")) == ("m1", "$1", "$2")
+
+
+def test_first_words_are_those_between_invitation_and_arrival():
+    """The newest come first, as the homeserver tells them; what is after the arrival was pushed."""
+    words = [said(ALICE, str(number)) for number in range(4)]
+    invited, joined = member(ROMEO, membership="invite", sender=ALICE), member(ROMEO)
+    told = [words[0], invited, words[1], member(ALICE, "Alice"), words[2], joined, words[3]]
+    assert first_words(reversed(told), ROMEO) == [words[1], words[2]]
+    assert first_words(reversed(told[2:]), ROMEO) == [words[1], words[2]]
+    assert first_words(reversed(words), ROMEO) == []

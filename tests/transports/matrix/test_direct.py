@@ -90,7 +90,9 @@ class Server:
             ]
             return self._answer("createRoom", {"room_id": self.room(member(user), *invited, *self.default)})
         if parts[-1] == "state":
-            return self._answer("state", self.rooms[parts[1]])
+            return self._answer("state", [one for one in self.rooms[parts[1]] if "state_key" in one])
+        if parts[-1] == "messages":
+            return self._answer("messages", {"chunk": self.rooms[parts[1]][::-1]})
         what = next(
             (one for one in ("profile", "redact", "leave", "receipt", "typing") if one in parts), parts[-2]
         )
@@ -364,6 +366,25 @@ def test_reaction_where_nothing_was_said_opens_no_room():
 
 
 # ---- who is asked
+
+
+def test_first_words_are_heard_that_came_with_the_invitation():
+    """The homeserver pushes nothing of a room before somebody of ours is in it."""
+    scene = Scene()
+    invited = member(ROMEO, membership="invite", sender=ALICE, is_direct=True)
+    first, second = said(ALICE, "Romeo?"), said(ALICE, "wherefore art thou")
+    room = scene.server.room(member(ALICE, "Alice"), said(ALICE, "to myself"), invited, first, second)
+    assert [one.body.plain for one in scene.hear(room, invited)] == ["Romeo?", "wherefore art thou"]
+    assert scene.hear(room, second) == []
+    assert [one.body.plain for one in scene.hear(room, said(ALICE, "Romeo!"))] == ["Romeo!"]
+
+
+def test_first_words_that_cannot_be_had_do_not_keep_the_ghost_out():
+    """What is said from then on is heard."""
+    scene = Scene()
+    scene.server.refused["messages"] = BridgeError(Trouble.NOT_ALLOWED)
+    room = scene.invited()
+    assert [one.body.plain for one in scene.hear(room, said(ALICE, "Romeo!"))] == ["Romeo!"]
 
 
 def test_invitation_to_talk_is_accepted_at_once():
