@@ -68,7 +68,7 @@ def init(output: Path, yes: bool, options: tuple[str, ...], **given: Any) -> Non
     question = f"Your XMPP server ({STANDALONE}: none, the gateway is one itself)"
     server = answers.ask("server", question, "prosody", click.Choice(list(SNIPPETS)))
     network = names[0] if len(names) == 1 else answers.ask("network", "Network", "irc", click.Choice(names))
-    domain = answers.ask("domain", "The gateway's domain, like irc.example.org", None, DOMAIN)
+    domain = answers.ask("domain", f"The gateway's domain, like {network}.example.org", None, DOMAIN)
     setup = Setup(
         network=network,
         domain=domain,

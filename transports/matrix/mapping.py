@@ -12,11 +12,14 @@ _WELL, _PART, _WORDS, _GONE, _NO = Level
 
 
 class Row(Struct, frozen=True):
-    """One kind of thing; `of` is the field of `Capabilities` that speaks of it, "" if none does."""
+    """One kind of thing; `of` is the field of `Capabilities` that speaks of it, "" if none does.
+
+    `to_matrix` is None of what XMPP has not.
+    """
 
     matrix: str
     xmpp: str
-    to_matrix: Level
+    to_matrix: Level | None
     to_xmpp: Level
     note: str = ""
     of: str = ""
@@ -24,7 +27,7 @@ class Row(Struct, frozen=True):
 
 MAPPING = (
     Row("m.text, m.emote", "body, `/me`", _WELL, _WELL),
-    Row("m.notice", "body", _GONE, _PART, "as a text like others"),
+    Row("m.notice", "body", None, _PART, "as a text like others"),
     Row(
         "formatted_body (HTML)",
         "XHTML-IM (0071)",
@@ -71,8 +74,8 @@ MAPPING = (
         "with `[web]`; without it as words",
         "attachments",
     ),
-    Row("m.sticker", "a file", _GONE, _WELL, "with `[web]`; without it as words"),
-    Row("m.location, polls and votes", "words", _GONE, _WORDS),
+    Row("m.sticker", "a file", None, _WELL, "with `[web]`; without it as words"),
+    Row("m.location, polls and votes", "words", None, _WORDS),
     Row(
         "room name, topic, picture",
         "disco, subject, avatar (0486)",
@@ -85,7 +88,7 @@ MAPPING = (
         "affiliations, roles",
         _WELL,
         _PART,
-        "their five and three steps",
+        "the nearest step",
     ),
     Row("kick, ban, invite", "kick, outcast, invitations (0045, 0249)", _WELL, _WELL, "", "memberships"),
     Row("knock", "registration with a room (0077), form to the moderators", _WELL, _WELL),
@@ -100,16 +103,16 @@ MAPPING = (
     Row(
         "m.room.tombstone",
         "the same address",
-        _GONE,
+        None,
         _WELL,
         "or where the room went, if one is not let in",
     ),
     Row(
         "timeline",
         "history, archive (0313)",
-        _GONE,
+        _PART,
         _WELL,
-        "the homeserver's own; what was said on XMPP is in it",
+        "the homeserver's own; rooms of XMPP: since they are joined",
     ),
     Row(
         "room directory",
@@ -147,6 +150,7 @@ def mapping_table() -> str:
     """Return the table in Markdown; it stands between `README_BEGIN` and `README_END`."""
     lines = ["| Matrix | XMPP | to Matrix | to XMPP | note |", "|---|---|---|---|---|"]
     for row in MAPPING:
-        cells = (row.matrix, row.xmpp, row.to_matrix.value, row.to_xmpp.value, row.note)
+        there = "—" if row.to_matrix is None else row.to_matrix.value
+        cells = (row.matrix, row.xmpp, there, row.to_xmpp.value, row.note)
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
