@@ -148,8 +148,8 @@ def _messages(event: Message, room: Room, ghost: str) -> tuple[Send, ...]:
         raise BridgeError(Trouble.NOT_ACCEPTABLE)
     if replaced:
         first = contents[0] if event.attachments else _words(event, room)
-        return (Send(MESSAGE, _fitting(_correction(_marked(first, event.origin), replaced))),)
-    contents = [_marked(content, event.origin) for content in contents]
+        return (Send(MESSAGE, _fitting(_correction(_marked(first, event.origin, event.id), replaced))),)
+    contents = [_marked(content, event.origin, event.id) for content in contents]
     contents[0] = _related(contents[0], event, room, ghost)
     return tuple(Send(MESSAGE, content) for content in contents)
 
@@ -213,9 +213,13 @@ def _parts(event: Message, room: Room) -> list[dict[str, object]]:
     return [content for half in halves for content in _parts(half, room)]
 
 
-def _marked(content: Mapping[str, object], origin: str) -> dict[str, object]:
-    """Add by what our own event is recognised; an id too long for Matrix is left out."""
-    marker = {"id": origin} if 0 < len(origin) <= MAX_ID else {}
+def _marked(content: Mapping[str, object], origin: str, message: str = "") -> dict[str, object]:
+    """Add by what our own event is recognised; an id too long for Matrix is left out.
+
+    `message` is the id that a room of XMPP gave it.
+    """
+    ids = {"id": origin, "message": message}
+    marker = {name: id for name, id in ids.items() if 0 < len(id) <= MAX_ID}
     return {**content, MARKER: marker}
 
 

@@ -67,7 +67,7 @@ class ApplicationService(Resource):
     """The root of our web server.
 
     `token` is the homeserver's; `limit` the longest body in bytes; `has_alias`, `has_user` and `lookup`
-    answer its questions.
+    answer its questions. `lost` is called when it closes a connection: it may have gone.
     """
 
     isLeaf = True
@@ -81,6 +81,7 @@ class ApplicationService(Resource):
         has_alias: Exists,
         has_user: Exists,
         lookup: Lookup = lambda path, query: None,
+        lost: Callable[[], None] = lambda: None,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.limit = limit
@@ -88,6 +89,7 @@ class ApplicationService(Resource):
         self._receive = receive
         self._exists = {"rooms": has_alias, "users": has_user}
         self._lookup = lookup
+        self._lost = lost
         self._port: IListeningPort | None = None
         self._connections: _Connections | None = None
 
@@ -96,7 +98,7 @@ class ApplicationService(Resource):
         site = Site(self, lambda *of, **how: _Request(self, *of, **how), timeout=IDLE, reactor=reactor)
         site.displayTracebacks = False
         site.log = lambda request: None  # type: ignore[method-assign]
-        self._connections = _Connections(site)  # type: ignore[no-untyped-call]
+        self._connections = _Connections(site, self._lost)
         self._port = reactor.listenTCP(port, self._connections, interface=host)
 
     def stop(self) -> Deferred[None]:
@@ -141,6 +143,8 @@ class ApplicationService(Resource):
         """Return the HTTP status; `is_unknown` tells a wrong path from what is not there."""
         if not self.is_ours(request):
             return 403
+        if self._connections is not None:
+            self._connections.trusted.add(request.transport)
         kind, rest = _route(request.path)
         if kind not in METHODS:
             request.is_unknown = True
@@ -175,6 +179,18 @@ class _Connections(WrappingFactory):
 
     noisy = False
     protocols: dict[Any, Any]
+
+    def __init__(self, site: Site, lost: Callable[[], None]) -> None:
+        super().__init__(site)  # type: ignore[no-untyped-call]
+        self.trusted: set[Any] = set()
+        self._lost = lost
+
+    def unregisterProtocol(self, p: ProtocolWrapper) -> None:
+        """A connection is closed."""
+        super().unregisterProtocol(p)  # type: ignore[no-untyped-call]
+        if p in self.trusted:
+            self.trusted.discard(p)
+            self._lost()
 
     def buildProtocol(self, addr: IAddress | None) -> ProtocolWrapper | None:  # type: ignore[override]
         """Take one more, if that is not too many."""

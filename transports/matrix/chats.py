@@ -132,6 +132,9 @@ class Chats:
     def __len__(self) -> int:
         return len(self._by_room)
 
+    def __iter__(self) -> Iterator[Chat]:
+        return iter(self._by_room.values())
+
     def get(self, room: str) -> Chat | None:
         """Return the conversation in a room, if it is one."""
         return self._by_room.get(room)

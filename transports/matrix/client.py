@@ -42,6 +42,8 @@ GONE = frozenset((502, 503, 504))
 """HTTP status of a homeserver that is not there behind its proxy, or not yet."""
 TOO_FAST = 429
 """HTTP status of a request that comes too soon (MX v1.19 client-server-api/rate-limiting)."""
+LATE = 0.5
+"""Seconds after its time in which a request is begun all the same: it may have no time, and tries once."""
 JOIN_PATIENCE = 60.0
 """Seconds that a join is tried; a homeserver takes long for the first join of a large remote room."""
 
@@ -155,7 +157,7 @@ class Homeserver:
         read: Callable[[bytes], Any],
         type: str = "application/json",
     ) -> Any:
-        if self.trouble is not None and self._clock.seconds() > end:
+        if self.trouble is not None and self._clock.seconds() > end + LATE:
             raise self.trouble
         pause, faults = FIRST_PAUSE, 0
         while True:

@@ -381,6 +381,10 @@ class Direct:
 
     # ---- what is heard
 
+    def rooms(self) -> Mapping[str, str]:
+        """Return the rooms of all conversations, each with the ghost in it."""
+        return {chat.id: chat.ghost for chat in self._chats}
+
     def concerns(self, event: Mapping[str, Any]) -> bool:
         """Tell whether an event is of a conversation, or asks for one."""
         return text(event, "room_id") in self._chats or (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import sys
 from collections import OrderedDict
@@ -9,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
+from msgspec import Struct
 from twisted.internet.defer import Deferred, fail
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -16,6 +18,7 @@ from twisted.python.failure import Failure
 from bridge.errors import BridgeError, Trouble
 from bridge.events import UserId
 from bridge.network import Uplink
+from transports.matrix.content import time_of
 from transports.matrix.order import InOrder
 
 NOBODY = UserId("")
@@ -26,6 +29,10 @@ LAST_TRANSACTIONS = 50
 """Transactions that are remembered: a homeserver repeats the one it got no answer to."""
 LAST_EVENTS = 20_000
 """Event ids that are remembered."""
+RECORD = "events "
+"""Begins the keys under which the ids of what came are remembered, by transaction."""
+RECORDS = 100
+"""Transactions whose events are remembered over a restart."""
 ID_LENGTH = 255
 """Bytes of an id (MX v1.19 appendices/event-ids), and characters of a transaction's that are looked at."""
 HELD = 100
@@ -38,12 +45,19 @@ EVENT_ID = re.compile(rb'"event_id"\s*:\s*"([!-~]{1,255}?)"')
 Event = Mapping[str, Any]
 
 
+class Record(Struct, frozen=True):
+    """Which events came together, and when, in seconds since the epoch."""
+
+    time: float
+    ids: Sequence[str]
+
+
 class Inbox:
     """See the module's docstring.
 
     `handle` is given an event and may return a Deferred: the next of the room waits for it. What it
     raises is logged, and the event is done with. `ephemeral` is given what is not kept at all. At most
-    `limit` events may wait to be handled.
+    `limit` events may wait to be handled. `now` tells the seconds since the epoch.
     """
 
     log = Logger()
@@ -54,16 +68,21 @@ class Inbox:
         handle: Callable[[Event], Deferred[None] | None],
         ephemeral: Callable[[Event], None],
         limit: int,
+        now: Callable[[], float],
     ) -> None:
         self._uplink = uplink
         self._handle = handle
         self._ephemeral = ephemeral
         self._limit = limit
+        self._now = now
         # the bound is that of `receive`: once taken, an event is not refused
         self._rooms = InOrder(sys.maxsize, sys.maxsize)
-        self._seen: OrderedDict[str, None] = OrderedDict()
+        self._seen: OrderedDict[str, float] = OrderedDict()
+        self._known_from = 0.0
+        self._records = 0
         self._transactions: list[str] = []
-        self._held: list[Deferred[None]] | None = None
+        self._held: list[Deferred[None]] = []
+        self._holders: list[object] = []
 
     def start(self) -> None:
         """Go on with what an earlier run took in."""
@@ -78,6 +97,33 @@ class Inbox:
                 self._begin(event, number)
             else:
                 self._uplink.done(number)
+        self._restore()
+
+    def _restore(self) -> None:
+        """Know again what came to an earlier run."""
+        records: list[tuple[float, int, Record]] = []
+        for key, value in self._uplink.memory(NOBODY).items():
+            number = key.removeprefix(RECORD)
+            if key.startswith(RECORD) and number.isdecimal():
+                with contextlib.suppress(msgspec.DecodeError):
+                    record = msgspec.json.decode(value, type=Record)
+                    records.append((record.time, int(number), record))
+        records.sort(key=lambda one: one[0])
+        self._known_from = records[0][0] if records else self._now()
+        self._records = records[-1][1] + 1 if records else 0
+        if not records:
+            # whatever is not pushed from now on is missing, should we end before anything is
+            self._record([])
+        for time, _, record in records:
+            self._seen.update((id, time) for id in record.ids if id not in self._seen)
+
+    def knows(self, event: Event) -> bool:
+        """Tell whether an event came, or is so old that this is not known any more."""
+        return _id(event) in self._seen or (time_of(event) or 0.0) <= self._known_from
+
+    def insert(self, events: Sequence[bytes]) -> Deferred[None]:
+        """Take in what should have come, even while all else is held; fires when it is durable."""
+        return Deferred.fromCoroutine(self._take("", events))
 
     def receive(
         self, transaction: str, events: Sequence[bytes], ephemeral: Sequence[bytes]
@@ -86,19 +132,27 @@ class Inbox:
         return Deferred.fromCoroutine(self._receive(transaction[:ID_LENGTH], events, ephemeral))
 
     async def _receive(self, transaction: str, events: Sequence[bytes], ephemeral: Sequence[bytes]) -> None:
-        if self._held is not None:
-            await self._wait(self._held)
+        if self._holders:
+            await self._wait()
         if transaction in self._transactions:
             # it may be on its way to the disk still
             await self._uplink.durable()
             return
         if self._rooms and len(self._rooms) + len(events) > self._limit:
             raise BridgeError(Trouble.OVERLOADED)
+        await self._take(transaction, events)
+        for data in ephemeral:
+            self._pass_by(data)
+
+    async def _take(self, transaction: str, events: Sequence[bytes]) -> None:
         kept: list[tuple[Event, int]] = []
         try:
             for data in events:
                 self._keep(data, kept)
-            self._remember([*self._transactions, transaction][-LAST_TRANSACTIONS:])
+            if transaction:
+                self._remember([*self._transactions, transaction][-LAST_TRANSACTIONS:])
+            if kept:
+                self._record([_id(event) for event, _ in kept])
             await self._uplink.durable()
         except BridgeError:
             # it comes again, and is then as new
@@ -106,15 +160,18 @@ class Inbox:
             raise
         for event, number in kept:
             self._begin(event, number)
-        for data in ephemeral:
-            self._pass_by(data)
 
-    def _wait(self, held: list[Deferred[None]]) -> Deferred[None]:
-        if len(held) >= HELD:
+    def _wait(self) -> Deferred[None]:
+        if len(self._held) >= HELD:
             return fail(BridgeError(Trouble.OVERLOADED))
         waiting: Deferred[None] = Deferred()
-        held.append(waiting)
+        self._held.append(waiting)
         return waiting
+
+    def _record(self, ids: Sequence[str]) -> None:
+        record = msgspec.json.encode(Record(self._now(), ids))
+        self._uplink.remember(NOBODY, f"{RECORD}{self._records % RECORDS}", record)
+        self._records += 1
 
     def _keep(self, data: bytes, kept: list[tuple[Event, int]]) -> None:
         """Keep an event, unless it came before or can be of no use."""
@@ -137,6 +194,10 @@ class Inbox:
         for event, number in kept:
             self._seen.pop(_id(event), None)
             self._uplink.done(number)
+        if kept:
+            # in place of what is wrong in it
+            self._records -= 1
+            self._record([])
         if transaction in self._transactions:
             self._transactions.remove(transaction)
 
@@ -159,9 +220,9 @@ class Inbox:
             return True
         if id in self._seen:
             return False
-        self._seen[id] = None
+        self._seen[id] = self._now()
         if len(self._seen) > LAST_EVENTS:
-            self._seen.popitem(last=False)
+            self._known_from = self._seen.popitem(last=False)[1]
         return True
 
     def _begin(self, event: Event, number: int) -> None:
@@ -180,16 +241,19 @@ class Inbox:
             except Exception:
                 self.log.failure("an ephemeral event is skipped")
 
-    def hold(self) -> None:
+    def hold(self, holder: object) -> None:
         """Let the homeserver wait: nothing more can be passed on now."""
-        if self._held is None:
-            self._held = []
+        if holder not in self._holders:
+            self._holders.append(holder)
 
-    def go_on(self) -> None:
-        """Take in what waits, and what comes."""
-        held, self._held = self._held, None
-        for waiting in held or ():
-            waiting.callback(None)
+    def go_on(self, holder: object) -> None:
+        """Take in what waits, and what comes, if nobody else holds it."""
+        if holder in self._holders:
+            self._holders.remove(holder)
+        if not self._holders:
+            held, self._held = self._held, []
+            for waiting in held:
+                waiting.callback(None)
 
 
 def _id(event: Event) -> str:

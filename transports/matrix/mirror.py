@@ -11,6 +11,10 @@ from bridge import degrade
 from bridge.capabilities import Capabilities, Level
 from bridge.events import Message, MessageId, Reaction, Ref, Reply, Retraction, RoomId
 
+from .content import mapping, text
+from .ids import Ids
+from .tables import MARKER
+
 MAX_LINKS = 2_000
 """Messages of a portal that are known by both their ids."""
 _UNANSWERABLE = Capabilities(corrections=Level.NATIVE, replies=Level.FALLBACK)
@@ -35,6 +39,14 @@ class Links:
         if len(self._messages) > MAX_LINKS:
             _, forgotten = self._messages.popitem(last=False)
             del self._events[forgotten]
+
+    def learn(self, events: Sequence[object], ids: Ids) -> None:
+        """Take in what ghosts said lately, the newest first: their events tell which messages they are."""
+        for event in reversed(list(map(mapping, events))):
+            marker = mapping(mapping(event.get("content")).get(MARKER))
+            message = text(marker, "message")
+            if ids.is_ghost(text(event, "sender")):
+                self.join(text(event, "event_id"), MessageId(message))
 
     def message(self, event_id: str) -> MessageId | None:
         """Return the message on XMPP, None if that is forgotten."""
@@ -82,6 +94,6 @@ def to_matrix(event: Told, ref: Ref, links: Links) -> Told | None:
         reply = event.reply
         if reply is not None:
             reply = structs.replace(reply, id=MessageId(links.event(reply.id) or ""))
-        return structs.replace(event, id=MessageId(""), reply=reply, ref=ref)
+        return structs.replace(event, reply=reply, ref=ref)
     target = links.event(event.id)
     return None if target is None else structs.replace(event, id=MessageId(target), ref=ref)

@@ -77,9 +77,10 @@ from transports.matrix.config import MatrixConfig
 from transports.matrix.content import Json, mapping, text
 from transports.matrix.direct import Direct
 from transports.matrix.directory import Directory
+from transports.matrix.gaps import Gaps
 from transports.matrix.history import History, Reader
 from transports.matrix.http import Http
-from transports.matrix.ids import is_event_id
+from transports.matrix.ids import is_event_id, is_room_id
 from transports.matrix.inbox import Inbox
 from transports.matrix.knocks import Knocks
 from transports.matrix.media import MatrixMedia
@@ -148,6 +149,7 @@ class MatrixNetwork:
         self._rooms: Rooms
         self._portals: Portals
         self.inbox: Inbox
+        self._gaps: Gaps
         self._knocks: Knocks
         self._submissions: Submissions
         self._moderation = Moderation(homeserver, self._addresses, self._answer)
@@ -189,15 +191,19 @@ class MatrixNetwork:
             server, ids, clock, uplink, self._submissions, self._whispers, config.bot, self._rooms.release
         )
         self._portals.start()
-        self.inbox = Inbox(uplink, self._hear, self._overhear, config.max_waiting)
+        self.inbox = Inbox(uplink, self._hear, self._overhear, config.max_waiting, clock.seconds)
+        self._gaps = Gaps(server, clock, self.inbox, self._places, self._announce)
+        # what we do not know of may have been forgotten while we were not there
+        self._gaps.expect()
         self.inbox.start()
         self._web = ApplicationService(
             config.hs_token.reveal(),
             config.max_transaction,
-            self.inbox.receive,
+            self._receive,
             self._portals.has_alias,
             self._direct.exists,
             ThirdParty(self._addresses).answer,
+            self._pings.doubt,
         )
         self._web.listen(self._clock, config.listen_host, config.listen_port)
         self._pings.start()
@@ -227,6 +233,7 @@ class MatrixNetwork:
         self._portals.stop()
         self._presences.stop()
         self._pings.stop()
+        self._gaps.stop()
         if self._web is not None:
             await self._web.stop()
         await self.media.close()
@@ -235,6 +242,12 @@ class MatrixNetwork:
     def _outage(self, way: Way) -> None:
         """Something broke, or works again: tell the operator, and everybody in a room what comes of it."""
         self._uplink.trouble("" if way in WORKING else way.value)
+        if way in WORKING:
+            self._gaps.look()
+        elif way is Way.NOT_THERE:
+            self._gaps.expect()
+        else:
+            self._gaps.go_on()
         if way is Way.NOT_THERE or way in WORKING:
             self._rooms.outage(way is Way.NOT_THERE)
 
@@ -250,11 +263,11 @@ class MatrixNetwork:
 
     def pause(self) -> None:
         """Let the homeserver wait."""
-        self.inbox.hold()
+        self.inbox.hold(self)
 
     def resume(self) -> None:
         """Take in what waits."""
-        self.inbox.go_on()
+        self.inbox.go_on(self)
 
     # ---- names
 
@@ -290,6 +303,27 @@ class MatrixNetwork:
         return ROOM
 
     # ---- what the homeserver tells
+
+    def _receive(self, id: str, events: Sequence[bytes], ephemeral: Sequence[bytes]) -> Deferred[None]:
+        if self._gaps.is_expecting:
+            # it is there again, though our last ping did not find it
+            self._gaps.hurry()
+            self._pings.hurry()
+        return self.inbox.receive(id, events, ephemeral)
+
+    def _announce(self, room: str, words: str) -> None:
+        """Tell all of ours who are in a room something."""
+        session = self._rooms.sessions.get(room)
+        for user, events in session.announce(words) if session is not None else ():
+            self._uplink.deliver(user, events)
+
+    def _places(self) -> Mapping[str, str]:
+        """Return the rooms of ours, with a user of ours who is in."""
+        places = dict.fromkeys(self._portals.rooms(), self._config.bot)
+        for user in self._uplink.owners():
+            ghost = self._addresses.ghost(user) if user else ""
+            places |= {key: ghost for key in self._uplink.memory(user) if ghost and is_room_id(key)}
+        return {**places, **self._direct.rooms()}
 
     def _hear(self, event: Json) -> Deferred[None] | None:
         """A room may be a conversation for one of our users, and for another one a room."""

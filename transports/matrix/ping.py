@@ -108,7 +108,12 @@ class Pings:
 
     def doubt(self) -> None:
         """Something went unanswered: ping now, unless a ping is on its way or it is known."""
-        if self.way in WORKING and self._waiting is not None:
+        if self.way in WORKING:
+            self.hurry()
+
+    def hurry(self) -> None:
+        """Something says that it may stand otherwise by now: ping at once, unless a ping is on its way."""
+        if self._waiting is not None:
             self._waiting.cancel()
             self.start()
 

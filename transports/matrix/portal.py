@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from enum import Enum
 
 from msgspec import Struct
+from twisted.logger import Logger
 
 from bridge.errors import BridgeError, Trouble
 from bridge.events import (
@@ -121,6 +122,8 @@ class Portal:
     `bot` is our own user; `fresh` gives refs, `admits` tells whether a user of Matrix may be a guest here,
     `link` makes links of files.
     """
+
+    log = Logger()
 
     def __init__(
         self,
@@ -327,6 +330,8 @@ class Portal:
                 wish = to_xmpp(one, self.muc, event_id, ref, self.links, self._nick_there)
                 if wish is not None:
                     yield from self._wish(sender, wish, event_id)
+                else:
+                    self.log.info("{id} is not carried over: it is about nothing known", id=event_id)
             case Topic(text=words):
                 if words != self._topic:
                     yield from self._wish(sender, Topic(room=self.muc, text=words, ref=ref), event_id)
@@ -527,8 +532,12 @@ class Portal:
         if isinstance(event, Message) and not event.nick:
             yield Notice(event.body.plain)
             return
+        if isinstance(event, Message) and self.links.event(event.id) is not None:
+            # an earlier run of ours had it said, and ended before it was known
+            return
         told = to_matrix(event, self._fresh(), self.links)
         if told is None:
+            self.log.info("what {nick} does is not carried over: it is about nothing known", nick=event.nick)
             return
         if isinstance(event, Retraction) and isinstance(told, Retraction) and event.actor:
             yield Redacted(told.id, event.reason)
@@ -539,7 +548,8 @@ class Portal:
             identity = event.identity if isinstance(event, Message) else ""
             ghost = ghost_in(self.muc, Occupant(nick=event.nick, identity=identity), self._ids)
             is_here = self.shown(ghost)
-        key = event.id if isinstance(event, Message) else str(told.ref)
+        # what has no id of the room is not known again anyway, and refs are the same in every run
+        key = event.id if isinstance(event, Message) else ""
         yield Say(self.stay(ghost, event.nick), told, key)
         if not is_here:
             yield Unseat(ghost)
@@ -554,4 +564,4 @@ class Portal:
             yield SetTopic(topic.text)
         else:
             ref = self._fresh()
-            yield Say(self.stay(ghost, topic.nick), Topic(room=self.muc, text=topic.text, ref=ref), str(ref))
+            yield Say(self.stay(ghost, topic.nick), Topic(room=self.muc, text=topic.text, ref=ref))

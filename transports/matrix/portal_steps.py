@@ -39,11 +39,11 @@ class Unseat(Struct, frozen=True):
 
 
 class Say(Struct, frozen=True):
-    """Have a ghost say or do something; `key` names it for ever."""
+    """Have a ghost say or do something; a `key` names it for ever."""
 
     stay: Stay
     event: Message | Reaction | Retraction | Topic
-    key: str
+    key: str = ""
 
 
 class Type(Struct, frozen=True):

@@ -197,6 +197,10 @@ class Portals:
         is_being_made = len(self._making) > 0 and event.get("sender") == self._bot
         return is_being_made or text(event, "room_id") in self._rooms
 
+    def rooms(self) -> Iterable[str]:
+        """Return the ids of all rooms of XMPP on Matrix."""
+        return self._rooms
+
     def muc(self, target: str) -> RoomId | None:
         """Return the room on XMPP that an id or alias of Matrix leads to, None if it is of Matrix itself."""
         return self._rooms.get(target) or room_of(target, self._ids)
@@ -278,10 +282,20 @@ class Portals:
         for _ in portal.session.load(state):
             await deferLater(self._clock, 0)
         portal.session.ready = True
+        await self._relearn(portal)
         self._portals[room_id] = portal
         members = portal.room.members.values()
         self._names[room_id] = {one.user_id: one.name for one in members if self._ids.is_ghost(one.user_id)}
         self._do(portal, portal.begin())
+
+    async def _relearn(self, portal: Portal) -> None:
+        """See what ghosts said lately: of some of it an earlier run may not have heard that it was said."""
+        wanted = msgspec.json.encode({"types": [MESSAGE]}).decode()
+        query = {"dir": "b", "limit": str(KEPT_LINKS), "filter": wanted}
+        with contextlib.suppress(BridgeError):
+            latest = await self._homeserver.call("GET", f"{_path(portal.id)}/messages", query=query)
+            chunk = mapping(latest).get("chunk")
+            portal.links.learn(chunk if isinstance(chunk, list) else [], self._ids)
 
     # ---- what is heard
 

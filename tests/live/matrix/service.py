@@ -67,7 +67,7 @@ class Service:
             store=self.store,
             troubled=lambda words: None,  # type: ignore[arg-type]
         )
-        self.inbox = Inbox(uplink, self._handle, self._pass, config.max_waiting)
+        self.inbox = Inbox(uplink, self._handle, self._pass, config.max_waiting, reactor.seconds)
         self.web = ApplicationService(
             config.hs_token.reveal(),
             config.max_transaction,

@@ -42,10 +42,11 @@ class Scene:
         self.reactor = MemoryReactorClock()
         self.taken: list[tuple] = []
         self.asked: list[str] = []
+        self.lost = 0
         self.result: Deferred = succeed(None)
         self.exists: Deferred = succeed(True)
         self.service = ApplicationService(
-            "secret", LIMIT, self._receive, self._exists, self._exists, self._look
+            "secret", LIMIT, self._receive, self._exists, self._exists, self._look, self._lost
         )
         self.service.listen(self.reactor, "127.0.0.1", 29333)
 
@@ -56,6 +57,9 @@ class Scene:
     def _exists(self, id) -> Deferred:
         self.asked.append(id)
         return self.exists
+
+    def _lost(self) -> None:
+        self.lost += 1
 
     def _look(self, path, query):
         return [query] if path == ["user", "xmpp"] else None
@@ -322,3 +326,14 @@ def test_connections_are_bounded(scene, monkeypatch):
     assert scene.reactor.tcpServers[0][1].buildProtocol(None) is None
     first.connectionLost(Failure(ConnectionDone()))
     assert scene.reactor.tcpServers[0][1].buildProtocol(None) is not None
+
+
+def test_homeserver_that_closes_its_connection_may_have_gone(scene):
+    """What strangers do says nothing."""
+    for token, lost in (("wrong", 0), ("secret", 1)):
+        protocol, transport = scene.connect()
+        head = f"POST /_matrix/app/v1/ping HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\n"
+        protocol.dataReceived(f"{head}Content-Length: 2\r\n\r\n{{}}".encode())
+        answer(transport)
+        protocol.connectionLost(Failure(ConnectionDone()))
+        assert scene.lost == lost

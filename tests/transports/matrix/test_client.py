@@ -162,6 +162,18 @@ def test_patience_ends_with_the_last_trouble(scene):
     assert outcome(asked).trouble is Trouble.UNREACHABLE
 
 
+def test_request_without_patience_is_tried_once_all_the_same(scene):
+    """That there was trouble before does not answer it: time passes while it is made."""
+    failed = scene.server.call("GET", "/p", patience=0)
+    scene.http.take().answer.errback(LinkError(Trouble.UNREACHABLE, sent=False))
+    assert outcome(failed).trouble is Trouble.UNREACHABLE
+    seconds = iter((0.0, 0.001))
+    scene.clock.seconds = lambda: next(seconds, 0.001)
+    asked = scene.server.call("GET", "/p", patience=0)
+    scene.http.take().reply({})
+    assert outcome(asked) == {}
+
+
 def test_queue_of_a_homeserver_that_is_away_is_given_up_together(scene):
     """Messages of a room do not wait one after the other for the same dead homeserver."""
     scene.register(GHOST)

@@ -63,6 +63,7 @@ class Scene:
     def __init__(self, limit: int = 100) -> None:
         self.disk = Disk()
         self.limit = limit
+        self.now = 1_000.0
         self.handled: list[str] = []
         self.passed: list[dict] = []
         self.busy: dict[str, Deferred] = {}
@@ -70,7 +71,7 @@ class Scene:
 
     def start(self) -> None:
         """Start, or start again after a crash."""
-        self.inbox = Inbox(self.disk, self._handle, self._pass, self.limit)  # type: ignore[arg-type]
+        self.inbox = Inbox(self.disk, self._handle, self._pass, self.limit, lambda: self.now)  # type: ignore[arg-type]
         self.inbox.start()
 
     def _handle(self, event) -> Deferred | None:
@@ -246,10 +247,10 @@ def test_homeserver_waits_while_too_much_waits_here():
 
 def test_homeserver_waits_while_we_are_held(scene):
     """When the bridge cannot pass on more, the answer comes when it can again."""
-    scene.inbox.hold()
+    scene.inbox.hold(scene)
     answered = watch(scene.receive("1", "$a"))
     assert (answered, scene.handled, scene.disk.kept_rows) == ([], [], {})
-    scene.inbox.go_on()
+    scene.inbox.go_on(scene)
     assert (answered, scene.handled) == ([None], ["$a"])
 
 

@@ -114,3 +114,15 @@ def test_pings_that_are_stopped_do_not_go_on(scene):
     pings.stop()
     scene.http.take().reply(status=502)
     assert scene.clock.getDelayedCalls() == []
+
+
+def test_homeserver_that_pushes_again_is_pinged_at_once(scene):
+    """One ping at a time, however long the pause is by now; it is tried though the last trouble is known."""
+    pings = Pings(scene.server, "xmppbridge", scene.clock, lambda: 0.5, lambda way: None)
+    pings.start()
+    scene.http.take().answer.errback(LinkError(Trouble.UNREACHABLE, sent=False))
+    pings.hurry()
+    pings.hurry()
+    [request] = scene.http.asked
+    request.reply()
+    assert pings.way is Way.BOTH
