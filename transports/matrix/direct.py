@@ -48,6 +48,7 @@ from transports.matrix.client import CLIENT, Homeserver, transaction_id
 from transports.matrix.content import Json, mapping, text
 from transports.matrix.ids import Ids, is_event_id, is_room_id
 from transports.matrix.order import InOrder
+from transports.matrix.recall import Recall
 from transports.matrix.refusal import Refusal
 from transports.matrix.submission import Submissions
 from transports.matrix.tables import ENCRYPTION, MEMBER, MESSAGE, PROFILE
@@ -112,6 +113,7 @@ class Direct:
         self._users = users
         self._bot = bot
         self._known = known
+        self._recall = Recall(homeserver)
         self._chats = Chats(ids)
         self._loaded: dict[str, Chat] = {}
         self._doors = InOrder(WAITING, WAITING_TOGETHER)
@@ -137,8 +139,19 @@ class Direct:
             if len(chat.unaccepted) >= UNACCEPTED:
                 raise BridgeError(Trouble.TOO_MANY, "The invitation to talk was not accepted yet.")
             chat.unaccepted.append(event.ref)
+        await self._remind(chat, event)
         # the room's queue keeps the order from here on
         self._submissions.submit(chat.stay, chat.session, self._in_room(chat, event))
+
+    async def _remind(self, chat: Chat, event: Said) -> None:
+        """Have the room know again what the user means."""
+        if isinstance(event, DirectMessage):
+            meant = "" if event.reply is None else event.reply.id
+        else:
+            meant = event.id
+        looked = None if chat.session is None else self._recall.named(chat.session, chat.ghost, (meant,))
+        if looked is not None:
+            await looked
 
     def _in_room(self, chat: Chat, event: Said) -> Message | Reaction | Retraction:
         room, ref = chat.stay.room, event.ref
@@ -227,6 +240,8 @@ class Direct:
             if chat.is_usable and chat.id in self._chats:
                 usable.append(chat)
         if not isinstance(event, DirectMessage):
+            for chat in usable if len(usable) > 1 else ():
+                await self._remind(chat, event)
             holds = [
                 one for one in usable if one.session and one.session.room.timeline.said(one.event(event.id))
             ]
@@ -412,7 +427,9 @@ class Direct:
         except BridgeError as error:
             # what was said can be passed on all the same
             self.log.warn("a conversation's state is not known: {trouble}", trouble=str(error))
-        self._take(chat, event)
+        looked = None if chat.session is None else self._recall.incoming(chat.session, event)
+        if looked is None or await looked:
+            self._take(chat, event)
 
     async def _accept(self, asked: Invitation) -> None:
         """Join at once: an XMPP user is asked nothing before somebody writes to him."""
@@ -538,10 +555,14 @@ class Direct:
                 self._users.deliver(chat.user, (Typing(contact=chat.contact, state=state),))
         elif event.get("type") == "m.receipt":
             for id in readers(event).get(chat.person, ()):
-                said = chat.session.room.timeline.said(id)
-                if said is not None and said.sender == chat.ghost:
-                    receipt = Receipt(contact=chat.contact, id=MessageId(chat.named(id)))
-                    self._users.deliver(chat.user, (receipt,))
+                looked = self._recall.named(chat.session, chat.ghost, (id,)) or succeed(True)
+                looked.addCallback(self._was_read, chat, id)
+
+    def _was_read(self, looked: bool, chat: Chat, id: str) -> None:
+        said = None if chat.session is None else chat.session.room.timeline.said(id)
+        if said is not None and said.sender == chat.ghost:
+            receipt = Receipt(contact=chat.contact, id=MessageId(chat.named(id)))
+            self._users.deliver(chat.user, (receipt,))
 
     # ---- who there is
 

@@ -5,7 +5,7 @@ So corrections, replies, reactions and their ends mean the same after a restart 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from typing import Any
 from urllib.parse import quote
 
@@ -100,6 +100,15 @@ class Recall:
         if event.replaces and timeline.event(ghost, event.replaces) is None and not ids:
             return None if timeline.knows(event.replaces) else self._look(lambda: self._own(session, ghost))
         return self._look(lambda: self._events(session, ghost, ids)) if ids else None
+
+    def named(self, session: RoomSession, ghost: str, ids: Iterable[str]) -> Deferred[bool] | None:
+        """Look up what a user names in talk with one other, his own by his ids; None if all is known."""
+        timeline = session.room.timeline
+        unknown = [id for id in ids if id and not timeline.knows(id) and timeline.event(ghost, id) is None]
+        events = [id for id in unknown if is_event_id(id)]
+        if len(events) < len(unknown):
+            return self._look(lambda: self._own(session, ghost))
+        return self._look(lambda: self._events(session, ghost, events)) if events else None
 
     def _look(self, work: Work) -> Deferred[bool]:
         async def look() -> bool:

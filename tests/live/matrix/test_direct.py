@@ -289,6 +289,26 @@ async def test_two_users_and_one_on_matrix_talk_apart_over_a_restart(matrix_stag
     await juliet.hears(room, "again")
 
 
+async def test_what_was_said_before_a_restart_is_still_meant(matrix_stage: MatrixStage):
+    """Users mean their own words by their clients' ids, and are told of them by those."""
+    romeo, juliet, room, address = await talking(matrix_stage)
+    romeo.say(address, "my words", type="chat", ident="old1")
+    mine = await juliet.hears(room, "my words")
+    await juliet.say(room, "hers")
+    await romeo.message(frm=address, type="chat", body="hers")
+    await matrix_stage.restart()
+    relation = {"m.in_reply_to": {"event_id": mine["event_id"]}}
+    await juliet.send(room, {"msgtype": "m.text", "body": "indeed", "m.relates_to": relation})
+    answer = await romeo.mailbox.find(Pattern("message", frm=address, type="chat", has="reply:reply"))
+    assert answer.find("{urn:xmpp:reply:0}reply").get("id") == "old1"
+    romeo.send(
+        f"<message to='{address}' type='chat' id='r1'>"
+        "<reactions xmlns='urn:xmpp:reactions:0' id='old1'><reaction>🌹</reaction></reactions></message>"
+    )
+    reaction = await juliet.find("m.reaction", room=room)
+    assert reaction["content"]["m.relates_to"]["event_id"] == mine["event_id"]
+
+
 async def test_private_message_in_a_room_is_answered_from_there(matrix_stage: MatrixStage):
     """XEP-0045 §7.5: the conversation is the same, the answer comes from whom the user wrote to."""
     romeo, juliet, _ = await matrix_stage.together()
