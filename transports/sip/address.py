@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import OrderedDict
+from collections.abc import Callable
 
 from bridge.errors import BridgeError, Trouble
 from bridge.events import ContactId, UserId
@@ -55,16 +56,16 @@ def parse_contact(local: str) -> ContactId:
     return ContactId(f"{uri.user}@{write_host_port(uri.host, uri.port)}")
 
 
-def contact_of(uri: Uri, has_numbers: bool) -> ContactId:
-    """Return who a URI is; `has_numbers`: a user part of digits is a number. Raises Malformed."""
+def contact_of(uri: Uri, has_number: Callable[[str], bool]) -> ContactId:
+    """Return who a URI is; `has_number` tells whether digits are a number. Raises Malformed."""
     if uri.scheme == "tel":
         text = uri.opaque.partition(";")[0].translate(_SEPARATORS)
         if not is_number(text):
             raise Malformed("a tel URI has no number")
     elif not uri.is_sip or not uri.user:
         raise Malformed("this address has no user")
-    elif (has_numbers or uri.params.get("user") == "phone") and is_number(uri.user.translate(_SEPARATORS)):
-        text = uri.user.translate(_SEPARATORS)
+    elif is_number(number := uri.user.translate(_SEPARATORS)) and has_number(number):
+        text = number
     else:
         text = f"{uri.user}@{write_host_port(uri.host, uri.port)}"
     try:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_network
 from typing import Annotated
 
 from msgspec import Meta, Struct
 
 from bridge.secret import Secret
+from bridge.xmpp.jid import Jid
+from transports.sip.uri import parse_uri
 
 RESTART = {"restart": True}
 Listen = Annotated[str, Meta(pattern=r"^(udp|tcp|tls) ([0-9.]+|\[[0-9A-Fa-f:.]+\]):[0-9]{1,5}$")]
@@ -78,6 +81,18 @@ class TrunkConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
             extra={"unit": "bytes"},
         ),
     ] = 1300
+
+    def __post_init__(self) -> None:
+        """See what belongs together; ValueError."""
+        server = parse_uri(self.server)
+        if not server.is_sip or server.user:
+            raise ValueError("server: expected the SIP URI of a host")
+        if self.register and not (self.username and self.password):
+            raise ValueError("register needs username and password")
+        if self.owner and not self.username:
+            raise ValueError("owner needs username")
+        if self.owner and Jid.parse(self.owner).bare != self.owner:
+            raise ValueError("owner: expected a bare JID, like user@example.org")
 
 
 class SipConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -155,3 +170,10 @@ class SipConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         dict[str, TrunkConfig],
         Meta(description="PBXes, carriers and proxies by a name of your choice.", extra=RESTART),
     ] = {}
+
+    def __post_init__(self) -> None:
+        """See what belongs together; ValueError."""
+        if any(one.startswith("tls") for one in self.listen) and not (self.certificate and self.key):
+            raise ValueError("to listen for TLS needs certificate and key")
+        for one in self.allowed_peers:
+            ip_network(one, strict=False)

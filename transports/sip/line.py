@@ -71,6 +71,7 @@ class Line:
         self._failures = 0
         self._timer: Any = None
         self._registered: Hop | None = None
+        self._stopped = False
 
     def start(self) -> None:
         """Begin; goes on until `stop`."""
@@ -79,6 +80,7 @@ class Line:
 
     async def stop(self) -> None:
         """End, and take the registration back."""
+        self._stopped = True
         if self._timer is not None and self._timer.active():
             self._timer.cancel()
         hop, self._registered = self._registered, None
@@ -105,10 +107,11 @@ class Line:
         else:
             self._failures = 0
             self._tell(True, "")
-        self._timer = self._reactor.callLater(wait * (0.8 + 0.2 * self._jitter()), self.start)
+        if not self._stopped:
+            self._timer = self._reactor.callLater(wait * (0.8 + 0.2 * self._jitter()), self.start)
 
     def _tell(self, is_up: bool, reason: str) -> None:
-        if is_up is not self.is_up:
+        if is_up is not self.is_up and not self._stopped:
             self.is_up = is_up
             self._changed(self, reason)
 

@@ -86,7 +86,7 @@ class SipNetwork:
     """See the module's docstring."""
 
     log = Logger()
-    identity = Identity(type="sip", name="SIP gateway", brand="SIP")
+    identity = Identity(type="simple", name="SIP gateway", brand="SIP")
     single_server = True
     keeps_history = False
     media = None

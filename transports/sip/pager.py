@@ -30,7 +30,7 @@ from bridge.events import (
 )
 from bridge.network import Uplink
 from transports.sip.address import Spellings
-from transports.sip.agent import VIA_ROOM, Agent, Answer
+from transports.sip.agent import SILENT, VIA_ROOM, Agent, Answer
 from transports.sip.content import ACCEPT, Unsupported, composing, read, words
 from transports.sip.headers import NameAddr
 from transports.sip.message import Fields, Request, respond, write
@@ -45,6 +45,8 @@ HELD = 5_000
 """Messages whose answers are held back at a time; others are answered at once."""
 REMEMBERED = 5_000
 """Messages of which it is known whose they were, should they come back later."""
+PATIENCE = 60.0
+"""Seconds for which a message may wait for its turn."""
 COMPOSERS = 10_000
 """People of whom it is known that they want to know who writes."""
 TOO_LONG = "This message is too long for SIP: at most about {limit} bytes can be carried."
@@ -122,7 +124,11 @@ class Pager:
             room = max(way.limit - VIA_ROOM - len(write(request)) + len(body), 0)
             raise BridgeError(Trouble.TOO_LONG, TOO_LONG.format(limit=room))
 
+        begun = self._clock.seconds()
+
         async def ask() -> None:
+            if self._clock.seconds() - begun > PATIENCE:
+                raise BridgeError(Trouble.TIMED_OUT, SILENT)
             response = await self._agent.request(request, await way.hops(), way.client)
             if not response.is_success:
                 raise trouble_of(response)

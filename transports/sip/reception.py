@@ -24,6 +24,8 @@ from transports.sip.uri import Malformed, Uri
 
 RETRY_AFTER = 10
 """Seconds after which to come again, while we take nothing."""
+CHECKS = 200
+"""Strangers whose domains are looked up at a time; others are put off."""
 
 
 class Refusal(Exception):
@@ -56,6 +58,7 @@ class Reception:
     ) -> None:
         self._pager, self._routes, self._guard, self._locator = pager, routes, guard, locator
         self._hosts, self._domain, self._token = hosts, domain, token
+        self._checks = 0
         self.is_paused = False
 
     def serve(self, request: Request, hop: Hop, answer: Answer) -> None:
@@ -121,9 +124,8 @@ class Reception:
         """Return who writes; it is the contact by whom the user reaches him, so that answers find back."""
         if uri.scheme == "sips":
             raise Refusal(416)
-        has_numbers = trunk is not None and bool(trunk.config.numbers)
         try:
-            contact = contact_of(uri, has_numbers)
+            contact = contact_of(uri, lambda number: trunk is not None and trunk.carries_number(number))
         except Malformed:
             raise Refusal(400, "Bad Request: From has no form on XMPP") from None
         if trunk is None:
@@ -137,10 +139,15 @@ class Reception:
             raise Refusal(403)
         if uri.host == hop.host:
             return
+        if self._checks >= CHECKS:
+            raise Refusal(503)
+        self._checks += 1
         try:
             hops = await self._locator.locate(Uri(scheme="sip", host=uri.host, port=uri.port))
         except BridgeError:
             raise Refusal(403) from None
+        finally:
+            self._checks -= 1
         if hop.host not in {one.host for one in hops}:
             raise Refusal(403, "Forbidden: From is of another place")
 

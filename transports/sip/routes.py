@@ -12,7 +12,7 @@ from bridge.errors import BridgeError, Trouble
 from bridge.events import ContactId, UserId
 from transports.sip.address import contact_uri, is_number
 from transports.sip.config import SipConfig, TrunkConfig
-from transports.sip.uri import Malformed, Uri, parse_uri
+from transports.sip.uri import Uri, parse_uri
 
 EMERGENCY = "Emergency numbers cannot be reached here. Please use a telephone."
 NO_WAY = "Nobody here carries messages to this number."
@@ -57,13 +57,11 @@ class Route(Struct, frozen=True, kw_only=True):
 
 
 def read_trunks(config: SipConfig) -> dict[str, Trunk]:
-    """Read the trunks. Raises Malformed."""
+    """Read the trunks."""
     read = {}
     for name, one in config.trunks.items():
         server = parse_uri(one.server)
-        if not server.is_sip or server.user:
-            raise Malformed(f"the server of the trunk {name} is no SIP URI of a host")
-        read[name] = Trunk(name=name, config=one, server=server, domain=one.domain or server.host)
+        read[name] = Trunk(name=name, config=one, server=server, domain=one.domain.lower() or server.host)
     return read
 
 

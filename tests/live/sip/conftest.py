@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.live.peers.daemon import HOST, free_port
+from tests.live.peers.dns import Nameserver
 from tests.live.peers.gateway import SipBridge
 from tests.live.peers.kamailio import PASSWORD, Kamailio
 from tests.live.sip.stage import OWNER, STRANGER, SipStage
@@ -32,18 +33,39 @@ def kamailio(house: House, sip_port: int) -> Kamailio:
 
 
 @pytest.fixture(scope="session")
-def sip_bridge(house: House, kamailio: Kamailio, sip_port: int) -> SipBridge:
+def sip_tls_port() -> int:
+    """Where it listens for SIP over TLS."""
+    return free_port()
+
+
+@pytest.fixture(scope="session")
+def sip_names() -> Iterator[Nameserver]:
+    """The nameserver that the gateway asks."""
+    made = Nameserver()
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="session")
+def sip_bridge(
+    house: House, kamailio: Kamailio, sip_port: int, sip_tls_port: int, sip_names: Nameserver
+) -> SipBridge:
     """The gateway, with an account of one user's at Kamailio, and a trunk for everybody there."""
     xmpp = house.xmpp("prosody")
     server = {"server": f"sip:{HOST}:{kamailio.port}", "domain": kamailio.domain}
     account = {"username": "4711", "password": PASSWORD, "register": True, "owner": f"{OWNER}@{xmpp.domain}"}
+    certificate = house.authority.issue("sip", SIP_DOMAIN)
     made = SipBridge(
         house.make_folder("sip"),
         f"sip.{xmpp.domain}",
         xmpp.component_port,
         {
             "domain": SIP_DOMAIN,
-            "listen": [f"udp {HOST}:{sip_port}", f"tcp {HOST}:{sip_port}"],
+            "listen": [f"udp {HOST}:{sip_port}", f"tcp {HOST}:{sip_port}", f"tls {HOST}:{sip_tls_port}"],
+            "certificate": str(certificate.certificate),
+            "key": str(certificate.key),
+            "ca_file": str(house.authority.root),
+            "nameservers": [f"{HOST}:{sip_names.port}"],
             "federation": True,
             "allowed_peers": [STRANGER],
         },

@@ -34,6 +34,16 @@ def test_default_is_to_speak_with_nobody() -> None:
         {"trunks": {"pbx": {"server": "sip:bob@pbx.example.org"}}},
         {"trunks": {"pbx": {"server": "sip:pbx.example.org", "expires": 1}}},
         {"trunks": {"pbx": {"server": "sip:pbx.example.org", "colour": "red"}}},
+        {"trunks": {"pbx": {"server": "sip:::1"}}},
+        {"trunks": {"pbx": {"server": "sip:pbx.example.org", "register": True}}},
+        {"trunks": {"pbx": {"server": "sip:pbx.example.org", "owner": "romeo@example.org"}}},
+        {
+            "trunks": {
+                "pbx": {"server": "sip:pbx.example.org", "username": "1", "owner": "Romeo@example.org/a"}
+            }
+        },
+        {"listen": ["tls 127.0.0.1:5061"]},
+        {"allowed_peers": ["10.0.0.0/64"]},
     ],
 )
 def test_mistake_is_refused_where_it_is(wrong: dict[str, object]) -> None:

@@ -45,6 +45,7 @@ from transports.sip.line import ASK_INTERVAL, FIRST_PAUSE
 from transports.sip.message import Request, Response, respond, write
 from transports.sip.network import SipNetwork
 from transports.sip.pager import GRACE
+from transports.sip.reception import CHECKS
 from transports.sip.uri import parse_uri
 
 ROMEO, JULIET = UserId("romeo@example.org"), UserId("juliet@example.org")
@@ -164,6 +165,16 @@ def test_next_message_waits_for_the_answer_to_the_one_before() -> None:
     assert two.body == b"/me waves"
 
 
+def test_queue_of_somebody_who_does_not_answer_ends_soon() -> None:
+    """What waited too long for its turn is not tried any more."""
+    scene = Scene().up()
+    for ref in range(1, 8):
+        scene.say("anybody?", ref=ref)
+    scene.reactor.pump([1.0] * 100)
+    assert troubles(scene) == [Trouble.TIMED_OUT] * 7
+    assert len({asked.call_id for asked in scene.asked() if asked.method == "MESSAGE"}) == 2
+
+
 def test_message_over_the_limit_is_refused_with_a_number() -> None:
     """RFC 7572 §6: policy-violation."""
     scene = Scene().up()
@@ -203,6 +214,19 @@ def test_message_is_passed_on_and_answered_a_moment_later() -> None:
     scene.reactor.advance(GRACE)
     assert scene.answers() == [202]
     assert scene.network.nick(BOB) == "Bob"
+
+
+@pytest.mark.parametrize(
+    ("sender", "contact"), [("+1555-0", "+15550"), ("+490", "+490@pbx.example"), ("4712", "4712@pbx.example")]
+)
+def test_number_is_one_that_an_answer_reaches(sender: str, contact: str) -> None:
+    """Others are addresses at their domain, which the trunk carries."""
+    scene = Scene().up()
+    scene.hear("hello", sender=f"sip:{sender}@pbx.example")
+    [(_, event)] = scene.bridge.taken()
+    assert event.contact == contact
+    scene.say("answer", contact=event.contact)
+    assert len([one for one in scene.asked() if one.method == "MESSAGE"]) == 1
 
 
 def test_message_that_comes_back_in_time_is_refused() -> None:
@@ -293,6 +317,17 @@ def test_typing_is_shown_to_who_shows_it() -> None:
     scene.reply(asked)
     scene.network.submit(ROMEO, Typing(contact=BOB, state=TypingState.PAUSED))
     assert b"<state>idle</state>" in scene.asked()[0].body
+
+
+def test_only_so_many_strangers_are_looked_up_at_a_time() -> None:
+    """The DNS is not flooded for who forges addresses."""
+    scene = Scene(federation=True, request_burst=1000).up()
+    scene.names.silent = True
+    for number in range(CHECKS + 1):
+        scene.hear(
+            "hello", sender="sip:eve@far.example", host=STRANGER, branch=f"{number}", number=number + 1
+        )
+    assert scene.answers() == [503]
 
 
 # ---- trunks

@@ -23,6 +23,8 @@ class Trial:
         config = SipConfig(
             domain="gw.example",
             listen=("udp 192.0.2.1:5060", "tls 192.0.2.1:5061"),
+            certificate="cert.pem",
+            key="key.pem",
             nameservers=("127.0.0.1:53",),
             trunks={"desk": trunk},
         )

@@ -8,7 +8,6 @@ from bridge.errors import BridgeError, Trouble
 from bridge.events import ContactId, UserId
 from transports.sip.config import SipConfig, TrunkConfig
 from transports.sip.routes import Routes, read_trunks
-from transports.sip.uri import Malformed
 
 ROMEO, PARIS = UserId("romeo@example.org"), UserId("paris@elsewhere.example")
 CONFIG = SipConfig(
@@ -69,9 +68,3 @@ def test_open_federation_reaches_all_domains_but_those_of_trunks() -> None:
     assert found.trunk is None and str(found.uri) == "sip:bob@far.example"
     with pytest.raises(BridgeError):
         routes(federation=True).route(UserId("x@stranger.example"), ContactId("bob@pbx.example"))
-
-
-def test_server_of_a_trunk_is_a_host() -> None:
-    """A mistake is found when the gateway is made."""
-    with pytest.raises(Malformed):
-        read_trunks(SipConfig(domain="gw.example", trunks={"x": TrunkConfig(server="sip:::1")}))

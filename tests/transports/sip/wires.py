@@ -92,9 +92,13 @@ class Names:
 
     def __init__(self, records: Mapping[tuple[str, str], list[Any]] | None = None) -> None:
         self.records = dict(records or {})
-        self.broken = False
+        self.broken = self.silent = False
+        self.waiting: list[Deferred[Any]] = []
 
     def _answer(self, kind: str, name: str) -> Deferred[Any]:
+        if self.silent:
+            self.waiting.append(Deferred())
+            return self.waiting[-1]
         if self.broken:
             return fail(TimeoutError())
         found = self.records.get((kind, name))
