@@ -12,7 +12,6 @@ from typing import Any
 
 from msgspec import Struct
 from nio.api import Api
-from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
 from bridge.errors import BridgeError
@@ -86,6 +85,7 @@ class Presences:
         self._due: Any = None
         self._is_asking = False
         self._seen: OrderedDict[str, Seen] = OrderedDict()
+        self._names: OrderedDict[str, str] = OrderedDict()
         self._watched: dict[str, dict[tuple[UserId, ContactId], None]] = {}
         self._asking = InOrder(QUESTIONS, QUESTIONS)
 
@@ -150,17 +150,22 @@ class Presences:
         user_id = self._ids.user_id(contact)
         self._watched.setdefault(user_id, {})[user, contact] = None
         seen = self._seen.get(user_id)
-        if seen is not None:
+        if seen is not None and user_id in self._names:
             self._tell_of(user_id, seen, (user, contact))
             return
-        asked = Api.get_presence("", user_id)
-        ghost = self._ids.ghost(user)
-
-        def ask() -> Deferred[Any]:
-            return self._homeserver.api(asked, user=ghost, patience=0)
-
-        answer = self._asking.run("", ask)
+        answer = self._asking.do("", lambda: self._ask(user_id, self._ids.ghost(user)))
         answer.addErrback(_passed_over).addCallback(self._answered, user_id, (user, contact))
+
+    async def _ask(self, user_id: str, ghost: str) -> object:
+        """Ask how somebody is, and learn his name; who has none is called by his id."""
+        options: dict[str, Any] = {"user": ghost, "patience": 0}
+        named = self._homeserver.api(Api.profile_get_displayname(user_id), **options)
+        profile = await named.addErrback(_passed_over)
+        if profile is not None:
+            self._names[user_id] = name_of(text(mapping(profile), "displayname"), user_id)
+        if len(self._names) > KNOWN:
+            self._names.popitem(last=False)
+        return await self._homeserver.api(Api.get_presence("", user_id), **options)
 
     def _answered(self, answer: object, user_id: str, watcher: tuple[UserId, ContactId]) -> None:
         """Tell who asked; whose presence nobody may see is not there."""
@@ -212,7 +217,7 @@ class Presences:
             available=seen.available,
             show=seen.show,
             status=seen.status,
-            nick=name_of("", user_id),
+            nick=self._names.get(user_id) or name_of("", user_id),
         )
         self._uplink.deliver(user, (presence,))
 

@@ -28,6 +28,7 @@ class Scene:
         self.put: list[tuple[str, str, str | None]] = []
         self.asked: list[str] = []
         self.answer: object = {}
+        self.profile: object = {"displayname": "Alice C"}
         self.told: list = []
         self.rooms: list = []
         self.presences = Presences(
@@ -40,7 +41,9 @@ class Scene:
         )
 
     def api(self, request: tuple, *, user: str, patience: float) -> Deferred:
-        method, _, *data = request
+        method, path, *data = request
+        if "profile" in path:
+            return fail(self.profile) if isinstance(self.profile, BridgeError) else succeed(self.profile)
         if method == "GET":
             self.asked.append(user)
             return fail(self.answer) if isinstance(self.answer, BridgeError) else succeed(self.answer)
@@ -134,7 +137,7 @@ def test_subscriber_is_told_at_once_and_of_changes():
     scene = Scene()
     scene.answer = {"presence": "online", "status_msg": "awake"}
     scene.presences.subscribe(USER, CONTACT)
-    first = ContactPresence(contact=CONTACT, available=True, status="awake", nick="alice")
+    first = ContactPresence(contact=CONTACT, available=True, status="awake", nick="Alice C")
     assert (scene.asked, scene.taken()) == ([ROMEO], [(USER, first)])
     assert scene.hear("online", status_msg="awake") == []
     [(_, away)] = scene.hear("unavailable")
@@ -149,6 +152,16 @@ def test_subscriber_is_told_at_once_and_of_changes():
     assert [user for user, _ in scene.hear("online")] == [OTHER]
     scene.presences.unsubscribe(OTHER, CONTACT)
     assert scene.hear("offline") == []
+
+
+@pytest.mark.parametrize("profile", [{}, {"displayname": None}, BridgeError(Trouble.NOT_FOUND)])
+def test_who_has_no_name_is_called_by_his_id(profile):
+    """Clients show it where the user gave no name of his own."""
+    scene = Scene()
+    scene.answer, scene.profile = {"presence": "online"}, profile
+    scene.presences.subscribe(USER, CONTACT)
+    [(_, told)] = scene.taken()
+    assert told.nick == "alice"
 
 
 def test_who_may_not_be_seen_is_not_there():
