@@ -86,7 +86,11 @@ class Gestures:
         if added:
             emojis = (*emojis, emoji)[-MAX_EMOJIS:]
         self._remember(key, emojis)
-        self._core.emit(Reaction(room=here.channel.room, id=known[0], nick=line.nick, emojis=emojis))
+        room, identity = here.channel.room, self._identity(line)
+        self._core.emit(Reaction(room=room, id=known[0], nick=line.nick, emojis=emojis, identity=identity))
+
+    def _identity(self, line: Line) -> str:
+        return self._core.shared.people.identity(self._core.fold[line.nick])
 
     def _remember(self, key: _Reacted, emojis: tuple[str, ...]) -> None:
         if emojis:
@@ -111,6 +115,7 @@ class Gestures:
                 nick=known[1],
                 actor="" if is_author else line.nick,
                 reason=reason,
+                identity=self._identity(line),
             )
         )
         ticket = core.tickets.find("REDACT", here.channel.folded, line.params[1])

@@ -54,7 +54,9 @@ def test_redaction_both_ways():
     """By the author, and by somebody else."""
     romeo, message = conversation()
     romeo.feed(":juliet!j@h REDACT #chan m1 :slip")
-    assert romeo.event(Retraction) == Retraction(room=CHAN, id=message.id, nick="juliet", reason="slip")
+    assert romeo.event(Retraction) == Retraction(
+        room=CHAN, id=message.id, nick="juliet", reason="slip", identity="n:juliet"
+    )
     romeo.feed(":op!o@h REDACT #chan m1")
     assert romeo.event(Retraction).actor == "op"
     romeo.submit(Retraction(room=CHAN, id=message.id, ref=Ref(1)))
