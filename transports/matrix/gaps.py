@@ -59,6 +59,7 @@ class Gaps:
         self._announce = announce
         self._end: IDelayedCall | None = None
         self._looking: Deferred[Any] | None = None
+        self._is_stopped = False
         self.is_expecting = False
 
     def expect(self) -> None:
@@ -73,20 +74,26 @@ class Gaps:
 
     def go_on(self) -> None:
         """What is pushed waits no longer."""
+        self._forget_end()
+        if not self._is_stopped:
+            self.is_expecting = False
+            self._inbox.go_on(self)
+
+    def _forget_end(self) -> None:
         if self._end is not None and self._end.active():
             self._end.cancel()
-        self._end, self.is_expecting = None, False
-        self._inbox.go_on(self)
+        self._end = None
 
     def stop(self) -> None:
-        """Look no further, and let nothing wait."""
+        """Look no further; what waits is not answered, so it comes again to the next run."""
+        self._is_stopped = True
         if self._looking is not None:
             self._looking.cancel()
-        self.go_on()
+        self._forget_end()
 
     def look(self) -> None:
         """The homeserver is there: look for what it did not push."""
-        if self._looking is not None:
+        if self._looking is not None or self._is_stopped:
             return
         self.hurry()
         limit = DeferredSemaphore(AT_ONCE)

@@ -141,8 +141,7 @@ def test_homeserver_that_goes_away_again_is_looked_at_again(scene):
     answered = watch(scene.push("1", "$b"))
     scene.web.clock.advance(HOLD)
     assert answered == [None]
-    scene.gaps.stop()
-    scene.web.http.asked.clear()
+    scene.web.http.take().answer.errback(LinkError(Trouble.UNREACHABLE, sent=False))
     scene.gaps.look()
     scene.answer(said("$b"), said("$a"))
     assert scene.handled == ["$b", "$a"]
@@ -157,6 +156,17 @@ def test_what_is_pushed_waits_only_so_long(scene):
     assert answered == []
     scene.web.clock.advance(1)
     assert (answered, scene.handled) == ([None], ["$a"])
+
+
+def test_who_stops_lets_nothing_in(scene):
+    """It is not answered, so it comes again to the next run."""
+    scene.gaps.expect()
+    answered = watch(scene.push("1", "$a"))
+    scene.gaps.look()
+    scene.gaps.stop()
+    scene.web.clock.advance(HOLD)
+    scene.gaps.look()
+    assert (answered, scene.handled, scene.disk.kept_rows) == ([], [], {})
 
 
 def test_disk_that_is_full_is_no_gap_that_was_filled(scene):

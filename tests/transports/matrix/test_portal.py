@@ -5,6 +5,8 @@ from __future__ import annotations
 from itertools import count
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from msgspec import structs
 
 from bridge.errors import BridgeError, Trouble
@@ -43,6 +45,7 @@ from bridge.events import (
     TypingState,
 )
 from transports.matrix import portal as module
+from transports.matrix.actions import actions
 from transports.matrix.content import mapping
 from transports.matrix.portal import Portal
 from transports.matrix.portal_steps import (
@@ -315,6 +318,45 @@ def test_words_of_xmpp_are_said_by_the_ghost_once():
         "o1",
         "s1",
     )
+
+
+@given(st.lists(st.sampled_from(["said", "taken", "answered", "crash"]), max_size=40))
+def test_words_of_xmpp_are_on_matrix_once_whatever_crashes(steps):
+    """The room there tells what was missed; the events of ghosts tell what a run that has ended had said."""
+    portal, there, timeline, waiting = inside(ROMEO), [], [], []
+
+    def begin() -> None:
+        nonlocal portal
+        portal = inside(ROMEO)
+        portal.links.learn(timeline[::-1], IDS)
+        waiting[:] = [step for id in there for step in portal.heard(ALICE, spoken(id, id, time=1.0))]
+
+    def take(*, is_answered: bool) -> None:
+        """The homeserver takes what is next; it is known only if its answer comes."""
+        say = waiting[0]
+        if timeline and timeline[-1]["key"] == say.key:
+            # by its transaction id
+            event = timeline[-1]
+        else:
+            [action] = actions(say.event, portal.room, say.stay.ghost)
+            event = {"event_id": f"${say.key}", "sender": GHOST, "content": action.content, "key": say.key}
+            timeline.append(event)
+        if is_answered:
+            portal.links.join(event["event_id"], MessageId(say.key))
+            waiting.pop(0)
+
+    for step in steps:
+        if step == "said":
+            there.append(f"s{len(there)}")
+            waiting += portal.heard(ALICE, spoken(there[-1], there[-1]))
+        elif step == "crash":
+            begin()
+        elif waiting:
+            take(is_answered=step == "answered")
+    begin()
+    while waiting:
+        take(is_answered=True)
+    assert [event["key"] for event in timeline] == there
 
 
 def test_words_of_somebody_who_left_are_said_by_his_ghost_for_a_moment():

@@ -139,6 +139,19 @@ def test_users_own_wishes_are_looked_up_too():
     assert recall(memory).outgoing(made, ROMEO, Message(room=ROOM, body=Text(plain="hi"))) is None
 
 
+def test_what_a_user_names_in_talk_with_one_other_is_looked_up():
+    """His own words by his client's ids, hers by their events; nothing for what is known, or nothing."""
+    mine = said(ROMEO, "old", **{"xmppbridge.origin": {"id": "m1"}})
+    memory, made = Memory(said(BOB, "what?") | {"event_id": "$asked"}, mine), session()
+    for id in ("$asked", "m1"):
+        looked = recall(memory).named(made, ROMEO, (id,))
+        assert looked is not None
+        assert outcome(looked) is True
+        assert recall(memory).named(made, ROMEO, (id, "")) is None
+    assert made.room.timeline.event(ROMEO, "m1") == mine["event_id"]
+    assert memory.asked == ["event", "messages"]
+
+
 @pytest.mark.parametrize("content", [{}, {"m.in_reply_to": {"event_id": "$gone"}}])
 def test_homeserver_that_does_not_answer_holds_nobody_up(content: dict[str, Any]):
     """The event is read with what is known."""
