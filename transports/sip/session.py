@@ -137,7 +137,7 @@ class Session:
             return None
         deadlines = [
             self._timer.next_deadline,
-            self._again[0] if self._again else None,
+            self._again[0] if self._again and not self._is_confirming else None,
             self._success.next_deadline if self._success else None,
         ]
         return min((deadline for deadline in deadlines if deadline is not None), default=None)
@@ -188,7 +188,7 @@ class Session:
             again = self._success.expire()
             if again is not None:
                 self._events.append(Reply(self._asked, again))
-        if self._again is not None and self._clock() >= self._again[0]:
+        if self._again is not None and self._clock() >= self._again[0] and not self._is_confirming:
             self._offer_again(*self._again[1:])
         if self._timer.is_refresh_due():
             self._is_refresh_owed = True
@@ -208,6 +208,11 @@ class Session:
         if self._is_refresh_owed and self._is_quiet() and self.negotiation.local is not None:
             self._is_refresh_owed = False
             self._send(self.negotiation.local, Purpose.REFRESH)
+
+    @property
+    def _is_confirming(self) -> bool:
+        """Tell whether our answer awaits its ACK: until then nothing new is offered (RFC 3261 §14.1)."""
+        return self._success is not None
 
     def _is_quiet(self) -> bool:
         return self._sent is None and self._asked is None and self.negotiation.state is OfferState.STABLE

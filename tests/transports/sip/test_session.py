@@ -472,3 +472,17 @@ def test_both_ends_agree_in_the_end(happenings, seed):
     ours, theirs = pair.ann.negotiation, pair.bob.negotiation
     assert ours.state is theirs.state is OfferState.STABLE
     assert (ours.local, ours.remote) == (theirs.remote, theirs.local)
+
+
+def test_nothing_is_offered_before_the_answer_is_confirmed():
+    """An ACK that comes after our turn to offer again belongs to the call's earlier offer, not to ours."""
+    pair = Pair(4)
+    steps = "ann offers,bob offers,deliver,refuse,deliver,deliver,wait,wait,wait,deliver,deliver,wait,wait"
+    for happening in steps.split(","):
+        pair.do(happening)
+    pair.refuses = False
+    for _ in range(60):
+        for who in pair.ends:
+            pair.deliver(who)
+        pair.wait(0.2)
+    assert pair.ann.negotiation.state is pair.bob.negotiation.state is OfferState.STABLE
