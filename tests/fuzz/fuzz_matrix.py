@@ -253,7 +253,7 @@ class Play(Scene):
         except ValueError:
             return
         self.network.inbox.receive(f"t{next(NUMBERS)}", events, ephemeral)
-        self.turn()
+        self.turn(1)
         del self.heard[:-100]
         self.server.asked.clear()
 

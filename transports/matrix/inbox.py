@@ -7,6 +7,7 @@ import re
 import sys
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
+from hashlib import sha256
 from typing import Any
 
 import msgspec
@@ -123,40 +124,46 @@ class Inbox:
 
     def insert(self, events: Sequence[bytes]) -> Deferred[None]:
         """Take in what should have come, even while all else is held; fires when it is durable."""
-        return Deferred.fromCoroutine(self._take("", events))
+        return Deferred.fromCoroutine(self._take("", self._parsed(events)))
 
     def receive(
         self, transaction: str, events: Sequence[bytes], ephemeral: Sequence[bytes]
     ) -> Deferred[None]:
         """Take a transaction; fires when it is durable (see `appservice.Receive`)."""
-        return Deferred.fromCoroutine(self._receive(transaction[:ID_LENGTH], events, ephemeral))
+        return Deferred.fromCoroutine(self._receive(transaction, events, ephemeral))
 
     async def _receive(self, transaction: str, events: Sequence[bytes], ephemeral: Sequence[bytes]) -> None:
         if self._holders:
             await self._wait()
-        if transaction in self._transactions:
+        read = self._parsed(events)
+        name = _name(transaction, [_id(event) for event, _ in read if event is not None])
+        if events and name in self._transactions:
             # it may be on its way to the disk still
             await self._uplink.durable()
             return
         if self._rooms and len(self._rooms) + len(events) > self._limit:
             raise BridgeError(Trouble.OVERLOADED)
-        await self._take(transaction, events)
+        if events:
+            await self._take(name, read)
         for data in ephemeral:
             self._pass_by(data)
 
-    async def _take(self, transaction: str, events: Sequence[bytes]) -> None:
+    def _parsed(self, events: Sequence[bytes]) -> list[tuple[Event | None, bytes]]:
+        return [(self._read(data), data) for data in events]
+
+    async def _take(self, name: str, read: Sequence[tuple[Event | None, bytes]]) -> None:
         kept: list[tuple[Event, int]] = []
         try:
-            for data in events:
-                self._keep(data, kept)
-            if transaction:
-                self._remember([*self._transactions, transaction][-LAST_TRANSACTIONS:])
+            for event, data in read:
+                self._keep(event, data, kept)
+            if name:
+                self._remember([*self._transactions, name][-LAST_TRANSACTIONS:])
             if kept:
                 self._record([_id(event) for event, _ in kept])
             await self._uplink.durable()
         except BridgeError:
             # it comes again, and is then as new
-            self._forget(transaction, kept)
+            self._forget(name, kept)
             raise
         for event, number in kept:
             self._begin(event, number)
@@ -173,9 +180,8 @@ class Inbox:
         self._uplink.remember(NOBODY, f"{RECORD}{self._records % RECORDS}", record)
         self._records += 1
 
-    def _keep(self, data: bytes, kept: list[tuple[Event, int]]) -> None:
+    def _keep(self, event: Event | None, data: bytes, kept: list[tuple[Event, int]]) -> None:
         """Keep an event, unless it came before or can be of no use."""
-        event = self._read(data)
         if event is None or not self._is_new(event):
             return
         try:
@@ -254,6 +260,14 @@ class Inbox:
             held, self._held = self._held, []
             for waiting in held:
                 waiting.callback(None)
+
+
+def _name(transaction: str, event_ids: Sequence[str]) -> str:
+    """Return what tells a transaction from all others.
+
+    COMPAT: Synapse 1.163 on SQLite numbers its transactions from 1 again after a restart.
+    """
+    return f"{transaction[:ID_LENGTH]} {sha256(' '.join(event_ids).encode()).hexdigest()}"
 
 
 def _id(event: Event) -> str:
