@@ -214,7 +214,11 @@ class History:
             )
         except BridgeError as error:
             raise _missing(error) from None
-        return text(mapping(around), "end")
+        place = text(mapping(around), "end")
+        if not place:
+            # which a homeserver may leave out; to begin elsewhere would have the client go in circles
+            raise BridgeError(Trouble.REFUSED, "The homeserver does not tell where that message is.")
+        return place
 
     async def _until(self, milliseconds: int, reader: Reader) -> str | None:
         """Return the last event sent up to that time; None if there is none, "" if that cannot be known."""

@@ -314,3 +314,14 @@ def test_answer_that_makes_no_sense_is_an_empty_page():
             return succeed(["chunk"])
 
     assert Odd().page().messages == []
+
+
+def test_place_that_is_not_told_is_an_error_and_no_other_place():
+    """A client that was shown the newest page again and again would ask for ever."""
+
+    class Odd(Memory):
+        def _context(self, event_id: str, query) -> Deferred:
+            return succeed({})
+
+    error = Odd(*lines(3)).page(replace(ASKED, last=True, before=MessageId("$event")))
+    assert isinstance(error, BridgeError) and error.trouble is Trouble.REFUSED
