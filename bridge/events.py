@@ -420,9 +420,11 @@ class Profile(Value, frozen=True, kw_only=True):
     """Outgoing: the user's picture, as his client's presence says: SHA-1 in hexadecimal, "" for none.
 
     Told on each change, and again after the user was away. The picture itself is had by `Uplink.photo`.
+    Of a guest, it is what he shows in `room`, where he is in; the picture itself is asked of the network.
     """
 
     avatar: str
+    room: RoomId | None = None
 
 
 class Invite(Value, frozen=True, kw_only=True):

@@ -138,6 +138,9 @@ class Uplink(Protocol):
     def photo(self, user: UserId, id: str) -> Deferred[Photo | None]:
         """Ask for the user's picture whose SHA-1 is `id`; None if it cannot be had within a minute or so."""
 
+    def face(self, guest: ContactId, occupant: ContactId, id: str) -> Deferred[Photo | None]:
+        """Ask as a guest, who is in the room, for the picture of an occupant; otherwise as `photo`."""
+
     def message_id(self) -> MessageId:
         """Return a fresh id for a message; ids grow with time and never repeat."""
 

@@ -28,12 +28,20 @@ class Photos:
         """Return the picture whose SHA-1 is `id`; see `Uplink.photo`."""
         return Deferred.fromCoroutine(self._photo(user, id))
 
-    async def _photo(self, user: UserId, id: str) -> Photo | None:
+    def face(self, me: str, occupant: str, id: str) -> Deferred[Photo | None]:
+        """Return the picture of an occupant of a room in which `me` is; see `Uplink.face`."""
+        return Deferred.fromCoroutine(self._on_card(occupant, me, id))
+
+    async def _on_card(self, whose: str, me: str, id: str) -> Photo | None:
         card = Element("vCard", NS_VCARD)
-        asked = Element("iq", NS_COMPONENT, {"type": "get", "to": user, "from": self._router.domain}, card)
-        answer = await self._answer(asked)
+        answer = await self._answer(
+            Element("iq", NS_COMPONENT, {"type": "get", "to": whose, "from": me}, card)
+        )
         found = None if answer is None else answer.child("vCard", NS_VCARD)
-        photo = None if found is None else _chosen(parse_photos(found, MAX_BYTES), id)
+        return None if found is None else _chosen(parse_photos(found, MAX_BYTES), id)
+
+    async def _photo(self, user: UserId, id: str) -> Photo | None:
+        photo = await self._on_card(user, self._router.domain, id)
         if photo is not None:
             return photo
         answer = await self._answer(build_request(user, self._router.domain, id))

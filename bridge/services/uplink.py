@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from twisted.internet.defer import Deferred, fail
+from twisted.internet.defer import Deferred, fail, succeed
 
 from bridge.errors import BridgeError, Trouble
 from bridge.events import ContactId, Incoming, Message, MessageId, Outgoing, RoomId, UserId
@@ -60,6 +60,11 @@ class BridgeUplink:
     def photo(self, user: UserId, id: str) -> Deferred[Photo | None]:
         """See `Uplink`."""
         return self._photos.photo(user, id)
+
+    def face(self, guest: ContactId, occupant: ContactId, id: str) -> Deferred[Photo | None]:
+        """See `Uplink`."""
+        me = self._guests.jid(guest, occupant)
+        return succeed(None) if me is None else self._photos.face(me, occupant, id)
 
     def message_id(self) -> MessageId:
         """See `Uplink`."""

@@ -162,8 +162,18 @@ class MatrixNetwork:
         """Listen to the homeserver, and tell it that we are here."""
         config, self._uplink = self._config, uplink
         ids, clock, server = self._addresses, self._clock, self._homeserver
+        self._pictures = pictures = Pictures(server)
         self._portals = Portals(
-            server, ids, clock, uplink, self._rules, config.bot, config.patience, self._bring, self._unsaid
+            server,
+            ids,
+            clock,
+            uplink,
+            self._rules,
+            config.bot,
+            config.patience,
+            self._bring,
+            self._unsaid,
+            pictures,
         )
         self._whispers = Whispers(
             ids, uplink, self._rules, self._portals.portal, self._portals.fresh, self.submit
@@ -178,7 +188,6 @@ class MatrixNetwork:
         )
         elsewhere, away = self._portals.muc, self._presences.away
         self._knocks = Knocks(server, ids, self._directory, self._rules, uplink)
-        self._pictures = pictures = Pictures(server)
         self._profiles = Profiles(server, ids, pictures, uplink)
         self._rooms = Rooms(
             server, ids, clock, uplink, self._rules, self._knocks.explained, elsewhere, away, pictures

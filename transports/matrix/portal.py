@@ -34,7 +34,9 @@ from bridge.events import (
     Occupant,
     OccupantChange,
     Outgoing,
+    Profile,
     Reaction,
+    Receipt,
     Ref,
     Retraction,
     Role,
@@ -58,9 +60,11 @@ from .names import telling
 from .portal_ids import ghost_in
 from .portal_steps import (
     Act,
+    Dress,
     Expel,
     Notice,
     Promote,
+    Read,
     Redacted,
     Retry,
     Say,
@@ -71,7 +75,7 @@ from .portal_steps import (
     Unseat,
 )
 from .room import Room
-from .session import RoomSession, Stay
+from .session import READERS, RoomSession, Stay
 from .tables import MEMBER
 from .translate import Skipped
 
@@ -98,7 +102,10 @@ class State(Enum):
 
 
 class Guest(Struct):
-    """Somebody of Matrix; `nick` is his on XMPP, or the one that he asked for. `tries`: see `_nicks`."""
+    """Somebody of Matrix; `nick` is his on XMPP, or the one that he asked for. `tries`: see `_nicks`.
+
+    `avatar` is the SHA-1 of his picture, "" for none.
+    """
 
     user_id: str
     nick: str
@@ -106,6 +113,7 @@ class Guest(Struct):
     tries: int = 0
     pause: float = FIRST_PAUSE
     moderates: bool = False
+    avatar: str = ""
 
 
 class Pending(Struct, frozen=True):
@@ -227,6 +235,26 @@ class Portal:
             if guest is not None and guest.state is State.INSIDE:
                 told.append(Act(guest.user_id, Typing(room=self.muc, state=change.state)))
         return told
+
+    def read(self, event: Json) -> list[Step]:
+        """Take in who has read how far; told in small rooms only (XEP-0333 §5)."""
+        if len(self.room.members) > READERS:
+            return []
+        return [
+            Act(user_id, Receipt(room=self.muc, id=message))
+            for user_id, ids in translate.readers(event).items()
+            if self.is_inside(user_id)
+            for message in map(self.links.message, ids)
+            if message is not None
+        ]
+
+    def wear(self, user_id: str, avatar: str) -> list[Step]:
+        """Somebody of Matrix has the picture whose SHA-1 is `avatar`, "" for none."""
+        guest = self.guests.get(user_id)
+        if guest is None or guest.avatar == avatar:
+            return []
+        guest.avatar = avatar
+        return [Act(user_id, Profile(room=self.muc, avatar=avatar))] if self.is_inside(user_id) else []
 
     def _moved(self, one: RoomEvent, event: Json) -> Iterator[Step]:
         """Somebody came, went or is called otherwise."""
@@ -432,6 +460,8 @@ class Portal:
             yield Unseat(ghost)
         if event.topic is not None and event.topic.text != self._topic:
             yield from self._topped(event.topic)
+        if guest.avatar:
+            yield Act(guest.user_id, Profile(room=self.muc, avatar=guest.avatar))
         yield from self._stands(guest, event.me)
 
     def _not_entered(self, guest: Guest, error: BridgeError) -> Iterator[Step]:
@@ -489,8 +519,7 @@ class Portal:
             case NickChange(old=old, occupant=occupant):
                 yield from self._renamed(old, occupant)
             case OccupantChange(occupant=occupant):
-                if occupant.nick in self.occupants:
-                    self.occupants[occupant.nick] = occupant
+                yield from self._changed(occupant)
             case Message() | Reaction() | Retraction():
                 yield from self._said(event)
             case Topic():
@@ -501,6 +530,10 @@ class Portal:
                 ghost = self.ghosts.get(nick)
                 if ghost is not None:
                     yield Type(self.stay(ghost, nick), event)
+            case Receipt(nick=nick, id=id):
+                ghost, event_id = self.ghosts.get(nick), self.links.event(id)
+                if ghost in self.room.members and event_id and len(self.room.members) <= READERS:
+                    yield Read(ghost, event_id)
 
     def _joined(self, occupant: Occupant) -> Iterator[Step]:
         if occupant.nick in self.occupants or len(self.occupants) >= MAX_OCCUPANTS:
@@ -509,6 +542,14 @@ class Portal:
         ghost = self.ghosts[occupant.nick] = ghost_in(self.muc, occupant, self._ids)
         if len(self.occupants) <= MAX_SHOWN:
             yield Seat(ghost, occupant.nick)
+
+    def _changed(self, occupant: Occupant) -> Iterator[Step]:
+        known = self.occupants.get(occupant.nick)
+        if known is None:
+            return
+        self.occupants[occupant.nick] = occupant
+        if known.avatar != occupant.avatar:
+            yield Dress(self.ghosts[occupant.nick], occupant.nick)
 
     def _left(self, nick: str, reason: str = "", *, by_us: bool = False) -> Iterator[Step]:
         self.occupants.pop(nick, None)

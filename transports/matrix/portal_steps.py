@@ -30,6 +30,13 @@ class Seat(Struct, frozen=True):
     nick: str
 
 
+class Dress(Struct, frozen=True):
+    """Have a ghost wear what its occupant shows, if it is in the room or on its way."""
+
+    ghost: str
+    nick: str
+
+
 class Unseat(Struct, frozen=True):
     """Take a ghost out; `by_us`: it is put out."""
 
@@ -44,6 +51,13 @@ class Say(Struct, frozen=True):
     stay: Stay
     event: Message | Reaction | Retraction | Topic
     key: str = ""
+
+
+class Read(Struct, frozen=True):
+    """Show that a ghost has read up to an event."""
+
+    ghost: str
+    event_id: str
 
 
 class Type(Struct, frozen=True):
@@ -87,4 +101,6 @@ class Promote(Struct, frozen=True):
     moderates: bool
 
 
-Step = Act | Retry | Seat | Unseat | Say | Type | Notice | SetTopic | Redacted | Expel | Promote
+Step = (
+    Act | Retry | Seat | Dress | Unseat | Say | Read | Type | Notice | SetTopic | Redacted | Expel | Promote
+)

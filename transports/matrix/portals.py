@@ -37,17 +37,21 @@ from bridge.events import (
 from bridge.network import Uplink
 from transports.matrix.client import CLIENT, Homeserver, transaction_id
 from transports.matrix.content import Json, mapping, text
+from transports.matrix.faces import SMALL_ROOM
 from transports.matrix.ids import Ids, is_room_id
 from transports.matrix.inbox import NOBODY
 from transports.matrix.order import InOrder
+from transports.matrix.pictures import Pictures
 from transports.matrix.portal import Portal
 from transports.matrix.portal_ids import alias_of, room_of
 from transports.matrix.portal_room import PROTOCOL, creation, notice, promoted
 from transports.matrix.portal_steps import (
     Act,
+    Dress,
     Expel,
     Notice,
     Promote,
+    Read,
     Redacted,
     Retry,
     Say,
@@ -62,6 +66,7 @@ from transports.matrix.session import Stay
 from transports.matrix.submission import Bring, Submissions
 from transports.matrix.tables import MEMBER, MESSAGE, POWER_LEVELS, TOPIC
 from transports.matrix.translate import Skipped
+from transports.matrix.wardrobe import Wardrobe
 
 MAX_PORTALS = 10_000
 """Rooms of XMPP that are known on the homeserver."""
@@ -81,6 +86,8 @@ KEY = "portal "
 """Begins the key under which a portal is remembered; its room on XMPP follows."""
 
 
+Look = tuple[str, str]
+"""What a ghost is called, and the mxc URL of its picture, "" for none."""
 Unsaid = Callable[[Portal, str, str, BridgeError], None]
 """Is told of a room, of an occupant's nick and words, and why they did not get to Matrix."""
 
@@ -113,6 +120,7 @@ class Portals:
         patience: float,
         bring: Bring,
         unsaid: Unsaid,
+        pictures: Pictures,
     ) -> None:
         self._homeserver = homeserver
         self._ids = ids
@@ -123,13 +131,15 @@ class Portals:
         self._patience = patience
         self._bring = bring
         self._unsaid = unsaid
+        self._pictures = pictures
+        self._wardrobe = Wardrobe(homeserver, uplink)
         self._submissions = Submissions(
             homeserver, self._answered, uplink.message_id, patience, self._bring_soon
         )
         self._kept: dict[RoomId, Kept] = {}
         self._rooms: dict[str, RoomId] = {}
         self._portals: dict[str, Portal] = {}
-        self._names: dict[str, dict[str, str]] = {}
+        self._looks: dict[str, dict[str, Look]] = {}
         self._owners: dict[Ref, Portal] = {}
         self._saying: dict[Ref, tuple[Portal, Say, Deferred[None]]] = {}
         self._waiting: dict[tuple[str, str], list[Deferred[None]]] = {}
@@ -285,8 +295,13 @@ class Portals:
         await self._relearn(portal)
         self._portals[room_id] = portal
         members = portal.room.members.values()
-        self._names[room_id] = {one.user_id: one.name for one in members if self._ids.is_ghost(one.user_id)}
+        self._looks[room_id] = {
+            one.user_id: (one.name, one.avatar) for one in members if self._ids.is_ghost(one.user_id)
+        }
+        self._wardrobe.learn(state, self._ids)
         self._do(portal, portal.begin())
+        for user_id in list(portal.guests):
+            self._picture(portal, user_id)
 
     async def _relearn(self, portal: Portal) -> None:
         """See what ghosts said lately: of some of it an earlier run may not have heard that it was said."""
@@ -314,23 +329,43 @@ class Portals:
             return waiting.addCallback(lambda _: self._hear_loaded(event))
         heard = portal.hear(event)
         if event.get("type") == MEMBER and mapping(event.get("content")).get("membership") != "join":
-            self._names[room_id].pop(text(event, "state_key"), None)
+            self._looks[room_id].pop(text(event, "state_key"), None)
         if isinstance(heard, Skipped):
             self.log.warn(
                 "the event {id} is skipped: {reason}", id=event.get("event_id"), reason=heard.reason
             )
         else:
             self._do(portal, heard)
+        if event.get("type") == MEMBER:
+            self._picture(portal, text(event, "state_key"))
         return None
+
+    def _picture(self, portal: Portal, user_id: str) -> None:
+        """See to it that a guest shows his picture; everybody's is looked at in small rooms only."""
+        member = portal.room.members.get(user_id)
+        if member is None or user_id not in portal.guests:
+            return
+        place = member.avatar
+        if not place:
+            self._do(portal, portal.wear(user_id, ""))
+        elif len(portal.room.members) <= SMALL_ROOM:
+            self._pictures.look(place, partial(self._pictured, portal, user_id, place))
+
+    def _pictured(self, portal: Portal, user_id: str, place: str) -> None:
+        member = portal.room.members.get(user_id)
+        if member is not None and member.avatar == place:
+            self._do(portal, portal.wear(user_id, self._pictures.known.get(place, "")))
 
     def _hear_loaded(self, event: Json) -> Deferred[None] | None:
         return self.hear(event) if text(event, "room_id") in self._portals else None
 
     def overhear(self, event: Json) -> None:
-        """Take in what is not kept: who is writing."""
+        """Take in what is not kept: who is writing, and who has read how far."""
         portal = self._portals.get(text(event, "room_id"))
         if portal is not None and event.get("type") == "m.typing":
             self._do(portal, portal.type(event))
+        elif portal is not None and event.get("type") == "m.receipt":
+            self._do(portal, portal.read(event))
 
     def heard(self, guest: ContactId, events: Sequence[Incoming]) -> None:
         """Take in what a guest was told on XMPP."""
@@ -396,8 +431,12 @@ class Portals:
                 self._later((portal.id, user_id), seconds, again)
             case Type(stay=stay, event=event):
                 self._submissions.type(stay, portal.session, event)
+            case Read(ghost=ghost, event_id=event_id):
+                self._submissions.read(ghost, portal.id, event_id)
             case Seat():
                 self._seats.run(portal.id, partial(self._seat, portal, step)).addErrback(self._failed)
+            case Dress():
+                self._seats.run(portal.id, partial(self._dressed, portal, step)).addErrback(self._failed)
             case _:
                 work = partial(self._work, portal, step)
                 self._talk.run(portal.id, work).addErrback(self._failed)
@@ -426,7 +465,7 @@ class Portals:
             case Promote(user_id=user_id, moderates=moderates):
                 power = promoted(portal.room.power, user_id, moderates=moderates)
                 return self._ask("PUT", f"{path}/state/{POWER_LEVELS}", power)
-            case Act() | Retry() | Type() | Seat():
+            case Act() | Retry() | Read() | Type() | Seat() | Dress():
                 raise AssertionError(step)
             case _:
                 assert_never(step)
@@ -439,18 +478,46 @@ class Portals:
         """Have a ghost in, if it is still to be in and is not yet."""
         if not portal.shown(step.ghost):
             return None
+        self._fetch(portal, step.ghost, step.nick)
         return self._let_in(portal, step.ghost, step.nick)
 
-    def _let_in(self, portal: Portal, ghost: str, nick: str) -> Deferred[None] | None:
-        names = self._names[portal.id]
-        if names.get(ghost) == nick:
+    def _dressed(self, portal: Portal, step: Dress) -> Deferred[None] | None:
+        if not portal.shown(step.ghost) or step.ghost not in self._looks[portal.id]:
             return None
-        names[ghost] = nick
-        return Deferred.fromCoroutine(self._join(portal, ghost, nick))
+        self._fetch(portal, step.ghost, step.nick)
+        return self._let_in(portal, step.ghost, step.nick)
 
-    async def _join(self, portal: Portal, ghost: str, nick: str) -> None:
+    def _fetch(self, portal: Portal, ghost: str, nick: str) -> None:
+        """Fetch the picture that an occupant has; his ghost puts it on when it is there."""
+        occupant, speaker = portal.occupants.get(nick), portal.speaker
+        id = "" if occupant is None else occupant.avatar
+        if not id or speaker is None or self._wardrobe.place(id) is not None:
+            return
+
+        def dress(is_there: bool) -> None:
+            if is_there:
+                self._step(portal, Dress(ghost, nick))
+
+        to = ContactId(f"{portal.muc}/{nick}")
+        brought: Deferred[Any] = self._wardrobe.bring(ghost, self._ids.contact(speaker), to, id)
+        brought.addCallback(dress).addErrback(self._failed)
+
+    def _let_in(self, portal: Portal, ghost: str, nick: str) -> Deferred[None] | None:
+        looks = self._looks[portal.id]
+        occupant, known = portal.occupants.get(nick), looks.get(ghost, ("", ""))
+        id = None if occupant is None else occupant.avatar
+        # until another picture is there, and where nothing is known of it, the old one stays
+        place = "" if id == "" else (self._wardrobe.place(id) if id else None)
+        look = (nick, known[1] if place is None else place)
+        if looks.get(ghost) == look:
+            return None
+        looks[ghost] = look
+        return Deferred.fromCoroutine(self._join(portal, ghost, look, id or ""))
+
+    async def _join(self, portal: Portal, ghost: str, look: Look, picture: str) -> None:
         """Join and take a name, which is one request; our own user opens the door if it is shut."""
-        content = {"membership": "join", "displayname": nick}
+        nick, place = look
+        content = {"membership": "join", "displayname": nick, **self._wardrobe.look(picture, place)}
         put = Api.room_put_state("", portal.id, MEMBER, content, ghost)
         options: dict[str, Any] = {"user": ghost, "room": portal.id, "patience": self._patience}
         try:
@@ -463,14 +530,14 @@ class Portals:
             try:
                 await self._homeserver.api(put, **options)
             except BridgeError:
-                self._names[portal.id].pop(ghost, None)
+                self._looks[portal.id].pop(ghost, None)
                 raise
 
     def _unseat(self, portal: Portal, step: Unseat) -> Deferred[Any] | None:
         """Have a ghost out, unless it came back meanwhile."""
         if portal.shown(step.ghost):
             return None
-        self._names[portal.id].pop(step.ghost, None)
+        self._looks[portal.id].pop(step.ghost, None)
         path = _path(portal.id)
         body = {"reason": step.reason} if step.reason else {}
         if step.by_us:

@@ -41,6 +41,7 @@ from bridge.xmpp.payloads.muc import (
     parse_user,
 )
 from bridge.xmpp.payloads.ping import build_ping
+from bridge.xmpp.payloads.vcard_update import build_photo_hash
 from bridge.xmpp.stanza import NS_COMPONENT
 
 ENTRY_PATIENCE = 60.0
@@ -105,7 +106,7 @@ class Attendance:
         past = visit.since = visit.since if visit is company.listener else None
         join = MucJoin(password=visit.password, max_stanzas=0 if past is None else None, since=past)
         visit.asked_at = company.ports.now()
-        self._presence(visit, visit.wanted, None, build_join(join), company.ports.caps())
+        self._presence(visit, visit.wanted, None, build_join(join), *self._looks(visit))
 
     def _refresh(self, visit: Visit) -> None:
         """Enter as if for the first time: who is in is shown all, and told what was said meanwhile.
@@ -117,7 +118,7 @@ class Attendance:
         visit.late = company.ports.now() + CATCH_UP
         company.roster.begin_count()
         join = build_join(MucJoin(password=visit.password, since=visit.since))
-        self._presence(visit, visit.nick, None, join, company.ports.caps())
+        self._presence(visit, visit.nick, None, join, *self._looks(visit))
 
     def _missed_since(self, visit: Visit) -> float:
         """Return from when on something may have been missed, in seconds since the epoch."""
@@ -201,7 +202,19 @@ class Attendance:
         visit.wanted = event.nick
         visit.deadline = company.ports.now() + ENTRY_PATIENCE
         company.roster.wanted.add(event.nick)
-        return self._presence(visit, event.nick, None, company.ports.caps())
+        return self._presence(visit, event.nick, None, *self._looks(visit))
+
+    # ---- looks
+
+    def wear(self, visit: Visit, avatar: str) -> None:
+        """Somebody has another picture (XEP-0153 §4.1)."""
+        visit.avatar = avatar
+        if visit.state is State.INSIDE:
+            self._presence(visit, visit.nick, None, *self._looks(visit))
+
+    def _looks(self, visit: Visit) -> tuple[Element, ...]:
+        photo = () if visit.avatar is None else (build_photo_hash(visit.avatar),)
+        return (self._company.ports.caps(), *photo)
 
     # ---- what the room says
 

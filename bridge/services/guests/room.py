@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bridge.errors import BridgeError
-from bridge.events import ChangeNick, ContactId, Depart, Enter, Outgoing, RoomId
+from bridge.events import ChangeNick, ContactId, Depart, Enter, Outgoing, Profile, RoomId
 from bridge.refusals import refusal
 from bridge.services.guests.attendance import Attendance
 from bridge.services.guests.company import Company, Ports
@@ -39,6 +39,8 @@ class Room:
                     self._attendance.depart(visit, event.reason)
                 case ChangeNick():
                     self._attendance.change_nick(visit, event)
+                case Profile(avatar=avatar):
+                    self._attendance.wear(visit, avatar)
                 case _:
                     self._talk.act(visit, event)
         except BridgeError as error:

@@ -22,7 +22,7 @@ from bridge.refusals import refusal
 from bridge.router import Request, Route, Router, Target
 from bridge.services.guests.lookup import look, room_jid
 from bridge.services.guests.room import Room
-from bridge.services.guests.visit import Visit
+from bridge.services.guests.visit import State, Visit
 from bridge.xmpp.element import Element
 from bridge.xmpp.jid import Jid, JidError, escape
 from bridge.xmpp.payloads.conference import NS_CONFERENCE, parse_direct_invite
@@ -130,6 +130,12 @@ class Guests:
                 room.receive(guest, stanza, sender.resource)
 
         self._router.follow(room_id, bare, follower)
+
+    def jid(self, guest: ContactId, occupant: ContactId) -> str | None:
+        """Return by which address a guest is in the room of an occupant; None if he is not."""
+        room = self._rooms.get(RoomId(occupant.partition("/")[0]))
+        visit = None if room is None else room.visit(guest)
+        return visit.jid if visit is not None and visit.state is State.INSIDE else None
 
     def look(self, room: RoomId) -> Deferred[RoomInfo]:
         """Ask what a room is; see `bridge.network.Uplink`."""

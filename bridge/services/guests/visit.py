@@ -42,7 +42,7 @@ class Visit:
 
     `nick` is his while he is in, `wanted` what he asks for: they differ while he waits for it. `deadline`
     is when the state ends by itself, `since` what he wants to be told of the past; `caught_up` after that, or
-    at `late` if it is not told at all.
+    at `late` if it is not told at all. `avatar` is as in `Profile`, None as long as nothing is known of it.
     """
 
     def __init__(self, guest: ContactId, jid: str, event: Enter) -> None:
@@ -55,6 +55,7 @@ class Visit:
         self.since = event.since
         self.state = State.ENTERING
         self.me: Occupant | None = None
+        self.avatar: str | None = None
         self.was_in = False
         self.caught_up = False
         self.late = 0.0

@@ -30,7 +30,7 @@ from bridge.xmpp.payloads.chatstates import build_chat_state
 from bridge.xmpp.payloads.correction import build_replace
 from bridge.xmpp.payloads.files import build_files, with_links
 from bridge.xmpp.payloads.hints import NO_STORE, STORE, build_hint
-from bridge.xmpp.payloads.markers import build_displayed
+from bridge.xmpp.payloads.markers import NS_MARKERS, build_displayed
 from bridge.xmpp.payloads.markup import to_xhtml
 from bridge.xmpp.payloads.moderation import Moderation, build_moderate
 from bridge.xmpp.payloads.muc import (
@@ -71,7 +71,7 @@ def spoken(event: Spoken, me: str, id: str) -> Element:
 def _payloads(event: Spoken, id: str) -> list[Element]:
     match event:
         case Message():
-            return [*_said(event, event.room), build_origin_id(id)]
+            return [*_said(event, event.room), build_origin_id(id), Element("markable", NS_MARKERS)]
         case Topic(text=text):
             return [Element("subject", NS_COMPONENT, None, text)]
         case Reaction(id=target, emojis=emojis):

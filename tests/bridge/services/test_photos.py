@@ -49,6 +49,20 @@ def test_picture_of_pep_is_taken_where_the_card_has_another():
     assert ask(Scene(), other, build_items(NS_DATA, PHOTO.id, build_data(PHOTO))) == [PHOTO]
 
 
+def test_picture_of_an_occupant_is_on_the_card_that_the_room_passes_on():
+    """XEP-0054: asked by a guest, who is in; there is no second question."""
+    scene, found = Scene(), []
+    me, occupant = f"alice@{DOMAIN}/guest", "balcony@conf.example/Romeo"
+    for card in (CARD, Element("vCard", NS_VCARD)):
+        Photos(scene.router).face(me, occupant, PHOTO.id).addCallback(found.append)
+        (question,) = scene.taken()
+        assert (question.get("from"), question.get("to")) == (me, occupant)
+        head = {"from": occupant, "to": me, "id": question.get("id"), "type": "result"}
+        scene.router.receive(Element("iq", NS_COMPONENT, head, card))
+    assert found == [PHOTO, None]
+    assert scene.taken() == []
+
+
 def test_picture_with_another_hash_is_none():
     """Nor is there one in an empty answer, or in none."""
     empty = Element("vCard", NS_VCARD)

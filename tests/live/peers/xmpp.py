@@ -148,6 +148,7 @@ modules:
   mod_ping: {{}}
   mod_roster: {{}}
   mod_stream_mgmt: {{}}
+  mod_vcard: {{}}
 """
 
 

@@ -222,7 +222,7 @@ class Scene:
         self.archived: list = []
         self.remembered: dict[UserId, dict[str, bytes]] = {}
         self.photos: dict[str, Photo] = {}
-        self.photographed: list[tuple[UserId, str]] = []
+        self.photographed: list[tuple[str, ...]] = []
         self.persistent = False
         self.numbers = count(1)
         self.acted: list[tuple] = []
@@ -277,6 +277,10 @@ class Scene:
 
     def photo(self, user: UserId, id: str) -> Deferred:
         self.photographed.append((user, id))
+        return succeed(self.photos.get(id))
+
+    def face(self, guest: ContactId, occupant: ContactId, id: str) -> Deferred:
+        self.photographed.append((guest, occupant, id))
         return succeed(self.photos.get(id))
 
     def deliver(self, user: UserId, events) -> None:

@@ -30,7 +30,9 @@ from bridge.events import (
     NotEntered,
     Occupant,
     OccupantChange,
+    Profile,
     Reaction,
+    Receipt,
     Ref,
     Reply,
     Retraction,
@@ -50,9 +52,11 @@ from transports.matrix.content import mapping
 from transports.matrix.portal import Portal
 from transports.matrix.portal_steps import (
     Act,
+    Dress,
     Expel,
     Notice,
     Promote,
+    Read,
     Redacted,
     Retry,
     Say,
@@ -452,6 +456,45 @@ def test_occupant_is_the_same_by_another_nick():
     assert (portal.nick_of(romeo), portal.speaker) == ("", ALICE)
     portal.heard(ALICE, Exited(room=MUC, nick="Alice", exit=Exit.DISCONNECTED))
     assert (portal.speaker, portal.is_inside(ALICE)) == (None, False)
+
+
+# ---- who has read, and who looks how
+
+
+def test_reading_is_told_both_ways_in_small_rooms(monkeypatch):
+    """Of messages that are known on both sides."""
+    portal = inside(ROMEO)
+    portal.hear(member(GHOST, "Romeo"))
+    portal.links.join("$1", MessageId("s1"))
+    portal.links.join("$2", MessageId("s2"))
+    read = {"m.read": {ALICE: {}, BOB: {}, GHOST: {}}}
+    receipt = {"type": "m.receipt", "content": {"$1": read, "$x": read}}
+    told = [Act(ALICE, Receipt(room=MUC, id=MessageId("s1")))]
+    assert portal.read(receipt) == told
+    heard = [Receipt(room=MUC, nick=nick, id=MessageId(id)) for nick in ("Romeo", "x") for id in ("s2", "x")]
+    assert [step for one in heard for step in portal.heard(ALICE, one)] == [Read(GHOST, "$2")]
+    monkeypatch.setattr(module, "READERS", 1)
+    assert (portal.read(receipt), portal.heard(ALICE, heard[0])) == ([], [])
+
+
+def test_guest_shows_his_picture_once_and_whenever_he_comes_in():
+    """Who has none says nothing of it."""
+    portal = empty(member(ALICE, "Alice"))
+    portal.begin()
+    assert portal.wear(ALICE, "") == portal.wear(BOB, "aa") == portal.wear(ALICE, "aa") == []
+    wish = Act(ALICE, Profile(room=MUC, avatar="aa"))
+    assert wish in portal.heard(ALICE, entered("Alice"))
+    assert portal.wear(ALICE, "aa") == []
+    assert portal.wear(ALICE, "") == [Act(ALICE, Profile(room=MUC, avatar=""))]
+
+
+def test_ghost_is_dressed_anew_for_another_picture():
+    """Not for anything else that changed of him, nor if he is not in."""
+    portal = inside(ROMEO)
+    assert portal.heard(ALICE, OccupantChange(room=MUC, occupant=NURSE)) == []
+    change = OccupantChange(room=MUC, occupant=structs.replace(ROMEO, avatar="aa"))
+    assert portal.heard(ALICE, change) == [Dress(GHOST, "Romeo")]
+    assert portal.heard(ALICE, change) == []
 
 
 # ---- moderation
