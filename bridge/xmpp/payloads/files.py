@@ -2,7 +2,11 @@
 XEP-0264 thumbnails 0.4.1, URLs of XEP-0103 1.0, and XEP-0066 Out of Band Data 1.5 for most clients.
 
 Clients show a picture in place where the body is its address exactly and out-of-band data has it too. Words
-beside it stand in lines before the addresses, which are marked as a fallback (XEP-0428).
+beside it stand in lines before the addresses, which are marked as a fallback (XEP-0428). Conversations and
+Dino, whose rule that is, then show the words with a link that can be opened; clients of XEP-0447 show both.
+In two stanzas, as its §4.1 recommends, the picture would be in place there too; but what is one message on
+the other side would be two here: a retraction, reply or archive query by its one id would reach but half of
+it.
 """
 
 from __future__ import annotations
