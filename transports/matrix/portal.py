@@ -63,6 +63,7 @@ from .portal_steps import (
     Dress,
     Expel,
     Notice,
+    Pending,
     Promote,
     Read,
     Redacted,
@@ -102,10 +103,7 @@ class State(Enum):
 
 
 class Guest(Struct):
-    """Somebody of Matrix; `nick` is his on XMPP, or the one that he asked for. `tries`: see `_nicks`.
-
-    `avatar` is the SHA-1 of his picture, "" for none.
-    """
+    """Somebody of Matrix; `nick` is his on XMPP, or asked for. `tries`: see `_nicks`, `avatar`: `Profile`."""
 
     user_id: str
     nick: str
@@ -114,14 +112,6 @@ class Guest(Struct):
     pause: float = FIRST_PAUSE
     moderates: bool = False
     avatar: str = ""
-
-
-class Pending(Struct, frozen=True):
-    """What a guest wants done on XMPP: the event that says so, and the ghost that it is about, if any."""
-
-    event: Outgoing
-    event_id: str
-    ghost: str = ""
 
 
 class Portal:

@@ -16,6 +16,14 @@ class Act(Struct, frozen=True):
     event: Outgoing
 
 
+class Pending(Struct, frozen=True):
+    """What a guest wants done on XMPP: the event that says so, and the ghost that it is about, if any."""
+
+    event: Outgoing
+    event_id: str
+    ghost: str = ""
+
+
 class Retry(Struct, frozen=True):
     """Have a guest enter later, if he is not in by then."""
 

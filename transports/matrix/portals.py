@@ -474,7 +474,7 @@ class Portals:
         """Ask the homeserver as our own user; to ask for it twice does no harm."""
         return self._homeserver.call(method, path, body=body, patience=self._patience, repeatable=True)
 
-    def _seat(self, portal: Portal, step: Seat) -> Deferred[None] | None:
+    def _seat(self, portal: Portal, step: Seat | Dress) -> Deferred[None] | None:
         """Have a ghost in, if it is still to be in and is not yet."""
         if not portal.shown(step.ghost):
             return None
@@ -482,10 +482,7 @@ class Portals:
         return self._let_in(portal, step.ghost, step.nick)
 
     def _dressed(self, portal: Portal, step: Dress) -> Deferred[None] | None:
-        if not portal.shown(step.ghost) or step.ghost not in self._looks[portal.id]:
-            return None
-        self._fetch(portal, step.ghost, step.nick)
-        return self._let_in(portal, step.ghost, step.nick)
+        return self._seat(portal, step) if step.ghost in self._looks[portal.id] else None
 
     def _fetch(self, portal: Portal, ghost: str, nick: str) -> None:
         """Fetch the picture that an occupant has; his ghost puts it on when it is there."""
