@@ -6,12 +6,11 @@ that reads an INVITE, a description or credentials. A failure prints the seed of
 
 from __future__ import annotations
 
-import argparse
 import random
-import time
 from itertools import count
 from pathlib import Path
 
+from tests.fuzz.rounds import main
 from tests.transports.sip.samples import INVITE, SDP, request
 from transports.sip.acceptance import Abilities, inspect
 from transports.sip.callee import Callee, Tags
@@ -144,28 +143,5 @@ CHECKS = [
 ]
 
 
-def run_round(seed: int) -> None:
-    """Run every check once, all its choices made by `seed`."""
-    for check in CHECKS:
-        try:
-            check(random.Random(f"{seed}{check.__name__}"))
-        except Exception as error:
-            error.add_note(f"{check.__name__} with seed {seed}")
-            raise
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seconds", type=float, default=60)
-    parser.add_argument("--seed", type=int, default=0)
-    arguments = parser.parse_args()
-    deadline = time.monotonic() + arguments.seconds
-    seed = arguments.seed
-    while time.monotonic() < deadline:
-        run_round(seed)
-        seed += 1
-    print(f"{seed - arguments.seed} rounds of {len(CHECKS)} checks, seeds {arguments.seed} to {seed - 1}")
-
-
 if __name__ == "__main__":
-    main()
+    main(__doc__, CHECKS)

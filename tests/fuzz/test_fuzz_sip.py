@@ -2,11 +2,12 @@
 
 import pytest
 
-from tests.fuzz.fuzz_sip import run_round
+from tests.fuzz.fuzz_sip import CHECKS
+from tests.fuzz.rounds import run_checks
 
 
 @pytest.mark.parametrize("start", range(0, 300, 100))
 def test_a_hundred_rounds_find_nothing(start):
     """Longer runs are made by hand: ``python -m tests.fuzz.fuzz_sip``."""
     for seed in range(start, start + 100):
-        run_round(seed)
+        run_checks(CHECKS, seed)

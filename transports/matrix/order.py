@@ -32,10 +32,6 @@ class InOrder:
         """For how many keys anything waits or is being done."""
         return len(self._waiting)
 
-    def is_busy(self, key: str) -> bool:
-        """Tell whether anything waits or is being done for this key."""
-        return key in self._waiting
-
     def run(self, key: str, work: Callable[[], Deferred[T] | T]) -> Deferred[T]:
         """Call `work` when all before it for `key` is done; fires or fails as it does. OVERLOADED.
 

@@ -71,10 +71,10 @@ class Submissions:
         self._patience = patience
 
     def submit(self, stay: Stay, session: RoomSession, event: Done, key: str = "") -> None:
-        """Do what the user wants in a room that he is in, when what it refers to is known.
+        """Do what the user wants in a room that he is in, when all that takes is there.
 
-        And when its files are at the homeserver. The answer comes by itself; what he wants meanwhile comes
-        after it. What has a `key` is done once only, however often it is submitted.
+        That is what it refers to, and its files at the homeserver. The answer comes by itself; what he wants
+        meanwhile comes after it. What has a `key` is done once only, however often it is submitted.
         """
         begun = self._order.run(f"{session.id} {stay.ghost}", lambda: self._begin(stay, session, event, key))
         begun.addErrback(self._failed, stay, session, event, ())
