@@ -260,8 +260,3 @@ def build_invite_wish(invite: MucInvite) -> Element:
     if invite.reason:
         inner.add(Element("reason", NS_MUC_USER, None, invite.reason))
     return Element("x", NS_MUC_USER, None, inner)
-
-
-def build_unique(name: str) -> Element:
-    """Write a fresh room name (XEP-0045 §10.1.4)."""
-    return Element("unique", "http://jabber.org/protocol/muc#unique", None, name)

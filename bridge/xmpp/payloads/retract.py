@@ -16,8 +16,3 @@ def parse_retract(message: Element) -> str | None:
     """Return the id of the message that is retracted."""
     element = message.child("retract", NS_RETRACT)
     return (element.get("id") or None) if element is not None else None
-
-
-def build_retracted(id: str, stamp: str) -> Element:
-    """Write the tombstone of an archived message; `id` is the retraction's, `stamp` an XEP-0082 time."""
-    return Element("retracted", NS_RETRACT, {"id": id, "stamp": stamp})
