@@ -34,6 +34,7 @@ class Capabilities(Struct, frozen=True, kw_only=True):
     guests people of the network in rooms of XMPP. Memberships:
     rooms know who may enter, so that XMPP users too are invited and given affiliations by their addresses.
     Configuration: rooms outlive their occupants, and their properties can be seen and changed.
+    Calls: contacts are called, and call (`bridge.calls`).
     """
 
     formatting: Level = Level.DROPPED
@@ -55,6 +56,7 @@ class Capabilities(Struct, frozen=True, kw_only=True):
     guests: Level = Level.REJECTED
     memberships: Level = Level.REJECTED
     configuration: Level = Level.REJECTED
+    calls: Level = Level.REJECTED
     edit_age: float | None = None
     retract_age: float | None = None
 
@@ -85,6 +87,7 @@ LABELS = {
     "guests": "its people in rooms of XMPP",
     "memberships": "members by address",
     "configuration": "room configuration",
+    "calls": "calls",
 }
 """How users know what the fields of `Capabilities` are about."""
 README_BEGIN, README_END = "<!-- capabilities:begin -->", "<!-- capabilities:end -->"

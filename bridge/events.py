@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from bridge.calls import CallEvent as CallEvent
+from bridge.calls import CallTransfer as CallTransfer
 from bridge.errors import BridgeError
 from bridge.vocabulary import NO_REF as NO_REF
 from bridge.vocabulary import Affiliation as Affiliation
@@ -532,6 +534,7 @@ Incoming = (
     | ServerNotice
     | ContactNotice
     | NetworkState
+    | CallEvent
 )
 
 Outgoing = (
@@ -560,4 +563,6 @@ Outgoing = (
     | Invite
     | ContactAnswer
     | Command
+    | CallEvent
+    | CallTransfer
 )

@@ -54,6 +54,7 @@ from bridge.media import Media as Media
 from bridge.media import MediaStore as MediaStore
 from bridge.queries import AffiliationList as AffiliationList
 from bridge.queries import AvatarQuery as AvatarQuery
+from bridge.queries import CallQuery as CallQuery
 from bridge.queries import ClientVersion as ClientVersion
 from bridge.queries import ConfigurationQuery as ConfigurationQuery
 from bridge.queries import ContactInfo as ContactInfo

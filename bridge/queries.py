@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
+from bridge.calls import MediaKind
 from bridge.events import Affiliation, Configuration, ContactId, Message, MessageId, RoomId, ServerId, UserId
 
 
@@ -169,6 +170,13 @@ class ContactTime(Struct, frozen=True):
     contact: ContactId
 
 
+class CallQuery(Struct, frozen=True):
+    """May the user call this person, by these media? Answered by None, or the error that says why not."""
+
+    contact: ContactId
+    kinds: frozenset[MediaKind]
+
+
 class ClientVersion(Struct, frozen=True, kw_only=True):
     """A client's name and version as it states them."""
 
@@ -188,4 +196,5 @@ Query = (
     | ContactPing
     | ContactVersion
     | ContactTime
+    | CallQuery
 )

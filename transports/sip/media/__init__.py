@@ -1,0 +1,1 @@
+"""Where the media of a call go: back ends behind one interface."""
