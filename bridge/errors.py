@@ -55,6 +55,7 @@ class Trouble(Enum):
     TOO_LONG = Row(Blame.PEER, "modify", "policy-violation", 406, "This is too long to be delivered.")
     NOT_IN_ROOM = Row(Blame.PEER, "modify", "not-acceptable", 406, "You are not a participant in this room.")
     NOT_JOINED = Row(Blame.PEER, "modify", "not-acceptable", 406, "You are not joined to this MUC.")
+    OUT_OF_ORDER = Row(Blame.PEER, "wait", "unexpected-request", 400, "Nobody can ask for that now.")
     CONFLICT = Row(Blame.PEER, "cancel", "conflict", 409, "That would be in conflict with how things are.")
     NO_NICK = Row(Blame.PEER, "modify", "jid-malformed", 400, "A room is joined with a nickname as resource.")
     REDIRECTED = Row(Blame.PEER, "modify", "redirect", 302, "Use the other address.")

@@ -205,6 +205,8 @@ SPECS: tuple[Spec, ...] = (
     Spec("XEP-0172", "User Nickname", "1.1", _P, "of the gateway, its servers and contacts"),
     Spec("XEP-0178", "Best Practices for Use of SASL EXTERNAL with Certificates", "1.2", _P, "servers"),
     Spec("XEP-0176", "Jingle ICE-UDP Transport Method", "1.1.1", _B, SIP),
+    Spec("XEP-0177", "Jingle Raw UDP Transport Method", "1.1.1", _B, SIP),
+    Spec("XEP-0181", "Jingle DTMF", "0.12", _B, SIP),
     Spec(
         "XEP-0184",
         "Message Delivery Receipts",
@@ -220,13 +222,17 @@ SPECS: tuple[Spec, ...] = (
     Spec("XEP-0201", "Best Practices for Message Threads", "1.0", _P, "where the network has threads"),
     Spec("XEP-0202", "Entity Time", "2.0", _C, "", (("urn:xmpp:time", ALL),)),
     Spec("XEP-0203", "Delayed Delivery", "2.0", _C, "", (("urn:xmpp:delay", (ROOM,)),)),
+    Spec("XEP-0215", "External Service Discovery", "1.0.0", _B, SIP),
     Spec("XEP-0220", "Server Dialback", "1.1.1", _C),
     Spec("XEP-0245", "The /me Command", "1.0", _C),
     Spec("XEP-0249", "Direct MUC Invitations", "1.2", _C),
+    Spec("XEP-0251", "Jingle Session Transfer", "0.2", _B, SIP),
     Spec("XEP-0264", "Jingle Content Thumbnails", "0.4.1", _P, "of files from Matrix"),
     Spec("XEP-0280", "Message Carbons", "1.0.1", _P, "marks what carbons leave alone"),
     Spec("XEP-0288", "Bidirectional Server-to-Server Connections", "1.0.1", _C),
     Spec("XEP-0292", "vCard4 Over XMPP", "0.12.0", _P, "names and pictures of people, read only"),
+    Spec("XEP-0293", "Jingle RTP Feedback Negotiation", "1.0.2", _B, SIP),
+    Spec("XEP-0294", "Jingle RTP Header Extensions Negotiation", "1.1.2", _B, SIP),
     Spec("XEP-0297", "Stanza Forwarding", "1.0", _P, "inside archive results"),
     Spec(
         "XEP-0308",
@@ -246,6 +252,7 @@ SPECS: tuple[Spec, ...] = (
         # COMPAT Biboumi 9.0: the gateway and the servers claim it as well, for the rooms they host
         (("urn:xmpp:mam:2", PLACES), ("urn:xmpp:mam:2#extended", PLACES)),
     ),
+    Spec("XEP-0320", "Use of DTLS-SRTP in Jingle Sessions", "1.0.0", _B, SIP),
     Spec(
         "XEP-0333",
         "Displayed Markers",
@@ -256,7 +263,10 @@ SPECS: tuple[Spec, ...] = (
         needs="receipts",
     ),
     Spec("XEP-0334", "Message Processing Hints", "1.0.0", _C),
+    Spec("XEP-0338", "Jingle Grouping Framework", "1.0.0", _B, SIP),
+    Spec("XEP-0339", "Source-Specific Media Attributes in Jingle", "1.0.1", _B, SIP),
     Spec("XEP-0344", "Impact of TLS and DNSSEC on Dialback", "0.4", _P, "dialback without dialling back"),
+    Spec("XEP-0353", "Jingle Message Initiation", "0.8.0", _B, SIP),
     Spec("XEP-0359", "Unique and Stable Stanza IDs", "0.7.0", _C, "", (("urn:xmpp:sid:0", (ROOM,)),)),
     Spec(
         "XEP-0363",
@@ -268,6 +278,7 @@ SPECS: tuple[Spec, ...] = (
         "attachments",
     ),
     Spec("XEP-0368", "SRV records for XMPP over TLS", "1.1.0", _C, "servers"),
+    Spec("XEP-0371", "Jingle ICE Transport Method", "0.3.1", _B, SIP),
     Spec(
         "XEP-0372",
         "References",
