@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from ipaddress import ip_network
-from typing import Annotated
+from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
 from bridge.secret import Secret
 from bridge.xmpp.jid import Jid
+from transports.sip.media.config import MediaConfig
 from transports.sip.uri import parse_uri
 
 RESTART = {"restart": True}
@@ -81,6 +82,20 @@ class TrunkConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
             extra={"unit": "bytes"},
         ),
     ] = 1300
+    media: Annotated[
+        Literal["rtp", "sdes", "dtls", "direct"],
+        Meta(
+            description="How calls' media go to it: rtp is unprotected; sdes and dtls are SRTP by keys in "
+            "the signalling or by a handshake; direct is ICE and DTLS from end to end, past the gateway.",
+        ),
+    ] = "rtp"
+    codecs: Annotated[
+        tuple[Pattern, ...],
+        Meta(
+            description="Names of the codecs that it is offered, the preferred first; empty: all.",
+            examples=[["PCMA", "PCMU", "telephone-event"]],
+        ),
+    ] = ()
 
     def __post_init__(self) -> None:
         """See what belongs together; ValueError."""
@@ -166,6 +181,9 @@ class SipConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     max_connections: Annotated[
         int, Meta(ge=1, description="Connections that others may hold open at a time.", extra=RESTART)
     ] = 1000
+    media: Annotated[
+        MediaConfig | None, Meta(description="Without this table, no calls are carried.", extra=RESTART)
+    ] = None
     trunks: Annotated[
         dict[str, TrunkConfig],
         Meta(description="PBXes, carriers and proxies by a name of your choice.", extra=RESTART),

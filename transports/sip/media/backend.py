@@ -25,10 +25,16 @@ class Protection(Enum):
 
 
 class Demands(Struct, frozen=True, kw_only=True):
-    """What a SIP peer wants: `codecs` are names of RTP's registry, the preferred first, () for all."""
+    """What a SIP peer wants: `codecs` are names of RTP's registry, the preferred first, () for all.
+
+    `family` is the version of IP that it is reached by. `is_direct`: it speaks ICE and DTLS itself, and
+    media go past us.
+    """
 
     protection: Protection = Protection.NONE
     codecs: tuple[str, ...] = ()
+    family: int = 4
+    is_direct: bool = False
 
 
 class Listener(Protocol):

@@ -1,0 +1,58 @@
+"""What the operator sets for the media of calls: ``[gateways."<domain>".sip.media]``."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+_RESTART = {"restart": True}
+Address = Annotated[str, Meta(pattern=r"^([0-9.]+|\[[0-9A-Fa-f:.]+\]):[0-9]{1,5}$")]
+"""An IP address and a port."""
+Interface = Annotated[str, Meta(max_length=64, pattern=r"^[A-Za-z0-9_.-]*$")]
+
+
+class MediaConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What carries the sound and pictures of calls; without this table there are none."""
+
+    rtpengine: Annotated[
+        tuple[Address, ...],
+        Meta(
+            description="Where each rtpengine listens for its control protocol ng (--listen-ng); a call goes "
+            "over one of those that answer.",
+            examples=[["127.0.0.1:22222"]],
+            extra=_RESTART,
+        ),
+    ] = ()
+    sip_interface: Annotated[
+        Interface,
+        Meta(
+            description="The name of rtpengine's interface towards SIP, as in --interface=NAME/ADDRESS; "
+            "empty: the first.",
+            examples=["int"],
+            extra=_RESTART,
+        ),
+    ] = ""
+    xmpp_interface: Annotated[
+        Interface,
+        Meta(
+            description="The name of its interface towards XMPP users, who may be anywhere.",
+            examples=["pub"],
+            extra=_RESTART,
+        ),
+    ] = ""
+    dtmf_listen: Annotated[
+        str,
+        Meta(
+            pattern=r"^(([0-9.]+|\[[0-9A-Fa-f:.]+\]):[0-9]{1,5})?$",
+            description="An address and port of ours where rtpengine tells which keys were pressed "
+            "(--dtmf-log-dest); empty: nowhere.",
+            examples=["127.0.0.1:22444"],
+            extra=_RESTART,
+        ),
+    ] = ""
+
+    def __post_init__(self) -> None:
+        """See what belongs together; ValueError."""
+        if bool(self.sip_interface) is not bool(self.xmpp_interface):
+            raise ValueError("sip_interface and xmpp_interface are set together, or neither")
