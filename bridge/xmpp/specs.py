@@ -423,6 +423,7 @@ SPECS: tuple[Spec, ...] = (
     Spec("RFC 8285", "RTP Header Extensions", "2017", _B, SIP),
     Spec("RFC 8760", "SIP Digest Authentication", "2020", _P, "as a client"),
     Spec("RFC 8839", "SDP for ICE", "2021", _B, SIP),
+    Spec("RFC 8840", "SDP Fragments for Trickle ICE", "2021", _B, SIP),
     Spec("RFC 8866", "SDP: Session Description Protocol", "2021", _B, SIP),
     Spec("RFC 9143", "BUNDLE in SDP", "2022", _B, SIP),
     # what is cited on the way

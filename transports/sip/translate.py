@@ -506,7 +506,7 @@ def read_candidate(text: str) -> Candidate | None:
 
 
 def _addresses(description: Description, media: Media, is_muxed: bool) -> Iterator[Candidate]:
-    """Where a peer without ICE wants RTP and RTCP (RFC 3605)."""
+    """Where a peer without ICE wants RTP and RTCP (a=rtcp)."""
     address = description.address_of(media)
     places = [(1, address, media.port)]
     if not is_muxed:
