@@ -13,7 +13,7 @@ from urllib.parse import unquote_to_bytes
 import msgspec
 from msgspec import Raw, Struct
 from twisted.internet.defer import Deferred, succeed
-from twisted.internet.interfaces import IAddress, IListeningPort
+from twisted.internet.interfaces import IAddress, IDelayedCall, IListeningPort
 from twisted.logger import Logger
 from twisted.protocols.policies import ProtocolWrapper, WrappingFactory
 from twisted.python.failure import Failure
@@ -32,6 +32,12 @@ CONNECTIONS = 200
 """Connections at a time; a homeserver has a few, one that has many workers some more."""
 IDLE = 180
 """Seconds after which a silent connection is closed."""
+PACE = 0.05
+"""Seconds from the answer to one transaction to that to the next, at least.
+
+A homeserver gathers meanwhile what happens: whoever talks alone waits for nothing, and much at once comes
+in few transactions, each of which costs us a request and a commit.
+"""
 LIST = 2
 """How deep in a transaction its lists of events are."""
 _TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[\]{}]', re.DOTALL)
@@ -90,11 +96,16 @@ class ApplicationService(Resource):
         self._exists = {"rooms": has_alias, "users": has_user}
         self._lookup = lookup
         self._lost = lost
+        self._clock: Any = None
+        self._next = 0.0
+        self._held: list[Deferred[None]] = []
+        self._releasing: IDelayedCall | None = None
         self._port: IListeningPort | None = None
         self._connections: _Connections | None = None
 
     def listen(self, reactor: Any, host: str, port: int) -> None:
         """Answer at this address; raises twisted.internet.error.CannotListenError."""
+        self._clock = reactor
         site = Site(self, lambda *of, **how: _Request(self, *of, **how), timeout=IDLE, reactor=reactor)
         site.displayTracebacks = False
         site.log = lambda request: None  # type: ignore[method-assign]
@@ -104,8 +115,12 @@ class ApplicationService(Resource):
     def stop(self) -> Deferred[None]:
         """Close the connections, and take no more; what is not answered the homeserver sends again."""
         port, self._port = self._port, None
+        if self._releasing is not None and self._releasing.active():
+            # they are taken; a homeserver that does not hear it would not come again for a while
+            self._releasing.cancel()
+            self._release()
         for connection in list(self._connections.protocols) if self._connections is not None else ():
-            connection.abortConnection()
+            connection.loseConnection()
         if port is None:
             return succeed(None)
         return succeed(port.stopListening()).addCallback(lambda stopping: stopping)
@@ -171,7 +186,24 @@ class ApplicationService(Resource):
             self.log.error("the transaction {id} cannot be read", id=id)
             return 400
         await self._receive(id, events, ephemeral)
+        await self._turn()
         return 200
+
+    async def _turn(self) -> None:
+        """Wait until another transaction may be answered."""
+        early = self._next - self._clock.seconds()
+        if early > 0:
+            if not self._held:
+                self._releasing = self._clock.callLater(early, self._release)
+            held: Deferred[None] = Deferred()
+            self._held.append(held)
+            await held
+        self._next = self._clock.seconds() + PACE
+
+    def _release(self) -> None:
+        held, self._held = self._held, []
+        for one in held:
+            one.callback(None)
 
 
 class _Connections(WrappingFactory):

@@ -7,7 +7,6 @@ takes what a builder of matrix-nio's `nio.Api` returns.
 
 from __future__ import annotations
 
-from base64 import b32encode
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from hashlib import sha256
@@ -58,7 +57,7 @@ def transaction_id(*parts: str) -> str:
     MX v1.19 client-server-api/transaction-identifiers; the parts are for instance the sender, the
     room and the id of his stanza.
     """
-    return b32encode(sha256("\0".join(parts).encode()).digest()[:20]).decode().lower()
+    return sha256("\0".join(parts).encode()).hexdigest()[:40]
 
 
 class Homeserver:

@@ -7,14 +7,15 @@ from typing import Any, NoReturn
 
 from msgspec import Struct
 from twisted.internet.defer import CancelledError, Deferred, DeferredSemaphore, succeed
+from twisted.internet.endpoints import HostnameEndpoint, wrapClientTLS
 from twisted.internet.error import ConnectError, DNSLookupError
-from twisted.internet.interfaces import IConsumer
+from twisted.internet.interfaces import IConsumer, IStreamClientEndpoint
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
-from twisted.web.client import Agent, HTTPConnectionPool, ResponseDone
+from twisted.web.client import URI, Agent, BrowserLikePolicyForHTTPS, HTTPConnectionPool, ResponseDone
 from twisted.web.http import PotentialDataLoss
 from twisted.web.http_headers import Headers
-from twisted.web.iweb import IBodyProducer, IResponse
+from twisted.web.iweb import IAgentEndpointFactory, IBodyProducer, IResponse
 from zope.interface import implementer
 
 from bridge.errors import BridgeError, Trouble
@@ -56,7 +57,7 @@ class Http:
         self._pool = HTTPConnectionPool(reactor)
         self._pool.maxPersistentPerHost = CONNECTIONS
         self._pool.cachedConnectionTimeout = IDLE
-        self._agent = Agent(reactor, connectTimeout=CONNECT_TIMEOUT, pool=self._pool)
+        self._agent = Agent.usingEndpointFactory(reactor, _Endpoints(reactor), self._pool)
         self._turns = DeferredSemaphore(CONNECTIONS)
 
     def request(
@@ -90,6 +91,27 @@ class Http:
         """Close the connections that are not in use."""
         closed: Deferred[None] = self._pool.closeCachedConnections()
         return closed
+
+
+@implementer(IAgentEndpointFactory)
+class _Endpoints:
+    """Where servers are; looking at a server's name anew for each request costs as much as the request."""
+
+    def __init__(self, reactor: Any) -> None:
+        self._reactor = reactor
+        self._policy = BrowserLikePolicyForHTTPS()
+        self._known: dict[tuple[bytes, bytes, int], IStreamClientEndpoint] = {}
+
+    def endpointForURI(self, uri: URI) -> IStreamClientEndpoint:
+        """Return where to connect to."""
+        place = (uri.scheme, uri.host, uri.port)
+        endpoint = self._known.get(place)
+        if endpoint is None:
+            endpoint = HostnameEndpoint(self._reactor, uri.host, uri.port, CONNECT_TIMEOUT)
+            if uri.scheme == b"https":
+                endpoint = wrapClientTLS(self._policy.creatorForNetloc(uri.host, uri.port), endpoint)
+            self._known[place] = endpoint
+        return endpoint
 
 
 def _late(result: object, timeout: float) -> NoReturn:

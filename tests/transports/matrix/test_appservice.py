@@ -70,6 +70,15 @@ class Scene:
         protocol.makeConnection(transport)
         return protocol, transport
 
+    def put(self, id: str) -> Transport:
+        """Send an empty transaction; what is answered comes to the transport."""
+        protocol, transport = self.connect()
+        head = (
+            f"PUT {V1}/transactions/{id}?access_token=secret HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n"
+        )
+        protocol.dataReceived(head.encode() + b"{}")
+        return transport
+
     def ask(self, method: str, target: str, body: bytes = b"{}", token: str = "secret") -> tuple[int, dict]:
         """One request; the status and the JSON of its answer, which must be there at once."""
         protocol, transport = self.connect()
@@ -125,6 +134,17 @@ def test_transaction_is_answered_when_it_is_durable(scene):
     assert (len(scene.taken), transport.value()) == (1, b"")
     scene.result.callback(None)
     assert answer(transport) == (200, {})
+
+
+def test_transactions_that_follow_each_other_closely_are_answered_at_a_pace(scene):
+    """They are passed on at once; the homeserver gathers more for the next while it waits for the answer."""
+    assert scene.ask("PUT", f"{V1}/transactions/1") == (200, {})
+    transport = scene.put("2")
+    assert (len(scene.taken), transport.value()) == (2, b"")
+    scene.reactor.advance(appservice.PACE)
+    assert answer(transport) == (200, {})
+    scene.reactor.advance(appservice.PACE)
+    assert scene.ask("PUT", f"{V1}/transactions/3") == (200, {})
 
 
 def test_transaction_that_cannot_be_kept_comes_again(scene, logged):
@@ -314,8 +334,17 @@ def test_service_that_stops_closes_its_connections(scene):
     """After it is stopped, and stopped again, nobody is answered."""
     (_, transport), (_, other) = scene.connect(), scene.connect()
     assert [outcome(scene.service.stop()) for _ in range(2)] == [None, None]
-    assert transport.aborted
-    assert other.aborted
+    assert transport.disconnecting
+    assert other.disconnecting
+
+
+def test_service_that_stops_answers_what_it_has_taken(scene):
+    """A homeserver that gets no answer would not come again for a while."""
+    assert scene.ask("PUT", f"{V1}/transactions/1") == (200, {})
+    transport = scene.put("2")
+    assert transport.value() == b""
+    scene.service.stop()
+    assert answer(transport) == (200, {})
 
 
 def test_connections_are_bounded(scene, monkeypatch):

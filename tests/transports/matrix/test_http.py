@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from twisted.internet.error import ConnectionDone, ConnectionRefusedError
+from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
 
 from bridge.errors import BridgeError, Trouble
@@ -42,6 +43,17 @@ def test_connection_is_used_again(reactor):
     client.request("GET", URL, {}, None)
     assert transport.value().startswith(b"GET ")
     assert len(reactor.tcpClients) == 1
+
+
+@pytest.mark.parametrize(("scheme", "port"), [("http", 80), ("https", 443)])
+def test_server_is_found_by_its_address(reactor, scheme, port):
+    """Name and port of the URL are where it goes, in the clear or over TLS."""
+    Http(reactor, 30).request("GET", f"{scheme}://hs.test/x", {}, None)
+    assert reactor.tcpClients[-1][:2] == ("192.0.2.1", port)
+    transport = StringTransport()
+    transport.setTcpNoDelay = lambda enabled: None
+    reactor.tcpClients[-1][2].buildProtocol(None).makeConnection(transport)
+    assert transport.value().startswith(b"GET /x" if scheme == "http" else b"\x16\x03")
 
 
 def test_homeserver_that_is_down_was_not_sent_anything(reactor):
