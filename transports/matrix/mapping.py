@@ -142,7 +142,7 @@ MAPPING = (
     Row("m.presence", "presence", _PART, _PART, "online, away, offline, words", "presence"),
     Row("m.presence", "contacts in the roster", _WELL, _WELL, "", "subscriptions"),
     Row("m.room.encrypted", "—", _NO, _NO, "refused, with words to both sides"),
-    Row("calls", "—", _NO, _GONE),
+    Row("calls", "—", _NO, _GONE, "", "calls"),
 )
 
 
