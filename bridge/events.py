@@ -306,8 +306,8 @@ class Failed(Value, frozen=True, kw_only=True):
 class Reaction(Value, frozen=True, kw_only=True):
     """XEP-0444: all the reactions that `nick` now has on message `id`.
 
-    `act` is the room's id of the reaction itself, "" if it has none; `origin` and `identity` are as in
-    `Message`.
+    `act` is the room's id of the reaction itself, "" if it has none; `origin`, `identity` and `time` are as
+    in `Message`.
     """
 
     room: RoomId
@@ -317,13 +317,14 @@ class Reaction(Value, frozen=True, kw_only=True):
     act: MessageId = MessageId("")
     origin: str = ""
     identity: str = ""
+    time: float | None = None
     ref: Ref = NO_REF
 
 
 class Retraction(Value, frozen=True, kw_only=True):
     """XEP-0424 by its author, or XEP-0425 by the moderator `actor`.
 
-    `act`, `origin` and `identity`, of who takes it back, are as in `Reaction`.
+    `act`, `origin` and `identity`, of who takes it back, and `time` are as in `Reaction`.
     """
 
     room: RoomId
@@ -334,6 +335,7 @@ class Retraction(Value, frozen=True, kw_only=True):
     act: MessageId = MessageId("")
     origin: str = ""
     identity: str = ""
+    time: float | None = None
     ref: Ref = NO_REF
 
 

@@ -65,6 +65,7 @@ from bridge.queries import ContactVersion as ContactVersion
 from bridge.queries import HistoryPage as HistoryPage
 from bridge.queries import HistoryQuery as HistoryQuery
 from bridge.queries import ListedUser as ListedUser
+from bridge.queries import PastEvent as PastEvent
 from bridge.queries import Photo as Photo
 from bridge.queries import Query as Query
 from bridge.queries import RoomConfiguration as RoomConfiguration
@@ -72,6 +73,7 @@ from bridge.queries import RoomInfo as RoomInfo
 from bridge.queries import RoomList as RoomList
 from bridge.queries import RoomPage as RoomPage
 from bridge.queries import RoomQuery as RoomQuery
+from bridge.queries import Tombstone as Tombstone
 
 # ---- addresses
 

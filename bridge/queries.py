@@ -7,7 +7,18 @@ from collections.abc import Sequence
 from msgspec import Struct
 
 from bridge.calls import MediaKind
-from bridge.events import Affiliation, Configuration, ContactId, Message, MessageId, RoomId, ServerId, UserId
+from bridge.events import (
+    Affiliation,
+    Configuration,
+    ContactId,
+    Message,
+    MessageId,
+    Reaction,
+    Retraction,
+    RoomId,
+    ServerId,
+    UserId,
+)
 
 
 class RoomQuery(Struct, frozen=True):
@@ -56,12 +67,15 @@ class RoomPage(Struct, frozen=True, kw_only=True):
 
 
 class HistoryQuery(Struct, frozen=True, kw_only=True):
-    """What was said in the room? Answered by `HistoryPage`; see `Network.keeps_history`.
+    """What happened in the room? Answered by `HistoryPage`; see `Network.keeps_history`.
 
     The fields are those of XEP-0313 §4.1: `start` and `end` in seconds since the epoch, both included,
-    `after` and `before` ids of messages that are themselves left out, `ids` the messages wanted, and no
-    others; `nick` "" is everybody. The page has the first `limit` of what fits, or the `last`. NOT_FOUND if a
-    message that is named is not known, FORBIDDEN if the user may not read what is said there.
+    `after` and `before` ids of entries that are themselves left out, `ids` the entries wanted, and no
+    others; `nick` "" is everybody. The page has the first `limit` of what fits, or the `last`. NOT_FOUND if
+    an entry that is named is not known, FORBIDDEN if the user may not read what is said there.
+
+    `settled` asks for what is left of it: messages only, a corrected one with its last words in its first
+    place, one taken back left out.
     """
 
     room: RoomId
@@ -73,16 +87,35 @@ class HistoryQuery(Struct, frozen=True, kw_only=True):
     nick: str = ""
     limit: int = 100
     last: bool = False
+    settled: bool = False
+
+
+class Tombstone(Struct, frozen=True, kw_only=True):
+    """What is left of a message that was taken back (XEP-0424 §4): its place, and by what that was done."""
+
+    room: RoomId
+    id: MessageId
+    nick: str = ""
+    origin: str = ""
+    identity: str = ""
+    time: float | None = None
+    retraction: Retraction
+
+
+PastEvent = Message | Reaction | Retraction | Tombstone
+"""An entry of a room's past; its id is `Message.id`, `Reaction.act`, `Retraction.act`, `Tombstone.id`."""
 
 
 class HistoryPage(Struct, frozen=True, kw_only=True):
-    """Messages, each with its `time`, oldest first; `complete` if there are no more in that direction.
+    """What happened, each with its `time`, oldest first; `complete` if there is no more in that direction.
 
-    A corrected message has its last words, one taken back is missing. `total` counts what fits the question,
-    `first_index` what of it comes before the page; None is unknown.
+    A correction is an entry of its own, and so is what takes a message back, which leaves a tombstone in its
+    place. A reaction tells all that its author has on that message, now or then: what comes after it in the
+    room corrects it. `total` counts what fits the question, `first_index` what of it comes before the page;
+    None is unknown.
     """
 
-    messages: Sequence[Message]
+    entries: Sequence[PastEvent]
     complete: bool
     total: int | None = None
     first_index: int | None = None

@@ -312,7 +312,10 @@ SPECS: tuple[Spec, ...] = (
         "0.4.2",
         _P,
         "where the network takes messages back",
-        (("urn:xmpp:message-retract:1", (CONTACT,)),),
+        (
+            ("urn:xmpp:message-retract:1", (ROOM, CONTACT)),
+            ("urn:xmpp:message-retract:1#tombstone", (ROOM,)),
+        ),
         needs="retractions",
     ),
     Spec("XEP-0425", "Moderated Message Retraction", "0.3.0", _P, "where the network takes messages back"),

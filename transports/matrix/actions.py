@@ -126,7 +126,7 @@ def _reactions(event: Reaction, room: Room, ghost: str) -> tuple[Action, ...]:
     missing, surplus = room.timeline.difference(target, ghost, event.emojis)
     # the stanza is seen again when all of it is done
     origins = iter(["" for _ in [*surplus, *missing][1:]] + [event.origin])
-    redacts = [Redact(each, _marked({}, next(origins))) for each in surplus]
+    redacts = [Redact(each, _marked({}, next(origins), on=target)) for each in surplus]
     relations = [{"rel_type": "m.annotation", "event_id": target, "key": key} for key in missing]
     return (
         *redacts,
@@ -213,12 +213,12 @@ def _parts(event: Message, room: Room) -> list[dict[str, object]]:
     return [content for half in halves for content in _parts(half, room)]
 
 
-def _marked(content: Mapping[str, object], origin: str, message: str = "") -> dict[str, object]:
+def _marked(content: Mapping[str, object], origin: str, message: str = "", on: str = "") -> dict[str, object]:
     """Add by what our own event is recognised; an id too long for Matrix is left out.
 
-    `message` is the id that a room of XMPP gave it.
+    `message` is the id that a room of XMPP gave it, `on` the message that a reaction is taken back from.
     """
-    ids = {"id": origin, "message": message}
+    ids = {"id": origin, "message": message, "on": on}
     marker = {name: id for name, id in ids.items() if 0 < len(id) <= MAX_ID}
     return {**content, MARKER: marker}
 

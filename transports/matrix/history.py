@@ -1,4 +1,4 @@
-"""What was said in a room, from the homeserver's own memory: pages of it, or certain messages.
+"""What happened in a room, from the homeserver's own memory: pages of it, or certain entries.
 
 The homeserver decides what a user may read: it is asked in the name of his ghost.
 """
@@ -13,18 +13,21 @@ from urllib.parse import quote
 import msgspec
 from msgspec import Struct, structs
 from nio.api import Api
-from twisted.internet.defer import Deferred, FirstError, gatherResults
+from twisted.internet.defer import Deferred, DeferredSemaphore, FirstError, gatherResults
+from twisted.python.failure import Failure
 
 from bridge.errors import BridgeError, Trouble
-from bridge.events import Message
-from bridge.network import HistoryPage, HistoryQuery
+from bridge.events import Message, Retraction
+from bridge.network import HistoryPage, HistoryQuery, PastEvent, Tombstone
 
 from .client import CLIENT, Homeserver
 from .content import Json, corrected, mapping, text
+from .past import TOLD, Known, entry
+from .recall import reactions
 from .refusal import Refusal
 from .room import Room
 from .tables import MARKER, MAX_ID, MEMBER
-from .translate import KEPT, past
+from .translate import KEPT, Skipped, past
 
 PATIENCE = 10.0
 """Seconds that one request is tried."""
@@ -32,6 +35,8 @@ REQUESTS = 6
 """Requests for one page; what lies behind so much that is no message, or not for him, is out of sight."""
 MORE = 100
 """The least events of a second request for a page; each after it asks for twice as many."""
+AT_ONCE = 8
+"""What events of a page refer to is looked up so many at the same time."""
 LARGEST = 1000
 """Events that are asked for at a time; homeservers give no more."""
 V1 = "/_matrix/client/v1"
@@ -54,14 +59,103 @@ class Reader(Struct, frozen=True):
 # ---- pure
 
 
-def settled(event: Json, edits: Mapping[str, Json]) -> Json | None:
-    """Return a message with its last words; None for a correction, which is no message of its own.
+class Page:
+    """A page on its way: takes in events in the direction that is asked for, until it has one too many."""
+
+    types: Sequence[str] = TOLD
+    refers = True
+    """Whether what its events refer to must be known."""
+
+    def __init__(self, asked: HistoryQuery, reader: Reader) -> None:
+        self.known = Known()
+        self._asked = asked
+        self._reader = reader
+        self._found: list[tuple[Json, PastEvent]] = []
+
+    @property
+    def is_full(self) -> bool:
+        """Whether there is more than fits."""
+        return len(self._found) > self._asked.limit
+
+    def note(self, events: Sequence[Json]) -> None:
+        """Take a look at a chunk of the timeline, before it is taken in."""
+        self.known.events.update((text(event, "event_id"), event) for event in events)
+
+    def part(self, events: Sequence[Json]) -> Sequence[Json]:
+        """Return the first of a chunk, as many as may fit: no more need be known of others than is shown."""
+        return events[: max(1, self._asked.limit + 1 - len(self._found))]
+
+    def take(self, events: Sequence[Json]) -> None:
+        """Take in what is in `known`, or refers to what is."""
+        for event in events:
+            found = None if self.is_full else self.read(event)
+            if found is not None and self._fits(found):
+                self._found.append((event, found))
+
+    def read(self, event: Json) -> PastEvent | None:
+        """Return the entry that an event is, None if it is none that can be shown."""
+        found = entry(event, self._reader.room, self.known)
+        return None if isinstance(found, Skipped) else self._addressed(found)
+
+    def _addressed(self, found: PastEvent | None) -> PastEvent | None:
+        return None if found is None else structs.replace(found, room=self._asked.room)
+
+    def _fits(self, found: PastEvent) -> bool:
+        asked, reader, time = self._asked, self._reader, found.time or 0.0
+        id = _id(found)
+        if id in (asked.after, asked.before) or (asked.nick and _sayer(found) != asked.nick):
+            return False
+        timeline = reader.room.timeline
+        if reader.heard is not None and time > reader.heard and not timeline.knows(id):
+            # it will be told as what happens now
+            return False
+        return (asked.start is None or time >= asked.start) and (asked.end is None or time <= asked.end)
+
+    def result(self, *, complete: bool) -> HistoryPage:
+        """Return what was found."""
+        found = [self.final(*one) for one in self._found[: self._asked.limit]]
+        if self._asked.last:
+            found.reverse()
+        return HistoryPage(entries=found, complete=not self._found or (complete and not self.is_full))
+
+    def final(self, event: Json, found: PastEvent) -> PastEvent:
+        """Return an entry as it is shown when all was taken in."""
+        return found
+
+
+class SettledPage(Page):
+    """A page of messages with their last words, without those that are gone; see `HistoryQuery.settled`."""
+
+    types = KEPT
+    refers = False
+
+    def __init__(self, asked: HistoryQuery, reader: Reader) -> None:
+        super().__init__(asked, reader)
+        self._edits: dict[str, Json] = {}
+
+    def note(self, events: Sequence[Json]) -> None:
+        """Remember the last correction of each message."""
+        for event in events:
+            original = corrected(event)
+            if original and (original not in self._edits or not self._asked.last):
+                self._edits[original] = event
+
+    def read(self, event: Json) -> PastEvent | None:
+        """Return the message that an event is; None for a correction, which is no message of its own."""
+        found = None if corrected(event) else past(settled(event, self._edits), self._reader.room)
+        return self._addressed(found) if isinstance(found, Message) else None
+
+    def final(self, event: Json, found: PastEvent) -> PastEvent:
+        """Return a message with words that may have come after it."""
+        return (self.read(event) if _id(found) in self._edits else None) or found
+
+
+def settled(event: Json, edits: Mapping[str, Json]) -> Json:
+    """Return a message with its last words.
 
     Those words come with the message (MX v1.19 module-event_replacements), or are among `edits`.
     """
     content = mapping(event.get("content"))
-    if corrected(event):
-        return None
     bundled = mapping(mapping(mapping(event.get("unsigned")).get("m.relations")).get("m.replace"))
     edit = bundled if "content" in bundled else edits.get(text(event, "event_id"), {})
     words = mapping(mapping(edit.get("content")).get("m.new_content"))
@@ -71,54 +165,13 @@ def settled(event: Json, edits: Mapping[str, Json]) -> Json | None:
     return {**event, "content": {**words, **kept}}
 
 
-class Page:
-    """A page on its way: takes in events in the direction that is asked for, until it has one too many."""
+def _id(found: PastEvent) -> str:
+    return found.id if isinstance(found, Message | Tombstone) else found.act
 
-    def __init__(self, asked: HistoryQuery, reader: Reader) -> None:
-        self._asked = asked
-        self._reader = reader
-        self._edits: dict[str, Json] = {}
-        self._found: list[tuple[Json, Message]] = []
 
-    @property
-    def is_full(self) -> bool:
-        """Whether there is more than fits."""
-        return len(self._found) > self._asked.limit
-
-    def take(self, events: Sequence[object]) -> None:
-        """Take in a chunk of the timeline."""
-        for event in map(mapping, events):
-            original = corrected(event)
-            if original and (original not in self._edits or not self._asked.last):
-                self._edits[original] = event
-            elif not original and not self.is_full:
-                message = self.read(event)
-                if message is not None and self._fits(message):
-                    self._found.append((event, message))
-
-    def read(self, event: Json) -> Message | None:
-        """Return the message that an event is, None if it is none that can be shown."""
-        standing = settled(event, self._edits)
-        found = None if standing is None else past(standing, self._reader.room)
-        return structs.replace(found, room=self._asked.room) if isinstance(found, Message) else None
-
-    def _fits(self, message: Message) -> bool:
-        asked, reader, time = self._asked, self._reader, message.time or 0.0
-        if message.id in (asked.after, asked.before) or (asked.nick and message.nick != asked.nick):
-            return False
-        if reader.heard is not None and time > reader.heard and reader.room.timeline.said(message.id) is None:
-            # it will be told as what happens now
-            return False
-        return (asked.start is None or time >= asked.start) and (asked.end is None or time <= asked.end)
-
-    def result(self, *, complete: bool) -> HistoryPage:
-        """Return what was found."""
-        found = self._found[: self._asked.limit]
-        messages = [
-            message if message.id not in self._edits else self.read(event) or message
-            for event, message in (reversed(found) if self._asked.last else found)
-        ]
-        return HistoryPage(messages=messages, complete=not self._found or (complete and not self.is_full))
+def _sayer(found: PastEvent) -> str:
+    """Return the nick by which an entry is found; what a moderator took back is told by the room itself."""
+    return "" if isinstance(found, Retraction) and found.actor else found.nick
 
 
 # ---- asking
@@ -140,11 +193,11 @@ class History:
             raise
 
     async def _page(self, asked: HistoryQuery, reader: Reader) -> HistoryPage:
-        page = Page(asked, reader)
+        page = SettledPage(asked, reader) if asked.settled else Page(asked, reader)
         if reader.strange:
             await self._check(reader)
         if asked.ids:
-            return HistoryPage(messages=await self._certain(asked, reader, page), complete=True)
+            return HistoryPage(entries=await self._certain(asked, reader, page), complete=True)
         try:
             first, last = await self._bounds(asked, reader)
         except _NothingThere:
@@ -152,8 +205,8 @@ class History:
         position, until = (last, first) if asked.last else (first, last)
         size = min(asked.limit + 1, LARGEST)
         for _ in range(REQUESTS):
-            answer = await self._messages(reader, position, until, size, asked)
-            page.take(_list(answer.get("chunk")))
+            answer = await self._messages(reader, position, until, size, asked, page.types)
+            await self._take(page, list(map(mapping, _list(answer.get("chunk")))), reader)
             position = text(answer, "end")
             if page.is_full or not position:
                 break
@@ -174,18 +227,48 @@ class History:
         if mapping(own).get("membership") != "join":
             raise BridgeError(Trouble.FORBIDDEN)
 
-    async def _certain(self, asked: HistoryQuery, reader: Reader, page: Page) -> list[Message]:
-        """Return the messages that are asked for by their ids, oldest first."""
+    async def _take(self, page: Page, chunk: Sequence[Json], reader: Reader) -> None:
+        """Have a page take in a chunk, with what that refers to."""
+        page.note(chunk)
+        while chunk and not page.is_full:
+            part = page.part(chunk)
+            if page.refers:
+                await self._look_up(page.known, part, reader)
+            page.take(part)
+            chunk = chunk[len(part) :]
+
+    async def _look_up(self, known: Known, events: Sequence[Json], reader: Reader) -> None:
+        """Look up what events refer to: other events, and then the reactions on messages."""
+        turns = DeferredSemaphore(AT_ONCE)
+
+        def referred(id: str) -> Deferred[object]:
+            return self._ask(Api.room_get_event("", reader.id, id), reader).addErrback(_in_vain)
+
+        def reacted(target: str) -> Deferred[list[Json] | None]:
+            found = reactions(self._homeserver, reader.id, reader.ghost, target)
+            return Deferred.fromCoroutine(found).addErrback(_in_vain)
+
+        ids = sorted(known.missing_events(events, reader.room))
+        found = await _all([turns.run(referred, id) for id in ids])
+        known.events.update(zip(ids, map(mapping, found), strict=True))
+        targets = sorted(known.missing_reactions(events, reader.room))
+        known.reactions.update(
+            zip(targets, await _all([turns.run(reacted, one) for one in targets]), strict=True)
+        )
+
+    async def _certain(self, asked: HistoryQuery, reader: Reader, page: Page) -> list[PastEvent]:
+        """Return the entries that are asked for by their ids, oldest first."""
         asking = [self._ask(Api.room_get_event("", reader.id, id), reader) for id in asked.ids]
         try:
-            events = await gatherResults(asking, consumeErrors=True)
-        except FirstError as error:
-            raise _missing(error.subFailure.value) from None
-        messages = [page.read(mapping(event)) for event in events]
-        found = [message for message in messages if message is not None]
-        if len(found) < len(messages):
+            events = list(map(mapping, await _all(asking)))
+        except BridgeError as error:
+            raise _missing(error) from None
+        page.note(events)
+        await self._look_up(page.known, events, reader)
+        found = [one for one in map(page.read, events) if one is not None]
+        if len(found) < len(events):
             raise BridgeError(Trouble.NOT_FOUND)
-        return sorted(found, key=lambda message: message.time or 0.0)
+        return sorted(found, key=lambda one: one.time or 0.0)
 
     async def _bounds(self, asked: HistoryQuery, reader: Reader) -> tuple[str, str]:
         """Return the places in the timeline between which the page is, "" for its beginning and its end."""
@@ -235,9 +318,15 @@ class History:
         return text(mapping(found), "event_id")
 
     async def _messages(
-        self, reader: Reader, position: str, until: str, size: int, asked: HistoryQuery
+        self,
+        reader: Reader,
+        position: str,
+        until: str,
+        size: int,
+        asked: HistoryQuery,
+        types: Sequence[str],
     ) -> Json:
-        wanted: dict[str, Any] = {"types": KEPT}
+        wanted: dict[str, Any] = {"types": types}
         author = reader.room.user(asked.nick) if asked.nick else None
         if author is not None:
             wanted["senders"] = [author]
@@ -257,6 +346,20 @@ class History:
 
     def _ask(self, request: tuple[str, str], reader: Reader) -> Deferred[Any]:
         return self._homeserver.api(request, user=reader.ghost, patience=PATIENCE)
+
+
+async def _all(asked: Sequence[Deferred[Any]]) -> list[Any]:
+    try:
+        return await gatherResults(asked, consumeErrors=True)
+    except FirstError as error:
+        error.subFailure.raiseException()
+
+
+def _in_vain(failure: Failure) -> None:
+    """What is not there, or not for him to see, stays unknown; a homeserver in trouble is asked again."""
+    error = failure.value
+    if not isinstance(error, Refusal) or error.status not in (403, 404):
+        failure.raiseException()
 
 
 class _NothingThere(Exception):

@@ -18,11 +18,11 @@ from bridge.errors import BridgeError
 from bridge.events import Message, Reaction, Retraction
 
 from .client import CLIENT, Homeserver
-from .content import Json, corrected, mapping, text
+from .content import Json, Malformed, corrected, mapping, text
 from .ids import is_event_id
 from .session import RoomSession
 from .tables import MESSAGE, REACTION, REDACTION
-from .translate import origin_of
+from .translate import annotation, ids_of, origin_of, redacted
 
 PATIENCE = 5.0
 """Seconds that a look-up is tried; the room waits for it."""
@@ -41,6 +41,20 @@ def referred(event: Json) -> tuple[str, ...]:
     relates = mapping(mapping(event.get("content")).get("m.relates_to"))
     answered = text(mapping(relates.get("m.in_reply_to")), "event_id")
     return tuple(filter(is_event_id, (corrected(event), answered)))
+
+
+async def reactions(homeserver: Homeserver, room: str, ghost: str, target: str) -> list[Json]:
+    """Return the reactions that stand on a message, the latest first."""
+    path = f"{V1}/rooms/{quote(room, safe='')}/relations/{quote(target, safe='')}/m.annotation/{REACTION}"
+    found: list[Json] = []
+    query = {"dir": "b", "limit": str(PAGE)}
+    for _ in range(PAGES):
+        answer = mapping(await homeserver.call("GET", path, query=query, user=ghost, patience=PATIENCE))
+        found += _objects(answer.get("chunk"))
+        query["from"] = text(answer, "next_batch")
+        if not query["from"]:
+            break
+    return found
 
 
 class Recall:
@@ -66,10 +80,10 @@ class Recall:
                 return None
             return self._look(lambda: self._reactions(session, ghost, target))
         if event.get("type") == REDACTION:
-            redacted = text(content, "redacts") or text(event, "redacts")
-            if not is_event_id(redacted) or timeline.knows(redacted):
+            target = redacted(event)
+            if not target or timeline.knows(target):
                 return None
-            return self._look(lambda: self._event(session, ghost, redacted))
+            return self._look(lambda: self._event(session, ghost, target))
         forgotten = [id for id in referred(event) if not timeline.knows(id)]
         if event.get("type") != MESSAGE or not forgotten:
             return None
@@ -155,19 +169,7 @@ class Recall:
 
     async def _reactions(self, session: RoomSession, ghost: str, target: str) -> bool:
         """Learn all reactions on a message."""
-        room, message = quote(session.id, safe=""), quote(target, safe="")
-        path = f"{V1}/rooms/{room}/relations/{message}/m.annotation/{REACTION}"
-        found: list[Json] = []
-        query = {"dir": "b", "limit": str(PAGE)}
-        for _ in range(PAGES):
-            answer = mapping(
-                await self._homeserver.call("GET", path, query=query, user=ghost, patience=PATIENCE)
-            )
-            found += _objects(answer.get("chunk"))
-            query["from"] = text(answer, "next_batch")
-            if not query["from"]:
-                break
-        self._react(session, found)
+        self._react(session, await reactions(self._homeserver, session.id, ghost, target))
         session.room.timeline.complete(target)
         return True
 
@@ -184,10 +186,13 @@ class Recall:
     def _react(self, session: RoomSession, events: list[Json]) -> None:
         """Take in reactions, the latest first."""
         for event in reversed(events):
-            relates = mapping(mapping(event.get("content")).get("m.relates_to"))
-            target, key, id = text(relates, "event_id"), text(relates, "key").strip(), text(event, "event_id")
-            if is_event_id(target) and is_event_id(id) and key:
-                session.room.timeline.react(target, text(event, "sender"), key, id)
+            try:
+                id, sender = ids_of(event)
+                found = annotation(event)
+            except Malformed:
+                continue
+            if found is not None:
+                session.room.timeline.react(found[0], sender, found[1], id)
 
     async def _chunk(
         self, session: RoomSession, ghost: str, what: str, query: Mapping[str, str]

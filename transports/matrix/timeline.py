@@ -11,7 +11,7 @@ MAX_SAID = 2_000
 MAX_THREADS = 500
 """Threads of a room whose latest event is remembered."""
 MAX_REACTIONS = 5_000
-"""Reactions of a room that are remembered."""
+"""Reactions of a room that are remembered, and as many that were taken back."""
 MAX_REACTIONS_OF_ONE = 1_000
 """Reactions on one message that are remembered."""
 
@@ -28,7 +28,7 @@ class Said(Struct, frozen=True):
 class Timeline:
     """See the module's docstring; the oldest is forgotten first."""
 
-    __slots__ = ("_events", "_latest", "_reacted", "_said", "_targets", "_whole")
+    __slots__ = ("_events", "_latest", "_reacted", "_said", "_targets", "_whole", "_withdrawn")
 
     def __init__(self) -> None:
         self._said: dict[str, Said] = {}
@@ -36,6 +36,7 @@ class Timeline:
         self._latest: dict[str, str] = {}
         self._reacted: dict[str, dict[str, tuple[str, str]]] = {}
         self._targets: dict[str, str] = {}
+        self._withdrawn: dict[str, tuple[str, str]] = {}
         self._whole: dict[str, None] = {}
 
     def learn(
@@ -108,7 +109,7 @@ class Timeline:
             self._whole.pop(oldest, None)
             for forgotten in self._reacted.pop(oldest):
                 del self._targets[forgotten]
-        return self._keys(target, sender)
+        return self.keys(target, sender)
 
     def unreact(self, event_id: str) -> tuple[str, str, tuple[str, ...]] | None:
         """Forget a reaction; return its message, its sender, and what else he has there.
@@ -119,10 +120,23 @@ class Timeline:
         if target is None:
             return None
         sender, _ = self._reacted[target].pop(event_id)
-        keys = self._keys(target, sender)
+        keys = self.keys(target, sender)
         if not self._reacted[target]:
             del self._reacted[target]
+        self._withdrawn[event_id] = (target, sender)
+        if len(self._withdrawn) > MAX_REACTIONS:
+            del self._withdrawn[next(iter(self._withdrawn))]
         return target, sender, keys
+
+    def reacted(self, event_id: str) -> tuple[str, str] | None:
+        """Return on which message a reaction is or was, and whose it is; None if that is forgotten.
+
+        Of a reaction that was taken back the homeserver does not tell what it was on.
+        """
+        target = self._targets.get(event_id)
+        if target is None:
+            return self._withdrawn.get(event_id)
+        return target, self._reacted[target][event_id][0]
 
     def difference(
         self, target: str, sender: str, wanted: Iterable[str]
@@ -137,6 +151,7 @@ class Timeline:
                 surplus.append(event_id)
         return tuple(missing), tuple(surplus)
 
-    def _keys(self, target: str, sender: str) -> tuple[str, ...]:
+    def keys(self, target: str, sender: str) -> tuple[str, ...]:
+        """Return all the reactions that somebody has on a message, as far as they are remembered."""
         reactions = self._reacted.get(target, {}).values()
         return tuple(dict.fromkeys(key for reactor, key in reactions if reactor == sender))

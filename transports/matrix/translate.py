@@ -145,7 +145,7 @@ def origin_of(event: Json, room: Room) -> str | None:
 
 
 def _said(event: Json, room: Room) -> tuple[Message, ...]:
-    event_id, sender = _ids(event)
+    event_id, sender = ids_of(event)
     content = mapping(event.get("content"))
     if not content or text(content, "msgtype").startswith(_VERIFICATION):
         return ()
@@ -191,7 +191,8 @@ def _thread(relates: Json) -> str:
     return root if relates.get("rel_type") == "m.thread" and is_event_id(root) else ""
 
 
-def _ids(event: Json) -> tuple[str, str]:
+def ids_of(event: Json) -> tuple[str, str]:
+    """Return the id of an event and who sent it; may raise Malformed."""
     event_id, sender = event.get("event_id"), event.get("sender")
     if not isinstance(event_id, str) or not is_event_id(event_id):
         raise Malformed("no event id")
@@ -276,7 +277,7 @@ _WORDS: Mapping[str, Callable[[Json, Room], _Words]] = {
 
 def _polled(event: Json, room: Room) -> tuple[Message, ...]:
     """Show a poll, a vote or the end of a poll; of a poll that is not known votes are not shown."""
-    event_id, sender = _ids(event)
+    event_id, sender = ids_of(event)
     content, type = mapping(event.get("content")), event["type"]
     if not content:
         return ()
@@ -318,27 +319,36 @@ KEPT = tuple(kind for kind in _SAYING if kind not in RESPONSES)
 # ---- what is done to what was said
 
 
-def _reacted(event: Json, room: Room) -> tuple[Reaction, ...]:
-    event_id, sender = _ids(event)
+def annotation(event: Json) -> tuple[str, str] | None:
+    """Return on which message a reaction is, and what it says; None if it is gone, or a mere picture.
+
+    May raise Malformed.
+    """
     relates = mapping(mapping(event.get("content")).get("m.relates_to"))
     target, key = text(relates, "event_id"), text(relates, "key").strip()
     if not relates:
-        return ()
+        return None
     if relates.get("rel_type") != "m.annotation" or not is_event_id(target) or not 0 < len(key) <= MAX_KEY:
         raise Malformed("a reaction to nothing, or without a key")
     if key.startswith("mxc:"):
         # a picture, which is told by its name as clients write it (MSC4027)
         content = mapping(event.get("content"))
         key = (text(content, "shortcode") or text(content, "com.beeper.reaction.shortcode")).strip()[:MAX_KEY]
-        if not key:
-            return ()
-    target = room.timeline.original(target)
-    return (_reaction(event, room, target, sender, room.timeline.react(target, sender, key, event_id)),)
+    return (target, key) if key else None
 
 
-def _reaction(event: Json, room: Room, target: str, reactor: str, keys: tuple[str, ...]) -> Reaction:
+def _reacted(event: Json, room: Room) -> tuple[Reaction, ...]:
+    event_id, sender = ids_of(event)
+    found = annotation(event)
+    if found is None:
+        return ()
+    target, key = room.timeline.original(found[0]), found[1]
+    return (reaction(event, room, target, sender, room.timeline.react(target, sender, key, event_id)),)
+
+
+def reaction(event: Json, room: Room, target: str, reactor: str, keys: tuple[str, ...]) -> Reaction:
     """Return all the reactions that somebody has on a message after an event."""
-    event_id, sender = _ids(event)
+    event_id, sender = ids_of(event)
     return Reaction(
         room=room.room,
         id=MessageId(target),
@@ -350,31 +360,39 @@ def _reaction(event: Json, room: Room, target: str, reactor: str, keys: tuple[st
     )
 
 
+def redacted(event: Json) -> str:
+    """Return what a redaction takes back, "" if nothing (room versions differ in where they say it)."""
+    target = text(mapping(event.get("content")), "redacts") or text(event, "redacts")
+    return target if is_event_id(target) else ""
+
+
+def retraction(event: Json, room: Room, target: str, author: str) -> Retraction:
+    """Return what the redaction of a message is: moderation, if not by its author or if that is unknown."""
+    event_id, sender = ids_of(event)
+    is_own = author == sender
+    return Retraction(
+        room=room.room,
+        id=MessageId(target),
+        nick=room.nick(author) if author else "",
+        actor="" if is_own else room.nick(sender),
+        reason=text(mapping(event.get("content")), "reason")[:MAX_ID],
+        act=MessageId(event_id),
+        origin=(origin_of(event, room) or "") if is_own else "",
+        identity=sender,
+    )
+
+
 def _redacted(event: Json, room: Room) -> tuple[Reaction | Retraction, ...]:
     """Take back a reaction or a message; whose message is unknown is taken back by the room's rules."""
-    event_id, sender = _ids(event)
-    content = mapping(event.get("content"))
-    target = text(content, "redacts") or text(event, "redacts")
-    if not is_event_id(target):
+    target = redacted(event)
+    if not target:
         raise Malformed("a redaction of nothing")
-    reaction = room.timeline.unreact(target)
-    if reaction is not None:
-        message, reactor, keys = reaction
-        return (_reaction(event, room, message, reactor, keys),)
+    found = room.timeline.unreact(target)
+    if found is not None:
+        message, reactor, keys = found
+        return (reaction(event, room, message, reactor, keys),)
     said = room.timeline.said(target)
-    is_own = said is not None and said.sender == sender
-    return (
-        Retraction(
-            room=room.room,
-            id=MessageId(target),
-            nick=room.nick(said.sender) if said is not None else "",
-            actor="" if is_own else room.nick(sender),
-            reason=text(content, "reason")[:MAX_ID],
-            act=MessageId(event_id),
-            origin=(origin_of(event, room) or "") if is_own else "",
-            identity=sender,
-        ),
-    )
+    return (retraction(event, room, target, "" if said is None else said.sender),)
 
 
 _READERS: Mapping[str, Callable[[Json, Room], tuple[RoomEvent, ...]]] = {

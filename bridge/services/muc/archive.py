@@ -24,7 +24,10 @@ class Archive(Protocol):
     def recent(
         self, user: UserId, room: RoomId, limit: int, since: float | None
     ) -> Deferred[Sequence[Message]]:
-        """Return the last messages, oldest first, none said before `since` (XEP-0045 §7.2.14)."""
+        """Return the last messages, oldest first, none said before `since` (XEP-0045 §7.2.14).
+
+        Who joins sees how things stand: last words, and nothing that was taken back.
+        """
 
 
 class NetworkArchive:
@@ -47,15 +50,16 @@ class NetworkArchive:
             last=query.is_last,
         )
         if query.ids == ():
-            return succeed(HistoryPage(messages=(), complete=True))
+            return succeed(HistoryPage(entries=(), complete=True))
         return self._network.ask(user, asked)
 
     def recent(
         self, user: UserId, room: RoomId, limit: int, since: float | None
     ) -> Deferred[Sequence[Message]]:
         """See `Archive`."""
-        asked = self._network.ask(user, HistoryQuery(room=room, start=since, limit=limit, last=True))
-        return asked.addCallback(lambda page: page.messages)
+        query = HistoryQuery(room=room, start=since, limit=limit, last=True, settled=True)
+        asked = self._network.ask(user, query)
+        return asked.addCallback(lambda page: [one for one in page.entries if isinstance(one, Message)])
 
 
 class StoreArchive:
@@ -108,7 +112,7 @@ def _message_id(id: str | None) -> MessageId | None:
 
 def _page(page: Page) -> HistoryPage:
     return HistoryPage(
-        messages=[from_archive(one) for one in page.messages],
+        entries=[from_archive(one) for one in page.messages],
         complete=page.complete,
         total=page.total,
         first_index=page.first_index,

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from twisted.internet.defer import Deferred
 
 from bridge.events import Message
-from bridge.network import HistoryPage
+from bridge.network import HistoryPage, PastEvent
 from bridge.router import Request, Route, Target, iq_get, iq_set
+from bridge.services.muc.acts import act, place_of
 from bridge.services.muc.context import Context, room_of, user_of
 from bridge.services.muc.render import GAP
 from bridge.xmpp.element import Element, quote
@@ -46,31 +47,38 @@ class Mam:
 
     def _answer(self, request: Request, query: MamQuery, page: HistoryPage) -> Element:
         to = quote(str(request.sender)).encode()
-        results = [self._result(query.query_id, one).replace(GAP, to) for one in page.messages]
+        results = [self._result(query.query_id, one).replace(GAP, to) for one in page.entries]
         if query.flip:
             results.reverse()
         if results:
             self._context.router.write(b"".join(results), request.sender.domain)
-        ids = [message.id for message in page.messages]
+        ids = [place_of(one)[0] for one in page.entries]
         return build_fin(ids, complete=page.complete, total=page.total, index=page.first_index)
 
-    def _result(self, query_id: str | None, message: Message) -> bytes:
-        render = self._context.render
-        room = render.room(message.room)
+    def _result(self, query_id: str | None, entry: PastEvent) -> bytes:
+        room, (id, time) = self._context.render.room(entry.room), place_of(entry)
         queryid = f" queryid='{quote(query_id)}'" if query_id else ""
-        sender = f"{room}/{quote(message.nick)}" if message.nick else room
-        stamp = format_time(message.time or 0.0)
-        ident = quote(message.origin or message.id)
-        inner = render.payload(message, timed=False)
+        sender, ident, inner = self._told(entry)
         return (
-            f"<message from='{room}' to='\0'><result xmlns='{NS_MAM}'{queryid} id='{quote(message.id)}'>"
-            f"<forwarded xmlns='urn:xmpp:forward:0'><delay xmlns='urn:xmpp:delay' stamp='{stamp}'/>"
+            f"<message from='{room}' to='\0'><result xmlns='{NS_MAM}'{queryid} id='{quote(id)}'>"
+            "<forwarded xmlns='urn:xmpp:forward:0'>"
+            f"<delay xmlns='urn:xmpp:delay' stamp='{format_time(time)}'/>"
             f"<message xmlns='jabber:client' from='{sender}' type='groupchat' id='{ident}'>"
             f"{inner}</message></forwarded></result></message>"
         ).encode()
 
+    def _told(self, entry: PastEvent) -> tuple[str, str, str]:
+        """Return who tells of it, by which id, both quoted, and what the message holds."""
+        render = self._context.render
+        if isinstance(entry, Message):
+            room = render.room(entry.room)
+            sender = f"{room}/{quote(entry.nick)}" if entry.nick else room
+            return sender, quote(entry.origin or entry.id), render.payload(entry, timed=False)
+        told = act(render, entry)
+        return quote(told.sender), quote(told.id), "".join(one.to_xml() for one in told.payloads)
+
     def metadata(self, request: Request) -> Deferred[Element | None]:
-        """§5: the ids and times of the first and the last message."""
+        """§5: the ids and times of the first and the last entry."""
         return Deferred.fromCoroutine(self._metadata(request))
 
     async def _metadata(self, request: Request) -> Element:
@@ -80,4 +88,4 @@ class Mam:
 
 
 def _ends(page: HistoryPage) -> Iterator[tuple[str, float]]:
-    return ((message.id, message.time or 0.0) for message in page.messages)
+    return map(place_of, page.entries)

@@ -24,6 +24,7 @@ from bridge.events import (
 )
 from bridge.router import Request
 from bridge.services.mentions import read_mentions
+from bridge.services.muc.acts import act
 from bridge.services.muc.context import Context
 from bridge.services.muc.journal import Envelope
 from bridge.services.muc.occupancy import Occupancy, Resource
@@ -35,14 +36,11 @@ from bridge.xmpp.payloads.files import NS_FILES, parse_files, without_links
 from bridge.xmpp.payloads.hints import build_hint
 from bridge.xmpp.payloads.markers import build_displayed, parse_displayed
 from bridge.xmpp.payloads.markup import STYLING, from_styling, read_text
-from bridge.xmpp.payloads.moderation import build_moderated_retract
 from bridge.xmpp.payloads.muc import NS_MUC_USER
-from bridge.xmpp.payloads.occupant_id import build_occupant_id
-from bridge.xmpp.payloads.reactions import NS_REACTIONS, build_reactions, parse_reactions
+from bridge.xmpp.payloads.reactions import NS_REACTIONS, parse_reactions
 from bridge.xmpp.payloads.reference import NS_REFERENCE
 from bridge.xmpp.payloads.reply import NS_REPLY, ReplyTo, parse_reply, without_fallback
-from bridge.xmpp.payloads.retract import NS_RETRACT, build_retract, parse_retract
-from bridge.xmpp.payloads.stanza_id import build_stanza_id
+from bridge.xmpp.payloads.retract import NS_RETRACT, parse_retract
 from bridge.xmpp.stanza import NS_COMPONENT
 
 NOT_REFLECTED = frozenset(
@@ -245,43 +243,18 @@ class Speech:
 
     def reaction(self, user: UserId, event: Reaction) -> None:
         """XEP-0444 §3.2."""
-        occupancy = self._context.rooms.get(user, event.room)
-        if occupancy is not None:
-            sender = f"{self._context.render.plain(event.room)}/{event.nick}"
-            self._write(occupancy, self._act(event, sender, build_reactions(event.id, event.emojis)))
+        self._done(user, event)
 
     def retraction(self, user: UserId, event: Retraction) -> None:
-        """XEP-0424 §3, or XEP-0425 §5 when a moderator did it."""
+        """XEP-0424 §3, XEP-0425 §3.1."""
+        self._done(user, event)
+
+    def _done(self, user: UserId, event: Reaction | Retraction) -> None:
         occupancy = self._context.rooms.get(user, event.room)
-        if occupancy is None:
-            return
-        room = self._context.render.plain(event.room)
-        sender = f"{room}/{event.nick}" if event.nick and not event.actor else room
-        if event.actor:
-            moderator = self._occupant_id(event)
-            payload = build_moderated_retract(event.id, f"{room}/{event.actor}", event.reason, moderator)
-        else:
-            payload = build_retract(event.id)
-        self._write(occupancy, self._act(event, sender, payload))
-
-    def _act(self, event: Reaction | Retraction, sender: str, payload: Element) -> Element:
-        """Return what the room says of an act, with its id (XEP-0359 §3) and whose it is (XEP-0421 §3.1).
-
-        Clients believe reactions and retractions by the occupant id only.
-        """
-        element = Element("message", NS_COMPONENT, {"from": sender, "type": "groupchat"}, payload)
-        ident = event.origin or event.act
-        if ident:
-            element.attributes["id"] = ident
-        if event.act:
-            element.add(build_stanza_id(event.act, self._context.render.plain(event.room)))
-        occupant = None if sender == self._context.render.plain(event.room) else self._occupant_id(event)
-        return element if occupant is None else element.add(occupant)
-
-    def _occupant_id(self, event: Reaction | Retraction) -> Element | None:
-        if not event.identity:
-            return None
-        return build_occupant_id(self._context.render.occupant_id(event.room, event.identity))
+        if occupancy is not None:
+            told = act(self._context.render, event)
+            attributes = {"from": told.sender, "type": "groupchat", "id": told.id or None}
+            self._write(occupancy, Element("message", NS_COMPONENT, attributes, *told.payloads))
 
     def _write(self, occupancy: Occupancy, element: Element) -> None:
         for resource in occupancy.resources.values():

@@ -30,10 +30,21 @@ def parse_moderate(payload: Element) -> Moderation:
 
 def build_moderated_retract(id: str, by: str, reason: str = "", occupant: Element | None = None) -> Element:
     """Write the ``<retract/>`` that a room sends; `occupant` is the moderator's occupant-id."""
+    return _moderated(retract.build_retract(id), by, reason, occupant)
+
+
+def build_moderated_retracted(
+    id: str, time: float | None, by: str, reason: str = "", occupant: Element | None = None
+) -> Element:
+    """Write what the tombstone of a moderated message has for its words; see `retract.build_retracted`."""
+    return _moderated(retract.build_retracted(id, time), by, reason, occupant)
+
+
+def _moderated(element: Element, by: str, reason: str, occupant: Element | None) -> Element:
     moderated = Element("moderated", NS_MODERATION, {"by": by})
     if occupant is not None:
         moderated.add(occupant)
-    element = retract.build_retract(id).add(moderated)
+    element.add(moderated)
     if reason:
         element.add(Element("reason", retract.NS_RETRACT, None, reason))
     return element

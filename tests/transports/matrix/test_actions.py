@@ -219,12 +219,12 @@ def test_reactions_are_sent_and_taken_back():
     wanted = Reaction(room=ROOM, id="$1", emojis=("b",), origin="m1")
     relation = {"rel_type": "m.annotation", "event_id": "$1", "key": "b"}
     assert actions(wanted, room, ROMEO) == (
-        Redact("$r", {MARKER: {}}),
+        Redact("$r", {MARKER: {"on": "$1"}}),
         Send("m.reaction", {"m.relates_to": relation, MARKER: {"id": "m1"}}),
     )
     assert actions(Reaction(room=ROOM, id="$1", emojis=("a",)), room, ROMEO) == ()
     assert actions(Reaction(room=ROOM, id="$1", emojis=(), origin="m2"), room, ROMEO) == (
-        Redact("$r", {MARKER: {"id": "m2"}}),
+        Redact("$r", {MARKER: {"id": "m2", "on": "$1"}}),
     )
 
 

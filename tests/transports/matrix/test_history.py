@@ -12,19 +12,21 @@ from msgspec.structs import replace
 from twisted.internet.defer import Deferred, fail, succeed
 
 from bridge.errors import BridgeError, Trouble
-from bridge.events import MessageId
-from bridge.network import HistoryQuery
+from bridge.events import Message, MessageId, Reaction, Retraction
+from bridge.network import HistoryQuery, Tombstone
 from transports.matrix.history import REQUESTS, History, Reader, corrected, settled
 from transports.matrix.refusal import Refusal
+from transports.matrix.translate import live
 
 from .raw import ALICE, BOB, ROMEO, ROOM, event, garden, member, room, said
 from .web import outcome
 
 ASKED = HistoryQuery(room=ROOM)
+SETTLED = HistoryQuery(room=ROOM, settled=True)
 BEGIN = 1_700_000_000
 
 
-WAYS = ("messages", "context", "event", "timestamp_to_event", "state")
+WAYS = ("messages", "context", "event", "timestamp_to_event", "state", "relations")
 
 
 class Memory:
@@ -45,7 +47,7 @@ class Memory:
         for one in self.events:
             original = corrected(one)
             for target in self.events:
-                if target["event_id"] == original:
+                if target["event_id"] == original and target["content"]:
                     target["unsigned"] = {"m.relations": {"m.replace": one}}
 
     def api(self, request: tuple, **options) -> Deferred:
@@ -58,7 +60,7 @@ class Memory:
         self.asked.append(what)
         if what in self.refused:
             return fail(self.refused[what])
-        return getattr(self, f"_{what}")(parts[-1], query or {})
+        return getattr(self, f"_{what}")(parts[-3] if what == "relations" else parts[-1], query or {})
 
     def _place(self, event_id: str) -> int | None:
         found = [place for place, one in enumerate(self.events) if one["event_id"] == event_id]
@@ -75,6 +77,18 @@ class Memory:
     def _event(self, event_id: str, query) -> Deferred:
         place = self._place(event_id)
         return succeed(self.events[place]) if place is not None else self._missing()
+
+    def _relations(self, event_id: str, query) -> Deferred:
+        """The latest first, one at a time; a redacted one tells no more what it was on."""
+        found = [
+            one
+            for one in reversed(self.events)
+            if one["type"] == "m.reaction"
+            and one["content"].get("m.relates_to", {}).get("event_id") == event_id
+        ]
+        place = int(query.get("from", 0))
+        more = {"next_batch": str(place + 1)} if place + 1 < len(found) else {}
+        return succeed({"chunk": found[place : place + 1], **more})
 
     def _timestamp_to_event(self, _, query) -> Deferred:
         assert query["dir"] == "b"
@@ -128,18 +142,35 @@ def lines(count: int, sender: str = ALICE) -> list[dict]:
 
 
 def words(page) -> list[str]:
-    return [message.body.plain for message in page.messages]
+    return [message.body.plain for message in page.entries]
+
+
+def react(target: str, sender: str, key: str) -> dict:
+    return event(
+        "m.reaction", sender, {"m.relates_to": {"rel_type": "m.annotation", "event_id": target, "key": key}}
+    )
+
+
+def redact(events: list[dict], gone: dict, sender: str, **content) -> dict:
+    """Have somebody redact an event: the homeserver has it without its content from then on."""
+    act = event("m.room.redaction", sender, {"redacts": gone["event_id"], **content})
+    place = next(place for place, one in enumerate(events) if one["event_id"] == gone["event_id"])
+    events[place] = {**gone, "content": {}, "unsigned": {"redacted_because": act}}
+    events.append(act)
+    return act
 
 
 def test_page_of_a_quiet_room_costs_two_requests_and_of_a_busy_one_one():
     """The first or the last messages, oldest first; the room's other events are none."""
     memory = Memory(*lines(3), event("m.reaction", BOB, {}), member(BOB, "Bob"), said(BOB, "hello"))
-    assert words(memory.page()) == ["line 0", "line 1", "line 2", "hello"]
-    assert memory.asked == ["messages"] * 2
+    assert words(memory.page(SETTLED)) == words(memory.page()) == ["line 0", "line 1", "line 2", "hello"]
+    assert memory.asked == ["messages"] * 4
     page = memory.page(replace(ASKED, limit=2, last=True))
     assert words(page) == ["line 2", "hello"] and not page.complete
-    assert memory.asked == ["messages"] * 3
-    first, second = page.messages
+    assert words(memory.page(replace(SETTLED, limit=2, last=True))) == ["line 2", "hello"]
+    # a reaction that is gone is no entry, but an event of the chunk
+    assert memory.asked == ["messages"] * 7
+    first, second = page.entries
     assert (first.room, first.nick, first.time, second.nick) == (ROOM, "Alice", BEGIN + 2, "Bob")
     assert memory.page(replace(ASKED, limit=0)).complete is False
 
@@ -172,14 +203,14 @@ def test_pages_add_up_to_the_whole(plan, size, backwards):
     """Each is full but the last, nothing comes twice, and only the last one is complete."""
     events, left = story(plan)
     memory = Memory(*events)
-    asked, seen = replace(ASKED, limit=size, last=backwards), []
+    asked, seen = replace(SETTLED, limit=size, last=backwards), []
     for _ in range(len(left) // size + 2):
         page = memory.page(asked)
         seen = words(page) + seen if backwards else seen + words(page)
         if page.complete:
             break
-        assert len(page.messages) == size
-        end = page.messages[0 if backwards else -1].id
+        assert len(page.entries) == size
+        end = page.entries[0 if backwards else -1].id
         asked = replace(asked, **{"before" if backwards else "after": end})
     assert page.complete
     assert seen == left
@@ -191,14 +222,14 @@ def test_edited_message_has_its_last_words(last, bundles):
     """Whether the homeserver sends them along or not; who is not its author cannot edit it."""
     first, second = lines(2)
     events = [first, second, edit(first, "better"), edit(second, "forged", BOB), edit(first, "best")]
-    assert words(Memory(*events, bundles=bundles).page(replace(ASKED, last=last))) == ["best", "line 1"]
+    assert words(Memory(*events, bundles=bundles).page(replace(SETTLED, last=last))) == ["best", "line 1"]
 
 
 def test_edit_keeps_what_the_message_answers_and_was_made_of():
     """An edit tells of neither."""
     relation = {"m.in_reply_to": {"event_id": "$asked"}}
     first = said(ROMEO, "teh", **{"xmppbridge.origin": {"id": "m1"}, "m.relates_to": relation})
-    [message] = Memory(first, edit(first, "the")).page().messages
+    [message] = Memory(first, edit(first, "the")).page(SETTLED).entries
     assert (message.body.plain, message.origin, message.reply.id) == ("the", "m1", "$asked")
     assert message.replaces == "" and message.id == first["event_id"]
 
@@ -207,7 +238,7 @@ def test_redacted_message_is_not_brought_back_by_its_edit():
     """It stays gone."""
     gone = event("m.room.message", ALICE, {})
     assert settled(gone, {gone["event_id"]: edit(gone, "back")}) == gone
-    assert words(Memory(gone, edit(gone, "back")).page()) == []
+    assert words(Memory(gone, edit(gone, "back")).page(SETTLED)) == []
 
 
 def test_range_is_between_ids_and_times():
@@ -269,7 +300,7 @@ def test_one_author_is_asked_for_by_his_nick():
 def test_nicks_of_a_room_where_nobody_is_come_with_what_was_said():
     """The homeserver sends along who they are."""
     page = Memory(*lines(1), said(BOB, "hi")).page(room=room(), strange=True)
-    assert [message.nick for message in page.messages] == ["ali", "bob"]
+    assert [message.nick for message in page.entries] == ["ali", "bob"]
 
 
 @pytest.mark.parametrize("membership", ["leave", "ban", "invite", "join", None])
@@ -302,7 +333,7 @@ def test_search_behind_what_may_not_be_seen_ends():
     page = memory.page(replace(ASKED, limit=10, last=True))
     assert (words(page), page.complete) == (["line 3998", "line 3999"], False)
     assert memory.asked == ["messages"] * REQUESTS
-    page = memory.page(replace(ASKED, last=True, before=page.messages[0].id))
+    page = memory.page(replace(ASKED, last=True, before=page.entries[0].id))
     assert (words(page), page.complete) == ([], True)
 
 
@@ -313,7 +344,7 @@ def test_answer_that_makes_no_sense_is_an_empty_page():
         def _messages(self, _, query) -> Deferred:
             return succeed(["chunk"])
 
-    assert Odd().page().messages == []
+    assert Odd().page().entries == []
 
 
 def test_place_that_is_not_told_is_an_error_and_no_other_place():
@@ -325,3 +356,210 @@ def test_place_that_is_not_told_is_an_error_and_no_other_place():
 
     error = Odd(*lines(3)).page(replace(ASKED, last=True, before=MessageId("$event")))
     assert isinstance(error, BridgeError) and error.trouble is Trouble.REFUSED
+
+
+# ---- what happened
+
+
+def test_correction_is_an_entry_of_its_own():
+    """The message has its first words; the correction, which a stranger cannot make, names its author's id."""
+    first = said(ROMEO, "teh", **{"xmppbridge.origin": {"id": "m1"}})
+    other = said(ALICE, "line")
+    memory = Memory(
+        first, other, better := edit(first, "the"), edit(other, "forged", BOB), edit(other, "words")
+    )
+    page = memory.page()
+    assert words(page) == ["teh", "line", "the", "words"]
+    assert [message.replaces for message in page.entries] == ["", "", "m1", other["event_id"]]
+    assert page.entries[2].id == better["event_id"]
+    memory.asked.clear()
+    [last] = memory.page(replace(ASKED, limit=1, after=MessageId(other["event_id"]))).entries
+    assert last.replaces == "m1"
+    assert memory.asked == ["context", "messages", "event", "event", "messages"]
+
+
+def test_correction_of_what_may_not_be_seen_is_shown():
+    """Its words are for who asks; what it corrects was said before he may look."""
+    first = said(ALICE, "teh")
+    memory = Memory(edit(first, "the"))
+    [message] = memory.page().entries
+    assert (message.body.plain, message.replaces) == ("the", first["event_id"])
+
+
+def test_retraction_leaves_a_tombstone_and_is_an_entry():
+    """By the author, or by a moderator with his reason; the words of corrections go as well."""
+    mine, hers = said(ROMEO, "teh"), said(BOB, "rude")
+    events = [mine, hers, edit(mine, "the")]
+    own, moderated = redact(events, mine, ROMEO), redact(events, hers, ALICE, reason="manners")
+    memory = Memory(*events)
+    mine_gone, hers_gone, edit_gone, own_act, moderation = memory.page().entries
+    assert all(isinstance(one, Tombstone) for one in (mine_gone, hers_gone, edit_gone))
+    assert (mine_gone.id, mine_gone.nick, mine_gone.time) == (mine["event_id"], "romeo", BEGIN)
+    assert (mine_gone.retraction.act, mine_gone.retraction.time) == (own["event_id"], BEGIN)
+    assert hers_gone.retraction.reason == "manners" and hers_gone.retraction.actor == "Alice"
+    assert (edit_gone.id, edit_gone.retraction.act) == (events[2]["event_id"], own["event_id"])
+    assert own_act == Retraction(
+        room=ROOM, id=mine["event_id"], nick="romeo", act=own["event_id"], identity=ROMEO, time=BEGIN + 3
+    )
+    assert moderation == Retraction(
+        room=ROOM,
+        id=hers["event_id"],
+        nick="Bob",
+        actor="Alice",
+        reason="manners",
+        act=moderated["event_id"],
+        identity=ALICE,
+        time=BEGIN + 4,
+    )
+    memory.asked.clear()
+    page = memory.page(replace(ASKED, after=MessageId(events[2]["event_id"])))
+    assert page.entries == [own_act, moderation]
+    assert memory.asked == ["context", "messages", "event", "event", "messages"]
+
+
+def test_reaction_tells_all_that_stand_now():
+    """Whatever part of them is on the page, and whichever way it is paged."""
+    target = said(ALICE, "hello")
+    events = [target, react(target["event_id"], BOB, "👍"), react(target["event_id"], ALICE, "🌹")]
+    events += [react(target["event_id"], BOB, "🌞"), react(target["event_id"], BOB, "🎉")]
+    gone = redact(events, events[3], BOB)
+    memory = Memory(*events)
+    for asked in (ASKED, replace(ASKED, last=True), replace(ASKED, after=MessageId(events[2]["event_id"]))):
+        page = memory.page(asked)
+        told = [(one.nick, one.emojis) for one in page.entries if isinstance(one, Reaction)]
+        assert told[-1] == ("Bob", ("👍", "🎉"))
+        assert all(emojis == ("👍", "🎉") for nick, emojis in told if nick == "Bob")
+    assert gone["event_id"] not in [getattr(one, "act", "") for one in page.entries]
+
+
+@pytest.mark.parametrize("reactor", [ROMEO, BOB])
+def test_end_of_a_reaction_is_told_as_far_as_it_is_known_what_it_was_on(reactor):
+    """The room remembers it while the bridge runs; the redaction by a ghost of ours says it for ever."""
+    target = said(ALICE, "hello")
+    like = react(target["event_id"], reactor, "👍")
+    events, seen = [target, like], garden()
+    for one in events:
+        live(one, seen)
+    marker = {"xmppbridge.origin": {"id": "m1", "on": target["event_id"]}}
+    act = redact(events, like, reactor, **(marker if reactor == ROMEO else {}))
+    live(act, seen)
+    memory = Memory(*events)
+    [_, end] = memory.page(room=seen).entries
+    assert (end.id, end.emojis, end.act) == (target["event_id"], (), act["event_id"])
+    assert end.nick == seen.nick(reactor)
+    assert len(memory.page().entries) == (2 if reactor == ROMEO else 1)
+
+
+def test_marker_of_a_stranger_is_not_believed():
+    """Only our own ghosts say what a reaction was on."""
+    target = said(ALICE, "hello")
+    like = react(target["event_id"], BOB, "👍")
+    events = [target, like]
+    redact(events, like, BOB, **{"xmppbridge.origin": {"on": target["event_id"]}})
+    assert words(Memory(*events).page()) == ["hello"]
+
+
+@pytest.mark.parametrize("status", [403, 404, 500])
+def test_reactions_that_cannot_be_looked_up_are_told_one_by_one(status):
+    """Unless the homeserver is in trouble, which is an error: the client asks again."""
+    memory = Memory(said(ALICE, "hello"), react("$elsewhere", BOB, "👍"))
+    memory.refused["relations"] = Refusal(status, {"errcode": "M_UNKNOWN"})
+    page = memory.page()
+    if status == 500:
+        assert isinstance(page, BridgeError)
+    else:
+        assert page.entries[1].emojis == ("👍",)
+
+
+class Client:
+    """What somebody on XMPP has of the room: words by the message's id, reactions by message and nick."""
+
+    def __init__(self) -> None:
+        self.words: dict[str, str] = {}
+        self.names: dict[str, str] = {}
+        self.reactions: dict[tuple[str, str], tuple[str, ...]] = {}
+
+    def take(self, one) -> None:
+        if isinstance(one, Message):
+            original = self.names.get(one.replaces, one.replaces) or one.id
+            self.names[one.origin or one.id] = original
+            if one.replaces:
+                self.words[original] = one.body.plain
+            else:
+                self.words.setdefault(original, one.body.plain)
+        elif isinstance(one, Reaction):
+            self.reactions[one.id, one.nick] = tuple(sorted(one.emojis))
+        elif isinstance(one, Retraction | Tombstone):
+            self.words.pop(one.id, None)
+
+    @property
+    def state(self) -> tuple[dict, dict]:
+        left = {key: emojis for key, emojis in self.reactions.items() if emojis and key[0] in self.words}
+        return self.words, left
+
+
+deeds = st.lists(
+    st.tuples(
+        st.sampled_from(["say", "edit", "react", "unreact", "retract", "moderate"]),
+        st.sampled_from([BOB, ROMEO]),
+        st.integers(0, 5),
+    ),
+    max_size=25,
+)
+
+
+def happen(plan) -> tuple[list[dict], list[dict]]:
+    """Return what happened, as it was pushed and as the homeserver remembers it."""
+    kept: list[dict] = []
+    pushed: list[dict] = []
+    for number, (deed, who, which) in enumerate(plan):
+        standing = [one for one in kept if one["type"] == "m.room.message" and not corrected(one)]
+        standing = [one for one in standing if one["content"]]
+        own = [one for one in standing if one["sender"] == who]
+        likes = [
+            one for one in kept if one["type"] == "m.reaction" and one["content"] and one["sender"] == who
+        ]
+        if deed == "edit" and own:
+            kept.append(edit(own[which % len(own)], f"edit {number}"))
+        elif deed == "react" and standing:
+            kept.append(react(standing[which % len(standing)]["event_id"], who, "👍🌹🌞🎉👎😀"[which]))
+        elif deed == "unreact" and likes:
+            redact(kept, likes[which % len(likes)], who)
+        elif deed == "retract" and own:
+            redact(kept, own[which % len(own)], who)
+        elif deed == "moderate" and standing:
+            redact(kept, standing[which % len(standing)], ALICE)
+        else:
+            kept.append(said(who, f"line {number}"))
+        pushed.append(kept[-1])
+    return pushed, kept
+
+
+@given(deeds, st.integers(0, 25), st.integers(1, 6), st.booleans())
+def test_who_was_away_ends_where_who_stayed_does(plan, away, size, backwards):
+    """However much he heard before, and however he pages through the rest."""
+    pushed, kept = happen(plan)
+    seen, stayed, client = garden(), Client(), Client()
+    last = None
+    for number, one in enumerate(pushed):
+        for told in live(one, seen):
+            stayed.take(told)
+            if number < away:
+                client.take(told)
+        last = one["event_id"] if number < away else last
+    memory = Memory(*kept, bundles=False)
+    asked = replace(ASKED, limit=size, after=None if last is None else MessageId(last), last=backwards)
+    pages = []
+    while True:
+        page = memory.page(asked, room=seen)
+        pages.append(page.entries)
+        if page.complete:
+            break
+        assert len(page.entries) == size
+        end = page.entries[0 if backwards else -1]
+        place = MessageId(getattr(end, "act", "") or end.id)
+        asked = replace(asked, **{"before" if backwards else "after": place})
+    for entries in reversed(pages) if backwards else pages:
+        for told in entries:
+            client.take(told)
+    assert client.state == stayed.state

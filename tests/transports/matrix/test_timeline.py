@@ -90,3 +90,17 @@ def test_reactions_are_bounded():
         timeline.react(f"$o{number}", ALICE, "x", f"$r{number}")
     assert timeline.unreact("$m0") is None
     assert timeline.unreact(f"$r{MAX_REACTIONS - 1}") is not None
+    for number in range(MAX_REACTIONS):
+        timeline.react("$n", ALICE, "x", f"$n{number}")
+        timeline.unreact(f"$n{number}")
+    assert timeline.reacted(f"$r{MAX_REACTIONS - 1}") is None
+
+
+def test_reaction_that_was_taken_back_is_still_known():
+    """Nobody else can tell any more what it was on."""
+    timeline = Timeline()
+    timeline.react("$m", ALICE, "x", "$x")
+    assert timeline.reacted("$x") == ("$m", ALICE)
+    timeline.unreact("$x")
+    assert (timeline.reacted("$x"), timeline.keys("$m", ALICE)) == (("$m", ALICE), ())
+    assert timeline.reacted("$never") is None

@@ -42,7 +42,7 @@ class Remembering:
 
     def ask(self, user: UserId, query: HistoryQuery) -> Deferred[HistoryPage]:
         self.asked.append(query)
-        return succeed(HistoryPage(messages=(), complete=True))
+        return succeed(HistoryPage(entries=(), complete=True))
 
 
 VERONA, ROMEO = RoomId("#verona"), UserId("romeo@montague.example")
@@ -73,11 +73,11 @@ def test_network_is_not_asked_for_no_messages_at_all() -> None:
     """An empty list of ids asks for none, not for all."""
     network, found = Remembering(), list[HistoryPage]()
     NetworkArchive(network).page(ROMEO, VERONA, MamQuery(ids=())).addCallback(found.append)  # type: ignore[arg-type]
-    assert (network.asked, found) == ([], [HistoryPage(messages=(), complete=True)])
+    assert (network.asked, found) == ([], [HistoryPage(entries=(), complete=True)])
 
 
 def test_last_messages_of_a_network_are_its_last_page() -> None:
     """For who joins."""
     network = Remembering()
     NetworkArchive(network).recent(ROMEO, VERONA, 20, 5.0)  # type: ignore[arg-type]
-    assert network.asked == [HistoryQuery(room=VERONA, start=5.0, limit=20, last=True)]
+    assert network.asked == [HistoryQuery(room=VERONA, start=5.0, limit=20, last=True, settled=True)]

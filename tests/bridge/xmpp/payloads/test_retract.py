@@ -21,3 +21,10 @@ def test_correction_and_retraction_name_their_message():
     assert correction.parse_replace(message(Element("replace", correction.NS_CORRECTION))) is None
     assert retract.parse_retract(message(retract.build_retract("b"))) == "b"
     assert retract.parse_retract(message()) is None
+
+
+def test_tombstone_names_the_retraction_and_its_time():
+    """XEP-0424 §4: by the id of its stanza; a time that is not known is not told."""
+    stone = retract.build_retracted("r1", 0.0)
+    assert (stone.name, stone.get("id"), stone.get("stamp")) == ("retracted", "r1", "1970-01-01T00:00:00Z")
+    assert retract.build_retracted("r1", None).get("stamp") is None
