@@ -17,6 +17,8 @@ from transports.sip.message import Fields, Refused, Request, Response, UnsafeMes
 from transports.sip.routing import Hop, response_hop
 from transports.sip.transaction import Timings
 from transports.sip.transactions import (
+    Acknowledged,
+    Cancelled,
     Ended,
     Failed,
     Received,
@@ -37,24 +39,42 @@ UNKNOWN = "The SIP server cannot be reached."
 SILENT = "The SIP server did not answer."
 
 Answer = Callable[[Response], None]
+"""Takes the response to a request; of INVITE, the provisional ones and a repeated 2xx too."""
 Serve = Callable[[Request, Hop, Answer], None]
 """Who answers requests; he may do so later, but has to."""
 
 
-class _Asking:
-    """A request of ours: where it can go next, and who waits for the response."""
+class Asking:
+    """A request of ours: where it can go next, and who is told of its responses, or that there are none.
 
-    def __init__(self, request: Request, hops: Sequence[Hop], client: DigestClient | None) -> None:
+    `heard` gets the final response; of an INVITE every response. `without_tcp` is a hop that gets even what
+    is long by UDP, since it does not speak TCP (RFC 3261 §18.1.1).
+    """
+
+    def __init__(
+        self,
+        request: Request,
+        hops: Sequence[Hop],
+        client: DigestClient | None,
+        heard: Answer,
+        failed: Callable[[BridgeError], None],
+    ) -> None:
         self.request = request
         self.hops = list(hops)
         self.client = client
+        self.heard = heard
+        self.failed = failed
         self.hop = self.hops.pop(0)
+        self.without_tcp: Hop | None = None
         self.transaction: TransactionId | None = None
-        self.answered: Deferred[Response] = Deferred()
+        self.is_answered = False
 
 
 class Agent:
-    """See the module's docstring. `sent_by` says how we are reached for what goes to a hop."""
+    """See the module's docstring. `sent_by` says how we are reached for what goes to a hop.
+
+    `acknowledged` is told of the ACK of a 2xx, `cancelled` of a CANCEL whose INVITE waits for our answer.
+    """
 
     log = Logger()
 
@@ -73,10 +93,12 @@ class Agent:
         self._token = token
         self.transports = Transports(reactor, self, security, max_connections)
         self.sent_by: Callable[[Hop], tuple[str, int]] = lambda hop: ("localhost", 0)
+        self.acknowledged: Callable[[Request], None] = lambda ack: None
+        self.cancelled: Callable[[Request], None] = lambda cancel: None
         self._transactions = Transactions(
             reactor.seconds, token, token().encode(), lambda hop: self.sent_by(hop), Timings()
         )
-        self._askings: dict[TransactionId, _Asking] = {}
+        self._askings: dict[TransactionId, Asking] = {}
         self._sizes: dict[TransactionId, int] = {}
         self._size = 0
         self._timer: Any = None
@@ -88,9 +110,10 @@ class Agent:
         self._stopped = True
         if self._timer is not None and self._timer.active():
             self._timer.cancel()
-        for asking in list(self._askings.values()):
-            asking.answered.errback(BridgeError(Trouble.SHUTTING_DOWN))
+        askings = [asking for asking in self._askings.values() if not asking.is_answered]
         self._askings.clear()
+        for asking in askings:
+            asking.failed(BridgeError(Trouble.SHUTTING_DOWN))
         return self.transports.stop()
 
     # ---- ours
@@ -102,25 +125,66 @@ class Agent:
 
         `client` answers challenges. Fails with BridgeError UNREACHABLE or TIMED_OUT.
         """
-        hops = [hop for hop in hops if self._guard.may_reach(hop.host)]
-        if client is not None:
-            request = client.authorize(request)
-        asking = _Asking(request, hops, client) if hops and not self._stopped else None
-        if asking is None:
-            failed: Deferred[Response] = Deferred()
-            failed.errback(BridgeError(Trouble.UNREACHABLE, UNKNOWN))
-            return failed
-        self._ask(asking)
-        return asking.answered
+        answered: Deferred[Response] = Deferred()
+        self._begin(request, hops, client, answered.callback, answered.errback)
+        return answered
 
-    def _ask(self, asking: _Asking) -> None:
+    def invite(
+        self, request: Request, hops: Sequence[Hop], heard: Answer, failed: Callable[[BridgeError], None]
+    ) -> Asking | None:
+        """Send an INVITE without Via; None if it `failed` at once. Challenges are for who asked."""
+        return self._begin(request, hops, None, heard, failed)
+
+    def cancel(self, asking: Asking, fields: Fields) -> None:
+        """Send the CANCEL of an INVITE, which goes to nobody else any more (RFC 3261 §9.1)."""
+        self.settle(asking)
+        if asking.transaction is not None:
+            self._transactions.cancel(asking.transaction, fields)
+            self._pump()
+
+    def settle(self, asking: Asking) -> None:
+        """Let a request go to nobody else, should the one who has it not answer."""
+        asking.hops.clear()
+
+    def abandon(self, asking: Asking) -> None:
+        """Forget an INVITE; nothing more is heard of it."""
+        if asking.transaction is not None:
+            self._askings.pop(asking.transaction, None)
+            self._transactions.abandon(asking.transaction)
+
+    def acknowledge(self, ack: Request, hops: Sequence[Hop]) -> None:
+        """Send the ACK of a 2xx, without Via, to the first hop; it has no transaction (RFC 3261 §13.2.2.4)."""
+        reachable = [hop for hop in hops if self._guard.may_reach(hop.host)]
+        if reachable and not self._stopped:
+            self._send(Send(reachable[0], replace(ack, via=(self._transactions.via(reachable[0]),)), None))
+
+    def _begin(
+        self,
+        request: Request,
+        hops: Sequence[Hop],
+        client: DigestClient | None,
+        heard: Answer,
+        failed: Callable[[BridgeError], None],
+    ) -> Asking | None:
+        hops = [hop for hop in hops if self._guard.may_reach(hop.host)]
+        if not hops or self._stopped:
+            failed(BridgeError(Trouble.UNREACHABLE, UNKNOWN))
+            return None
+        asking = Asking(request if client is None else client.authorize(request), hops, client, heard, failed)
+        self._ask(asking)
+        return asking
+
+    def _ask(self, asking: Asking) -> None:
         request, hop = asking.request, asking.hop
         try:
             size = len(write(request)) + VIA_ROOM
         except UnsafeMessage:
-            asking.answered.errback(BridgeError(Trouble.NOT_ACCEPTABLE))
+            asking.failed(BridgeError(Trouble.NOT_ACCEPTABLE))
             return
-        if hop.transport == "UDP" and size > MAX_DATAGRAM:
+        if hop.transport == "UDP" and size > MAX_DATAGRAM and hop != asking.without_tcp:
+            if request.method == "INVITE":
+                asking.without_tcp = hop
+                asking.hops.insert(0, hop)
             asking.hop = hop = replace(hop, transport="TCP")
         asking.transaction = self._transactions.request(request, hop)
         self._askings[asking.transaction] = asking
@@ -128,11 +192,22 @@ class Agent:
 
     def _responded(self, event: Responded) -> None:
         response = event.response
-        if not response.is_final:
-            return
-        asking = self._askings.pop(event.transaction, None)
+        asking = self._askings.get(event.transaction)
         if asking is None:
             return
+        is_invite = asking.request.method == "INVITE"
+        if is_invite and response.is_success:
+            asking.is_answered = True  # and is known until its transaction ends: 2xx come again, and others
+        elif response.is_final:
+            del self._askings[event.transaction]
+        elif not is_invite:
+            return
+        if response.is_final and self._is_asked_again(asking, response):
+            return
+        asking.heard(response)
+
+    def _is_asked_again(self, asking: Asking, response: Response) -> bool:
+        """Answer a challenge, or turn to another server (RFC 3261 §22, RFC 3263 §4.3)."""
         if asking.client is not None and response.status not in (401, 407):
             asking.client.accepted()
         elif asking.client is not None:
@@ -140,24 +215,25 @@ class Agent:
             if again is not None:
                 asking.request = again
                 self._ask(asking)
-                return
+                return True
         if response.status == 503 and asking.hops:
             self._next(asking, Trouble.UNREACHABLE)
-            return
-        asking.answered.callback(response)
+            return True
+        return False
 
-    def _next(self, asking: _Asking, trouble: Trouble) -> None:
+    def _next(self, asking: Asking, trouble: Trouble) -> None:
         """Try the next hop (RFC 3263 §4.3), or say that there is none left."""
         if not asking.hops:
             words = SILENT if trouble is Trouble.TIMED_OUT else UNKNOWN
-            asking.answered.errback(BridgeError(trouble, words))
+            asking.failed(BridgeError(trouble, words))
             return
         asking.hop = asking.hops.pop(0)
         self._ask(asking)
 
     def _gone(self, transaction: TransactionId, trouble: Trouble) -> None:
-        asking = self._askings.pop(transaction, None)
-        if asking is not None:
+        asking = self._askings.get(transaction)
+        if asking is not None and not asking.is_answered:
+            del self._askings[transaction]
             self._next(asking, trouble)
 
     # ---- what comes in
@@ -189,7 +265,9 @@ class Agent:
 
     def lost(self, hop: Hop) -> None:
         """A connection is gone: what waits for an answer on it waits in vain."""
-        waiting = [one for one, asking in self._askings.items() if asking.hop == hop]
+        waiting = [
+            one for one, asking in self._askings.items() if asking.hop == hop and not asking.is_answered
+        ]
         for transaction in waiting:
             self._transactions.fail(transaction)
         self._pump()
@@ -234,6 +312,11 @@ class Agent:
                 self._gone(transaction, Trouble.UNREACHABLE)
             case Ended(transaction=transaction):
                 self._sizes.pop(transaction, None)
+                self._askings.pop(transaction, None)
+            case Acknowledged(request=ack):
+                self.acknowledged(ack)
+            case Cancelled(request=cancel):
+                self.cancelled(cancel)
 
     def _send(self, event: Send) -> None:
         message, hop = event.message, event.hop
@@ -258,8 +341,10 @@ class Agent:
     ) -> bytes | None:
         """Return what a stranger's address gets over UDP: no more bytes than came from it, or nothing.
 
-        He may have forged it, and have us flood somebody else.
+        He may have forged it, and have us flood somebody else. What answers a call comes of what a user did.
         """
+        if response.is_success and response.cseq.method == "INVITE":
+            return data
         size = self._size if transaction is None else self._sizes.get(transaction, self._size)
         if self._guard.trunks(hop.host) or len(data) <= size:
             return data

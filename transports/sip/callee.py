@@ -170,6 +170,15 @@ class Callee:
         """The peer gave up (RFC 3261 §9.2); after our answer this is too late, and a BYE will come."""
         self._fail(487)
 
+    def hung_up(self) -> None:
+        """Note a BYE that came before the ACK did (RFC 3261 §15)."""
+        if self.state is State.ANSWERED:
+            self.state = State.OVER
+            self.dialog.terminate()
+            self._events.append(Over(487))
+        else:
+            self._fail(487)
+
     def lost(self) -> None:
         """Note that our failure was not acknowledged, or nothing could be sent: all is over anyway."""
         self._fail(500)

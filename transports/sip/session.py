@@ -10,7 +10,6 @@ from contextlib import suppress
 from enum import Enum
 
 from msgspec import Struct
-from msgspec.structs import replace
 
 from transports.sip.caller import Acknowledge
 from transports.sip.dialog import Ask, Dialog, DialogState, contact, ends_dialog
@@ -18,7 +17,17 @@ from transports.sip.message import Fields, Request, Response, respond
 from transports.sip.offer import Negotiation, OfferState, OutOfTurn
 from transports.sip.reason import Reason, reason_fields, reasons
 from transports.sip.sdp import SDP_TYPE, Description, parse_sdp, write_sdp
-from transports.sip.session_timer import Agreement, Policy, SessionTimer, TooSmall, agree, agreed, ask, raised
+from transports.sip.session_timer import (
+    Agreement,
+    Policy,
+    SessionTimer,
+    TooSmall,
+    agree,
+    agreed,
+    ask,
+    raised,
+    with_interval,
+)
 from transports.sip.success import Success
 from transports.sip.transaction import Timings
 from transports.sip.uri import Malformed
@@ -144,9 +153,14 @@ class Session:
 
     def offer(self, description: Description) -> None:
         """Offer anew, with a re-INVITE. Raises OutOfTurn and Malformed."""
-        if not self._is_quiet() or self._again is not None or self.is_over:
+        if not self.is_quiet:
             raise OutOfTurn(491)
         self._send(description, Purpose.OFFER)
+
+    @property
+    def is_quiet(self) -> bool:
+        """Tell whether an offer of ours may be sent now."""
+        return self._is_quiet() and self._again is None and not self.is_over
 
     def answer(self, description: Description) -> None:
         """Answer the peer's offer, or offer where it wants ours. Raises OutOfTurn and Malformed."""
@@ -353,9 +367,7 @@ class Session:
             again = self._retry(sent.request, response)
         elif response.status == 422 and (more := raised(self._policy, response)) is not None:
             self._policy = more
-            number = replace(sent.request.cseq, number=self.dialog.local_cseq + 1)
-            kept = [field for field in sent.request.fields if field[0] not in ("Session-Expires", "Min-SE")]
-            again = replace(sent.request, cseq=number, fields=(*kept, *ask(more)[1:]))
+            again = with_interval(sent.request, more, self.dialog.local_cseq + 1)
         if again is None:
             return False
         self.dialog.retried(again)

@@ -6,8 +6,9 @@ from collections.abc import Callable
 from enum import Enum
 
 from msgspec import Struct
+from msgspec.structs import replace
 
-from transports.sip.headers import Value, parse_value
+from transports.sip.headers import CSeq, Value, parse_value
 from transports.sip.message import Fields, Request, Response
 from transports.sip.uri import Malformed
 
@@ -57,6 +58,13 @@ def ask(policy: Policy, current: Agreement | None = None) -> Fields:
     refresher = Refresher.UAC if current.is_ours else Refresher.UAS
     expires = Value(value=str(current.interval), params={"refresher": refresher.value})
     return (("Supported", OPTION), ("Session-Expires", str(expires)), *least)
+
+
+def with_interval(request: Request, policy: Policy, number: int) -> Request:
+    """Make a request anew that got 422, with what `policy` asks for now (RFC 4028 §7.4)."""
+    kept = [field for field in request.fields if field[0] not in ("Session-Expires", "Min-SE")]
+    cseq = CSeq(number=number, method=request.method)
+    return replace(request, cseq=cseq, fields=(*kept, *ask(policy)[1:]))
 
 
 def raised(policy: Policy, refusal: Response) -> Policy | None:

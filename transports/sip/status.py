@@ -73,9 +73,14 @@ MAX_REASON = 80
 def trouble_of(response: Response) -> BridgeError:
     """Return what a final response that is no 2xx tells the sender of a request."""
     trouble = TROUBLES.get(response.status) or _OTHERS[min(max(response.status // 100, 3), 6)]
+    words = TEXT.format(status=response.status, reason=phrase(response))
+    return BridgeError(trouble, words.replace(" .", "."))
+
+
+def phrase(response: Response) -> str:
+    """Return what a response says in words, fit to be shown."""
     reason = response.reason or REASONS.get(response.status, "")
-    printable = "".join(one for one in reason if one.isprintable())[:MAX_REASON]
-    return BridgeError(trouble, TEXT.format(status=response.status, reason=printable).replace(" .", "."))
+    return "".join(one for one in reason if one.isprintable())[:MAX_REASON]
 
 
 def status_of(error: BridgeError) -> int:

@@ -154,10 +154,13 @@ class Transactions:
 
     def request(self, request: Request, hop: Hop) -> TransactionId:
         """Send a request that has no Via yet."""
+        return self._send(replace(request, via=(self.via(hop),)), hop)
+
+    def via(self, hop: Hop) -> Via:
+        """Make the Via of a request to a hop."""
         host, port = self._sent_by(hop)
         params = {"branch": MAGIC_COOKIE + self._token(), "rport": ""}
-        request = replace(request, via=(Via(transport=hop.transport, host=host, port=port, params=params),))
-        return self._send(request, hop)
+        return Via(transport=hop.transport, host=host, port=port, params=params)
 
     def cancel(self, identifier: TransactionId, fields: Fields = ()) -> TransactionId | None:
         """Cancel an INVITE of ours; None if it has its final response, or is gone (RFC 3261 §9.1)."""
