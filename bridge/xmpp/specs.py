@@ -79,7 +79,6 @@ IRCV3 = (
 """Capabilities and tags that are used where a server has them: file name, what it is, version."""
 
 SIP = "being built; nothing of it is offered yet"
-MESSAGES = "for messages; calls are being built"
 
 SPECS: tuple[Spec, ...] = (
     # XMPP, IETF
@@ -385,20 +384,20 @@ SPECS: tuple[Spec, ...] = (
         "MX client-server-api", "Matrix: Client-Server API", "1.19", _P, "as an application service's users"
     ),
     # SIP
-    Spec("RFC 3261", "SIP: Session Initiation Protocol", "2002", _P, MESSAGES),
-    Spec("RFC 3262", "Reliability of Provisional Responses in SIP", "2002", _B, SIP),
+    Spec("RFC 3261", "SIP: Session Initiation Protocol", "2002", _P, "as a user agent"),
+    Spec("RFC 3262", "Reliability of Provisional Responses in SIP", "2002", _C),
     Spec("RFC 3263", "Locating SIP Servers", "2002", _P, "for requests"),
-    Spec("RFC 3264", "Offer/Answer Model with SDP", "2002", _B, SIP),
-    Spec("RFC 3311", "SIP UPDATE Method", "2002", _B, SIP),
-    Spec("RFC 3326", "Reason Header Field for SIP", "2002", _B, SIP),
+    Spec("RFC 3264", "Offer/Answer Model with SDP", "2002", _C),
+    Spec("RFC 3311", "SIP UPDATE Method", "2002", _P, "taken in calls that stand; re-INVITE is what we send"),
+    Spec("RFC 3326", "Reason Header Field for SIP", "2002", _C),
     Spec("RFC 3327", "SIP Extension Header Field Path", "2002", _P, "as a user agent"),
     Spec("RFC 3428", "SIP Extension for Instant Messaging", "2002", _C),
-    Spec("RFC 3515", "SIP Refer Method", "2003", _B, SIP),
+    Spec("RFC 3515", "SIP Refer Method", "2003", _P, "in calls"),
     Spec("RFC 3581", "Symmetric Response Routing in SIP", "2003", _C),
-    Spec("RFC 3891", "SIP Replaces Header", "2004", _B, SIP),
-    Spec("RFC 3892", "SIP Referred-By Mechanism", "2004", _B, SIP),
+    Spec("RFC 3891", "SIP Replaces Header", "2004", _P, "of calls that stand"),
+    Spec("RFC 3892", "SIP Referred-By Mechanism", "2004", _P, "sent and passed on, unsigned"),
     Spec("RFC 3994", "Indication of Message Composition", "2005", _P, "active and idle"),
-    Spec("RFC 4028", "Session Timers in SIP", "2005", _B, SIP),
+    Spec("RFC 4028", "Session Timers in SIP", "2005", _C),
     Spec("RFC 4475", "SIP Torture Test Messages", "2006", _B, SIP),
     Spec("RFC 4568", "SDP Security Descriptions for Media Streams", "2006", _B, SIP),
     Spec("RFC 4585", "Extended RTP Profile for RTCP-Based Feedback", "2006", _B, SIP),
@@ -408,7 +407,7 @@ SPECS: tuple[Spec, ...] = (
     Spec("RFC 5626", "Client-Initiated Connections in SIP", "2009", _P, "keep-alives of TCP and TLS"),
     Spec("RFC 5763", "SRTP by DTLS", "2010", _B, SIP),
     Spec("RFC 5922", "Domain Certificates in SIP", "2010", _P, "as a client"),
-    Spec("RFC 6026", "Correct Transaction Handling for 2xx to INVITE", "2010", _B, SIP),
+    Spec("RFC 6026", "Correct Transaction Handling for 2xx to INVITE", "2010", _C),
     Spec("RFC 6665", "SIP-Specific Event Notification", "2012", _B, SIP),
     Spec(
         "RFC 7247",

@@ -153,7 +153,7 @@ class Agent:
             self._transactions.abandon(asking.transaction)
 
     def acknowledge(self, ack: Request, hops: Sequence[Hop]) -> None:
-        """Send the ACK of a 2xx, without Via, to the first hop; it has no transaction (RFC 3261 §13.2.2.4)."""
+        """Send the ACK of a 2xx, without Via, to the first hop it can (RFC 3261 §13.2.2.4)."""
         reachable = [hop for hop in hops if self._guard.may_reach(hop.host)]
         if reachable and not self._stopped:
             self._send(Send(reachable[0], replace(ack, via=(self._transactions.via(reachable[0]),)), None))

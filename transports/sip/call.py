@@ -41,6 +41,7 @@ from transports.sip.ending import (
     ending_of_reasons,
     ending_of_trouble,
     status_of_trouble,
+    text_of,
     words_of,
 )
 from transports.sip.headers import NameAddr
@@ -49,6 +50,7 @@ from transports.sip.message import Fields, Request, Response
 from transports.sip.offer import OutOfTurn
 from transports.sip.party import ALLOW, Heard, Party, Stack
 from transports.sip.renegotiation import agreed, answer_as_before, is_held, is_unchanged, with_hold
+from transports.sip.routes import Trunk
 from transports.sip.sdp import Description, parse_sdp
 from transports.sip.session import Agreed, Asked, Offered, OfferRefused, Over
 from transports.sip.transfers import Transfers
@@ -107,20 +109,25 @@ class Desk(Protocol):
 
 
 class Call:
-    """See the module's docstring. It is begun by `place` or `present`; whoever makes it sets its anchor.
-
-    `takes_early` tells that early media count as the answer, `sends_info` that keys go by INFO.
-    """
+    """See the module's docstring. It is begun by `place` or `present`; whoever makes it sets its anchor."""
 
     log = Logger()
     anchor: Anchor
 
     def __init__(
-        self, id: CallId, user: UserId, contact: ContactId, desk: Desk, takes_early: bool, sends_info: bool
+        self,
+        id: CallId,
+        user: UserId,
+        contact: ContactId,
+        trunk: Trunk | None,
+        is_incoming: bool,
+        desk: Desk,
     ) -> None:
         self.id, self.user, self.contact = id, user, contact
+        self.trunk, self.is_incoming = trunk, is_incoming
         self._desk, self._clock = desk, desk.stack.reactor
-        self._takes_early, self._sends_info = takes_early, sends_info
+        self._takes_early = trunk is not None and trunk.config.early_media == "answer"
+        self._sends_info = trunk is not None and trunk.config.digits == "info"
         self.party: Party | None = None
         self.coming: Party | None = None
         """Who is to take the party's place."""
@@ -131,7 +138,6 @@ class Call:
         self.began = self._clock.seconds()
         self.rang_at: float | None = None
         self.answered_at: float | None = None
-        self._way: Way | None = None
         self._redirects = 0
         self._is_known = False
         self._anchored: Description | None = None
@@ -148,7 +154,7 @@ class Call:
     def place(self, offer: SessionDescription, way: Way) -> None:
         """Call the contact for the user."""
         self._is_known = True
-        self._way, self.said, self.turn = way, offer, Turn.USER
+        self.said, self.turn = offer, Turn.USER
         self.run(self._place(offer, way))
 
     async def _place(self, offer: SessionDescription, way: Way) -> None:
@@ -158,7 +164,7 @@ class Call:
     async def dial(self, way: Way, offer: Description, fields: Fields = (), coming: bool = False) -> Party:
         """Begin to call somebody."""
         hops = await self.still(way.hops())
-        party = Party(self._desk.stack, self._heard, way.sender.user, way.client, hops)
+        party = Party(self._desk.stack, self.heard, way.sender.user, way.client, hops)
         if coming:
             self.coming = party
         else:
@@ -272,7 +278,8 @@ class Call:
 
     # ---- what the peer does
 
-    def _heard(self, party: Party, event: Heard) -> None:
+    def heard(self, party: Party, event: Heard) -> None:
+        """Take what a party tells."""
         if self.is_over:
             return
         if party is self.coming:
@@ -292,8 +299,7 @@ class Call:
                 self.answered_at = self._clock.seconds()
                 self.check()
             case NotTaken(status=status):
-                _, words = ending_of_reasons(party.reasons)
-                self.end(ending_of(status), words or words_of(status, None))
+                self.end(ending_of(status), text_of(party.reasons) or words_of(status, None))
             case Offered(description=description):
                 self._offered(party, description)
             case Agreed():
@@ -372,6 +378,8 @@ class Call:
 
     def _offered(self, party: Party, description: Description | None) -> None:
         negotiation = party.negotiation
+        if self._is_sent:
+            self._give_way(party)
         if self.turn is not Turn.NOBODY or negotiation is None:
             party.refuse(491)
         elif description is None or description == negotiation.remote:
@@ -379,6 +387,17 @@ class Call:
         else:
             self.turn = Turn.PEER
             self.run(self._take_offer(party, description))
+
+    def _give_way(self, party: Party) -> None:
+        """Let the peer's offer go first: ours has crossed an earlier one of his, and waits."""
+        party.withdraw()
+        self._is_sent = False
+        if self._proposed is not None:
+            self._proposed = None
+            self.tell(CallRefused(call=self.id, crossed=True))
+        else:
+            self._is_held = not self._is_held
+        self.turn = Turn.NOBODY
 
     def _repeat(self, party: Party) -> None:
         """Say what was agreed once more; should the peer say anything new to it, `check` sees it."""

@@ -1,13 +1,17 @@
-"""What SIP carries: plain words to one person, and whether the way to him is open."""
+"""What SIP carries: plain words to one person, calls, and whether the way to him is open."""
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
 from bridge.capabilities import Capabilities, Level
 
-PERSON = Capabilities(
+WRITER = Capabilities(
     direct_messages=Level.PARTIAL,
     typing=Level.PARTIAL,
     subscriptions=Level.PARTIAL,
     attachments=Level.FALLBACK,
 )
 """Messages are short ones; who writes is shown to those who show it themselves."""
+PERSON = replace(WRITER, calls=Level.PARTIAL)
+"""And calls, where there is something that carries their media."""

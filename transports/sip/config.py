@@ -96,6 +96,21 @@ class TrunkConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
             examples=[["PCMA", "PCMU", "telephone-event"]],
         ),
     ] = ()
+    early_media: Annotated[
+        Literal["ringing", "answer"],
+        Meta(
+            description="What is made of announcements that it plays before anybody has answered: ringing, "
+            "without a sound; or answer, as if the call were answered, so that they are heard.",
+        ),
+    ] = "ringing"
+    digits: Annotated[
+        Literal["rtp", "info"],
+        Meta(
+            description="How it is told of keys that users press where these are not in the media: by "
+            "telephone-event in the media, or by INFO.",
+        ),
+    ] = "rtp"
+    max_calls: Annotated[int, Meta(ge=1, description="Calls that go over it at a time.")] = 1000
 
     def __post_init__(self) -> None:
         """See what belongs together; ValueError."""
@@ -181,6 +196,16 @@ class SipConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     max_connections: Annotated[
         int, Meta(ge=1, description="Connections that others may hold open at a time.", extra=RESTART)
     ] = 1000
+    max_calls: Annotated[int, Meta(ge=1, description="Calls at a time.")] = 5000
+    max_calls_per_user: Annotated[int, Meta(ge=1, description="Calls of one XMPP user at a time.")] = 8
+    call_log: Annotated[
+        str,
+        Meta(
+            description="A file that gets a line of JSON for each call that is over; empty: none.",
+            examples=["/var/log/xmppbridge/calls.jsonl"],
+            extra=RESTART,
+        ),
+    ] = ""
     media: Annotated[
         MediaConfig | None, Meta(description="Without this table, no calls are carried.", extra=RESTART)
     ] = None

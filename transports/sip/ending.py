@@ -92,12 +92,18 @@ def words_of(status: int, response: Response | None) -> str:
 def ending_of_reasons(reasons: Sequence[Reason]) -> tuple[Ending, str]:
     """Return why a peer hung up, with words if there are any (RFC 3326); a BYE needs no reason."""
     for reason in reasons:
-        text = "".join(one for one in reason.text if one.isprintable())
+        text = text_of([reason])
         if reason.protocol == SIP and reason.cause is not None and reason.cause >= 300:
             return ending_of(reason.cause), words_of(reason.cause, None) + (f": {text}" if text else "")
         if reason.protocol.upper() == Q850 and reason.cause is not None:
             return _CAUSES.get(reason.cause, Ending.GENERAL), text
     return Ending.SUCCESS, ""
+
+
+def text_of(reasons: Sequence[Reason]) -> str:
+    """Return the words of a peer's reasons, fit to be shown."""
+    text = next((reason.text for reason in reasons if reason.text), "")
+    return "".join(one for one in text if one.isprintable())
 
 
 def ending_of_trouble(error: BridgeError) -> Ending:

@@ -65,7 +65,17 @@ COMPACT = {
 """Compact forms of header names (RFC 3261 §7.3.3 and IANA's registry)."""
 _FREQUENT = (
     *COMPACT.values(),
-    *("Call-ID", "CSeq", "MIME-Version", "RAck", "RSeq", "SIP-ETag", "SIP-If-Match", "WWW-Authenticate"),
+    *(
+        "Call-ID",
+        "CSeq",
+        "MIME-Version",
+        "Min-SE",
+        "RAck",
+        "RSeq",
+        "SIP-ETag",
+        "SIP-If-Match",
+        "WWW-Authenticate",
+    ),
     *("Allow", "Content-Disposition", "Max-Forwards", "Record-Route", "Require", "Route", "User-Agent"),
 )
 _CANONICAL = {**COMPACT, **{key: name for name in _FREQUENT for key in (name, name.lower())}}

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from random import Random, SystemRandom
+from time import time
 from typing import Any
 
 from twisted.internet.defer import Deferred, DeferredList, TimeoutError, fail, succeed
 from twisted.logger import Logger
 
+from bridge.calls import CallEnd, CallEvent, CallOffer, CallTransfer, Ending
 from bridge.capabilities import Capabilities
 from bridge.errors import BridgeError, Trouble
 from bridge.events import (
@@ -33,6 +35,7 @@ from bridge.events import (
 from bridge.forms import Command, Settings
 from bridge.network import (
     Address,
+    CallQuery,
     ClientVersion,
     ContactAddress,
     ContactInfo,
@@ -49,18 +52,23 @@ from bridge.refusals import refusal
 from transports.sip.address import Spellings, contact_uri, is_number, parse_contact, user_uri
 from transports.sip.agent import Agent
 from transports.sip.bound import Bound, dns_of, token
-from transports.sip.capabilities import PERSON
+from transports.sip.calls import NO_MEDIA, Calls
+from transports.sip.capabilities import PERSON, WRITER
 from transports.sip.config import SipConfig
 from transports.sip.guard import Guard
 from transports.sip.headers import NameAddr
 from transports.sip.line import Line
 from transports.sip.locate import Locator, Resolver
+from transports.sip.media.backend import MediaBackend
 from transports.sip.message import Response
 from transports.sip.pager import Pager
+from transports.sip.party import Stack
 from transports.sip.reception import Reception
+from transports.sip.records import CallLog
 from transports.sip.request import make
-from transports.sip.routes import Routes, read_trunks
+from transports.sip.routes import Route, Routes, read_trunks
 from transports.sip.security import Certificates
+from transports.sip.session_timer import Policy
 from transports.sip.settings import NoSettings
 from transports.sip.status import trouble_of
 from transports.sip.transport import listen_all
@@ -79,11 +87,11 @@ MAX_ANSWER = 100
 
 def build_network(config: SipConfig, reactor: Any) -> SipNetwork:
     """Make the network with real connections, randomness and time."""
-    return SipNetwork(config, reactor, dns_of(config, reactor), SystemRandom())
+    return SipNetwork(config, reactor, dns_of(config, reactor), SystemRandom(), None, time)
 
 
 class SipNetwork:
-    """See the module's docstring."""
+    """See the module's docstring. Without a `backend` there are no calls; `wall` is the time of day."""
 
     log = Logger()
     identity = Identity(type="simple", name="SIP gateway", brand="SIP")
@@ -92,9 +100,17 @@ class SipNetwork:
     media = None
     settings: Mapping[Scope, type[Settings]] = dict.fromkeys(Scope, NoSettings)
 
-    def __init__(self, config: SipConfig, reactor: Any, resolver: Resolver, random: Random) -> None:
+    def __init__(
+        self,
+        config: SipConfig,
+        reactor: Any,
+        resolver: Resolver,
+        random: Random,
+        backend: MediaBackend | None,
+        wall: Callable[[], float],
+    ) -> None:
         self._config, self._reactor, self._random = config, reactor, random
-        self._resolver = resolver
+        self._resolver, self._backend, self._wall = resolver, backend, wall
         self._guard = Guard(config, reactor.seconds)
         self._routes = Routes(config, read_trunks(config))
         self._spellings = Spellings()
@@ -103,6 +119,8 @@ class SipNetwork:
             reactor, self._guard, Certificates(config), self._serve, token, config.max_connections
         )
         self._lines: dict[str, Line] = {}
+        self._calls: Calls | None = None
+        self._call_log = CallLog(config.call_log)
         self._uplink: Uplink
         self._pager: Pager
         self._reception: Reception
@@ -120,6 +138,8 @@ class SipNetwork:
         self._reception = Reception(
             self._pager, self._routes, self._guard, self._locator, bound.hosts, self._config.domain, token
         )
+        if self._backend is not None:
+            self._start_calls(self._backend, bound)
         for name, trunk in self._routes.trunks.items():
             self._lines[name] = Line(
                 trunk,
@@ -134,22 +154,48 @@ class SipNetwork:
             )
             self._lines[name].start()
 
+    def _start_calls(self, backend: MediaBackend, bound: Bound) -> None:
+        """Begin to carry calls. Raises OSError if the file of their records cannot be opened."""
+        stack = Stack(self._agent, self._locator, self._reactor, self._random, token, bound.contact, Policy())
+        self._call_log.start()
+        backend.start()
+        self._calls = Calls(
+            self._config,
+            stack,
+            self._uplink,
+            backend,
+            self._call_log,
+            self._way,
+            self._through,
+            self._pager.receive,
+            self._wall,
+        )
+        self._reception.calls = self._calls
+        self._agent.acknowledged, self._agent.cancelled = self._calls.acknowledged, self._calls.cancelled
+
     def stop(self, reason: str) -> Deferred[None]:
         """Take the registrations back and close everything."""
         return Deferred.fromCoroutine(self._stop())
 
     async def _stop(self) -> None:
         self._pager.stop()
+        if self._calls is not None:
+            self._calls.stop()
         leaving = [Deferred.fromCoroutine(line.stop()) for line in self._lines.values()]
         left = DeferredList(leaving, consumeErrors=True)
         await left.addTimeout(STOP_TIMEOUT, self._reactor, lambda result, timeout: None)
         await self._agent.stop()
+        if self._backend is not None:
+            await self._backend.stop()
+        self._call_log.stop()
 
     def reload(self, config: Any) -> None:
         """Put new rules in force."""
         self._config = config
         self._guard.apply(config)
         self._routes.apply(config)
+        if self._calls is not None:
+            self._calls.apply(config)
 
     def pause(self) -> None:
         """Answer messages by 503 for now."""
@@ -194,7 +240,7 @@ class SipNetwork:
 
     def capabilities(self, user: UserId, room: RoomId | None) -> Capabilities:
         """Tell what can be carried; it is the same for everybody."""
-        return PERSON
+        return PERSON if self._backend is not None else WRITER
 
     # ---- what users want
 
@@ -208,6 +254,9 @@ class SipNetwork:
                 self._uplink.deliver(user, (answer,))
 
     def _do(self, user: UserId, event: Outgoing) -> None:
+        if isinstance(event, CallEvent | CallTransfer):
+            self._call(user, event)
+            return
         match event:
             case DirectMessage():
                 self._pager.say(user, event)
@@ -226,8 +275,17 @@ class SipNetwork:
             case _:
                 raise BridgeError(Trouble.UNSUPPORTED)
 
+    def _call(self, user: UserId, event: CallEvent | CallTransfer) -> None:
+        if self._calls is not None:
+            self._calls.submit(user, event)
+        elif isinstance(event, CallOffer):
+            end = CallEnd(call=event.call, ending=Ending.UNSUPPORTED_APPLICATIONS, text=NO_MEDIA)
+            self._uplink.deliver(user, (end,))
+
     def _way(self, user: UserId, contact: ContactId) -> Way:
-        route = self._routes.route(user, contact)
+        return self._through(user, self._routes.route(user, contact))
+
+    def _through(self, user: UserId, route: Route) -> Way:
         trunk = route.trunk
         is_account = trunk is not None and bool(trunk.config.owner)
         sender = trunk.account if trunk and is_account else user_uri(user, self._config.domain)
@@ -267,6 +325,8 @@ class SipNetwork:
                 return self._options(user, contact).addCallback(lambda response: None)
             case ContactVersion(contact=contact):
                 return self._options(user, contact).addCallback(_version)
+            case CallQuery() if self._calls is not None:
+                return self._calls.query(user, query)
         return fail(BridgeError(Trouble.NOT_FOUND))
 
     def _info(self, contact: ContactId) -> ContactInfo:

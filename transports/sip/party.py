@@ -50,10 +50,12 @@ from transports.sip.uri import Malformed, Uri
 
 RING_LIMIT = 120.0
 """Seconds for which somebody may be rung."""
-ALLOW: Fields = (
-    ("Allow", "INVITE, ACK, CANCEL, BYE, OPTIONS, PRACK, UPDATE, INFO, REFER, NOTIFY, MESSAGE"),
+METHODS = (
+    *("INVITE", "ACK", "CANCEL", "BYE", "OPTIONS", "PRACK", "UPDATE"),
+    *("INFO", "REFER", "NOTIFY", "MESSAGE"),
 )
 """The methods of calls, and those beside them."""
+ALLOW: Fields = (("Allow", ", ".join(METHODS)),)
 EXTENSIONS = ("100rel", "replaces", "timer")
 """What may be required of us in calls."""
 AGAIN: Fields = (("Retry-After", "1"),)
@@ -204,6 +206,11 @@ class Party:
         self._pump()
         return True
 
+    def withdraw(self) -> None:
+        """Forget our offer that crossed the peer's and was to be made again."""
+        if self._session is not None:
+            self._session.withdraw()
+
     def answer(self, description: Description) -> None:
         """Answer the peer's offer. Raises OutOfTurn and Malformed."""
         if self._session is not None:
@@ -222,9 +229,7 @@ class Party:
 
     def reply(self, request: Request, status: int, fields: Fields = ()) -> None:
         """Answer what was `Asked`."""
-        answer = self._answers.pop(request.cseq, None)
-        if answer is not None:
-            answer(respond(request, status, "", fields))
+        self.taken(request)(respond(request, status, "", fields))
 
     def ask(self, method: str, fields: Fields = (), body: bytes = b"") -> Deferred[Response]:
         """Send a request in the dialog, which has to stand; fires with the final response, or BridgeError."""

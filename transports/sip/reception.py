@@ -10,18 +10,34 @@ from twisted.python.failure import Failure
 
 from bridge.errors import BridgeError
 from bridge.events import ContactId, UserId
-from transports.sip.address import contact_of, user_of
+from transports.sip.acceptance import Abilities, inspect
+from transports.sip.address import MAX_NAME, contact_of, user_of
 from transports.sip.agent import ALLOW, Answer, option_refused
-from transports.sip.content import ACCEPT
+from transports.sip.calls import Calls
+from transports.sip.content import ACCEPT, COMPOSING, PLAIN
+from transports.sip.digits import PLAIN as DTMF
+from transports.sip.digits import RELAY
 from transports.sip.guard import Guard
+from transports.sip.headers import write_list
 from transports.sip.locate import Locator
-from transports.sip.message import Request, respond
+from transports.sip.message import Fields, Request, respond
 from transports.sip.pager import Pager
+from transports.sip.party import ALLOW as CALLS_ALLOW
+from transports.sip.party import EXTENSIONS, METHODS
 from transports.sip.request import Token
 from transports.sip.routes import Routes, Trunk
 from transports.sip.routing import Hop
+from transports.sip.sdp import SDP_TYPE
+from transports.sip.transfer import FRAGMENT
 from transports.sip.uri import Malformed, Uri
 
+ABILITIES = Abilities(
+    methods=METHODS,
+    extensions=EXTENSIONS,
+    content_types=(SDP_TYPE[1], RELAY, DTMF, FRAGMENT, PLAIN, COMPOSING),
+    schemes=("sip",),
+)
+"""What is understood in calls."""
 RETRY_AFTER = 10
 """Seconds after which to come again, while we take nothing."""
 CHECKS = 200
@@ -59,6 +75,8 @@ class Reception:
         self._pager, self._routes, self._guard, self._locator = pager, routes, guard, locator
         self._hosts, self._domain, self._token = hosts, domain, token
         self._checks = 0
+        self.calls: Calls | None = None
+        """Who takes calls; None if there are none."""
         self.is_paused = False
 
     def serve(self, request: Request, hop: Hop, answer: Answer) -> None:
@@ -75,28 +93,49 @@ class Reception:
         Deferred.fromCoroutine(self._serve(request, hop, answer)).addErrback(failed)
 
     async def _serve(self, request: Request, hop: Hop, answer: Answer) -> None:
-        if request.method not in ("MESSAGE", "OPTIONS"):
-            answer(respond(request, 405, self._token(), ALLOW))
+        if self.calls is not None and (request.to.tag or request.method == "INVITE"):
+            unable = inspect(request, ABILITIES)
+            if unable is not None:
+                answer(respond(request, unable.status, self._token(), unable.fields))
+                return
+            if request.to.tag:
+                self.calls.in_dialog(request, answer)
+                return
+        elif request.method not in ("MESSAGE", "OPTIONS"):
+            answer(respond(request, 405, self._token(), self._allow))
             return
-        refused = option_refused(request)
-        if refused is not None:
-            answer(respond(request, refused.status, self._token(), refused.fields))
-            return
-        if request.to.tag:
-            raise Refusal(481)
+        else:
+            refused = option_refused(request)
+            if refused is not None:
+                answer(respond(request, refused.status, self._token(), refused.fields))
+                return
+            if request.to.tag:
+                raise Refusal(481)
         trunks = [self._routes.trunks[name] for name in self._guard.trunks(hop.host)]
         if not trunks and not self._routes.is_open:
             raise Refusal(403)
         if request.method == "OPTIONS":
             self._check_host(request.uri)
-            answer(respond(request, 200, self._token(), (*ALLOW, *ACCEPT)))
+            answer(respond(request, 200, self._token(), (*self._allow, *self._accept)))
             return
         if self.is_paused:
             answer(respond(request, 503, self._token(), (("Retry-After", str(RETRY_AFTER)),)))
             return
         trunk, user = self._recipient(request.uri, trunks)
         contact = await self._sender(request.from_.uri, hop, trunk, user)
-        self._pager.receive(request, user, contact, answer)
+        if request.method == "INVITE" and self.calls is not None:
+            nick = request.from_.display[:MAX_NAME]
+            self.calls.receive(request, hop, trunk, user, contact, nick, answer)
+        else:
+            self._pager.receive(request, user, contact, answer)
+
+    @property
+    def _allow(self) -> Fields:
+        return ALLOW if self.calls is None else CALLS_ALLOW
+
+    @property
+    def _accept(self) -> Fields:
+        return ACCEPT if self.calls is None else (("Accept", write_list(ABILITIES.content_types)),)
 
     def _check_host(self, uri: Uri) -> None:
         """RFC 7247 §8: nothing that was to be secure all the way leaves SIP."""

@@ -27,9 +27,7 @@ def is_held(description: SessionDescription) -> bool:
 
 def with_hold(description: SessionDescription, held: bool) -> SessionDescription:
     """Return it so that its author takes nothing, or does again (RFC 3264 §8.4)."""
-    contents = tuple(
-        replace(one, flow=flow_of(one.flow in _SENDS, not held)) for one in description.contents
-    )
+    contents = tuple(replace(one, flow=flow_of(one.flow in _SENDS, not held)) for one in description.contents)
     return replace(description, contents=contents)
 
 

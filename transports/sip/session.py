@@ -162,6 +162,10 @@ class Session:
         """Tell whether an offer of ours may be sent now."""
         return self._is_quiet() and self._again is None and not self.is_over
 
+    def withdraw(self) -> None:
+        """Forget our offer that crossed the peer's and was to be made again."""
+        self._again = None
+
     def answer(self, description: Description) -> None:
         """Answer the peer's offer, or offer where it wants ours. Raises OutOfTurn and Malformed."""
         if self._asked is None or self._success is not None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from msgspec.structs import replace
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
@@ -124,7 +125,7 @@ class Transfers:
             found = [parse_name_addr(one).uri for one in response.values("Contact")]
         except Malformed:
             return None
-        return found[0] if found else None
+        return replace(found[0], headers=()) if found else None
 
     def referred(self, party: Party, request: Request) -> None:
         """Follow a REFER, if the user may call whom it names."""

@@ -12,10 +12,11 @@ from transports.sip.uri import Uri
 
 
 class Way:
-    """The URI, whom requests come from, who answers challenges, and the longest MESSAGE in bytes."""
+    """The URI and its trunk, whom requests come from, who answers challenges, the longest MESSAGE."""
 
     def __init__(self, route: Route, sender: Uri, line: Line | None, locator: Locator) -> None:
         self.uri = route.uri
+        self.trunk = route.trunk
         self.sender = sender
         self.client: DigestClient | None = None if line is None else line.client
         self.limit = MAX_DATAGRAM if route.trunk is None else route.trunk.config.max_message

@@ -75,7 +75,7 @@ class Scene:
             trunks={"pbx": PBX} if trunks is None else trunks,
             **config,
         )
-        self.network = SipNetwork(self.config, self.reactor, self.names, Random(1))
+        self.network = SipNetwork(self.config, self.reactor, self.names, Random(1), None, lambda: 1e9)
         self.network.start(self.bridge)
 
     def up(self) -> Scene:

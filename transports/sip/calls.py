@@ -1,0 +1,286 @@
+"""All calls of a gateway: what users and peers want, and to which call it belongs.
+
+Each is bounded by a timer of its own; how many there may be is checked here.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from ipaddress import ip_address
+from typing import TypeVar
+
+from twisted.internet.defer import Deferred, fail, succeed
+from twisted.logger import Logger
+
+from bridge.calls import CallEnd, CallEvent, CallId, CallOffer, CallTransfer, Ending
+from bridge.errors import BridgeError, Trouble
+from bridge.events import ContactId, UserId
+from bridge.network import CallQuery, Uplink
+from transports.sip.address import contact_of, is_number
+from transports.sip.agent import Answer
+from transports.sip.call import GENERIC, Call
+from transports.sip.config import SipConfig
+from transports.sip.dialog import id_of_request
+from transports.sip.ending import ending_of_trouble, status_of_trouble
+from transports.sip.media.backend import MediaBackend
+from transports.sip.media.choice import demands_of
+from transports.sip.message import Request, respond
+from transports.sip.party import Party, Stack
+from transports.sip.records import CallLog, CallRecord
+from transports.sip.routes import Route, Trunk
+from transports.sip.routing import Hop
+from transports.sip.transfer import Replaces, refusal_of, replaces_of
+from transports.sip.uri import Malformed, Uri
+from transports.sip.way import Way
+
+TOO_MANY = "Too many calls are made at the moment."
+TOO_MANY_YOURS = "You have too many calls."
+NO_MEDIA = "This gateway carries no calls."
+RETRY_AFTER = 30
+"""Seconds after which a caller may come again, while there are too many calls."""
+
+T = TypeVar("T")
+
+
+class Calls:
+    """See the module's docstring.
+
+    `way` tells how a user reaches a contact, or raises BridgeError, `through` how by a given route; `message`
+    takes what is said in a call; `wall` is the time of day in seconds.
+    """
+
+    log = Logger()
+
+    def __init__(
+        self,
+        config: SipConfig,
+        stack: Stack,
+        uplink: Uplink,
+        backend: MediaBackend,
+        log: CallLog,
+        way: Callable[[UserId, ContactId], Way],
+        through: Callable[[UserId, Route], Way],
+        message: Callable[[Request, UserId, ContactId, Answer], None],
+        wall: Callable[[], float],
+    ) -> None:
+        self.stack = stack
+        self.way, self._through = way, through
+        self._uplink, self._backend, self._log = uplink, backend, log
+        self._message, self._wall = message, wall
+        self._calls: dict[CallId, Call] = {}
+        self._of_user: Counter[UserId] = Counter()
+        self._of_trunk: Counter[str] = Counter()
+        self.apply(config)
+
+    def __len__(self) -> int:
+        return len(self._calls)
+
+    def apply(self, config: SipConfig) -> None:
+        """Take over the limits of `config`."""
+        self._most, self._most_of_user = config.max_calls, config.max_calls_per_user
+
+    def stop(self) -> None:
+        """End all."""
+        for call in list(self._calls.values()):
+            call.end(Ending.GONE, "Gateway shutdown")
+
+    # ---- users
+
+    def submit(self, user: UserId, event: CallEvent | CallTransfer) -> None:
+        """Do what a user wants; of a call that is over, nothing."""
+        call = self._calls.get(event.call)
+        if isinstance(event, CallOffer):
+            if call is None:
+                self._place(user, event)
+        elif call is not None and call.user == user:
+            call.submit(event)
+
+    def _place(self, user: UserId, event: CallOffer) -> None:
+        try:
+            way = self.way(user, event.contact)
+            call = self._admit(event.call, user, event.contact, way.trunk, is_incoming=False, family=4)
+        except BridgeError as error:
+            end = CallEnd(call=event.call, ending=ending_of_trouble(error), text=error.text)
+            self._uplink.deliver(user, (end,))
+            return
+        call.place(event.description, way)
+
+    def _admit(
+        self,
+        id: CallId,
+        user: UserId,
+        contact: ContactId,
+        trunk: Trunk | None,
+        is_incoming: bool,
+        family: int,
+    ) -> Call:
+        """Make a call, with its anchor. Raises BridgeError."""
+        self._check_limits(user, trunk)
+        call = Call(id, user, contact, trunk, is_incoming, self)
+        demands = demands_of(trunk.config if trunk else None, family)
+        call.anchor = self._backend.anchor(id, demands, call)
+        self._calls[id] = call
+        self._of_user[user] += 1
+        if trunk is not None:
+            self._of_trunk[trunk.name] += 1
+        return call
+
+    def _check_limits(self, user: UserId, trunk: Trunk | None) -> None:
+        is_full = trunk is not None and self._of_trunk[trunk.name] >= trunk.config.max_calls
+        if is_full or len(self._calls) >= self._most:
+            raise BridgeError(Trouble.OVERLOADED, TOO_MANY)
+        if self._of_user[user] >= self._most_of_user:
+            raise BridgeError(Trouble.TOO_MANY, TOO_MANY_YOURS)
+
+    def query(self, user: UserId, query: CallQuery) -> Deferred[None]:
+        """Tell whether the user may call somebody; which media there are, the peer's answer will say."""
+        try:
+            self._check_limits(user, self.way(user, query.contact).trunk)
+            if self._backend.trouble:
+                raise BridgeError(Trouble.UNREACHABLE, NO_MEDIA)
+        except BridgeError as error:
+            return fail(error)
+        return succeed(None)
+
+    # ---- peers
+
+    def receive(
+        self,
+        request: Request,
+        hop: Hop,
+        trunk: Trunk | None,
+        user: UserId,
+        contact: ContactId,
+        nick: str,
+        answer: Answer,
+    ) -> None:
+        """Take an INVITE that its sender may send."""
+        way = self._through(user, Route(uri=request.from_.uri, trunk=trunk))
+        try:
+            replaced = replaces_of(request)
+        except Malformed:
+            answer(respond(request, 400, self.stack.token()))
+            return
+        if replaced is not None:
+            self._replace(request, hop, replaced, trunk, user, way, answer)
+            return
+        id = CallId(self.stack.token())
+        try:
+            call = self._admit(id, user, contact, trunk, True, ip_address(hop.host).version)
+        except BridgeError as error:
+            status = 486 if error.trouble is Trouble.TOO_MANY else status_of_trouble(error)
+            fields = (("Retry-After", str(RETRY_AFTER)),) if status == 503 else ()
+            answer(respond(request, status, self.stack.token(), fields))
+            return
+        party = Party(self.stack, call.heard, way.sender.user, way.client, [hop])
+        if party.take(request, answer):
+            call.present(party, nick)
+        else:
+            call.end(Ending.INCOMPATIBLE)
+
+    def _replace(
+        self,
+        request: Request,
+        hop: Hop,
+        replaced: Replaces,
+        trunk: Trunk | None,
+        user: UserId,
+        way: Way,
+        answer: Answer,
+    ) -> None:
+        """Let who may speak for a call's trunk, or from its peer's address, take it over (RFC 3891 §3)."""
+        old = self.stack.dialogs.get(replaced.dialog)
+        dialogs = {replaced.dialog: old.dialog.state} if old is not None and old.dialog is not None else {}
+        status = refusal_of(replaced, dialogs, frozenset())
+        call = next((one for one in self._calls.values() if one.party is old), None)
+        if status is None and call is not None:
+            is_his = call.trunk is trunk and call.user == user
+            if not is_his or (trunk is None and old is not None and hop.host != old.hops[0].host):
+                status = 403
+        if status is not None or call is None:
+            answer(respond(request, status or 481, self.stack.token()))
+            return
+        party = Party(self.stack, call.heard, way.sender.user, way.client, [hop])
+        if party.take(request, answer):
+            call.transfers.replace(party, GENERIC)
+
+    def in_dialog(self, request: Request, answer: Answer) -> None:
+        """Take a request in a dialog."""
+        party = self.stack.dialogs.get(id_of_request(request))
+        if party is None:
+            answer(respond(request, 481))
+        else:
+            party.receive(request, answer)
+
+    def acknowledged(self, ack: Request) -> None:
+        """Take the ACK of a 2xx."""
+        party = self.stack.dialogs.get(id_of_request(ack))
+        if party is not None:
+            party.acknowledged(ack)
+
+    def cancelled(self, cancel: Request) -> None:
+        """Take a CANCEL."""
+        party = self.stack.invited.get((cancel.call_id, cancel.from_.tag))
+        if party is not None:
+            party.cancelled(cancel)
+
+    # ---- calls
+
+    def tell(self, call: Call, event: CallEvent) -> None:
+        """Tell a call's user."""
+        self._uplink.deliver(call.user, (event,))
+
+    def way_to(self, call: Call, uri: Uri) -> Way:
+        """Return how to go on to where a peer sends us: the user has to be allowed to call that.
+
+        A trunk is left for numbers only: it knows best where its people are.
+        """
+        trunk = call.trunk
+        try:
+            contact = contact_of(uri, lambda number: trunk is not None and trunk.carries_number(number))
+        except Malformed:
+            raise BridgeError(Trouble.NOT_FOUND) from None
+        if trunk is None or is_number(contact):
+            return self.way(call.user, contact)
+        return self._through(call.user, Route(uri=uri, trunk=trunk))
+
+    def other(self, call: Call, id: CallId) -> Call | None:
+        """Return another call of the same user."""
+        found = self._calls.get(id)
+        return found if found is not None and found is not call and found.user == call.user else None
+
+    def message(self, call: Call, request: Request) -> None:
+        """Take what the peer says in a call."""
+        if call.party is not None:
+            self._message(request, call.user, call.contact, call.party.taken(request))
+
+    def ended(self, call: Call, ending: Ending, text: str) -> None:
+        """Forget a call, and write down how it went."""
+        del self._calls[call.id]
+        _drop(self._of_user, call.user)
+        if call.trunk is not None:
+            _drop(self._of_trunk, call.trunk.name)
+        now = self.stack.reactor.seconds()
+        rang, answered = call.rang_at, call.answered_at
+        self._log.write(
+            CallRecord(
+                call=call.id,
+                direction="from-sip" if call.is_incoming else "to-sip",
+                user=call.user,
+                contact=call.contact,
+                trunk=call.trunk.name if call.trunk is not None else "",
+                began=round(self._wall() - (now - call.began), 3),
+                rang=None if rang is None else round(rang - call.began, 3),
+                answered=None if answered is None else round(answered - call.began, 3),
+                lasted=0.0 if answered is None else round(now - answered, 3),
+                ending=ending.value,
+                text=text,
+            )
+        )
+
+
+def _drop(counts: Counter[T], key: T) -> None:
+    counts[key] -= 1
+    if counts[key] <= 0:
+        del counts[key]
