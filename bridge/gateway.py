@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from secrets import token_bytes, token_hex
 from typing import Any, Protocol
+from uuid import uuid4
 
 import msgspec
 from twisted.internet.defer import Deferred, maybeDeferred, succeed
@@ -20,6 +21,7 @@ from bridge.federation.outlet import ByDomain, ByExchange, parents
 from bridge.policy import Pace, Policy
 from bridge.router import Outlet, Router
 from bridge.services.administration import Administration
+from bridge.services.calls.service import Calls
 from bridge.services.commands import Commands
 from bridge.services.configuration import Configuration
 from bridge.services.disco import Disco
@@ -113,8 +115,9 @@ class Gateway:
         commands = self._make_commands(settings)
         self._disco = Disco(domain, network, commands, _contacts(config), reactor, sharing)
         self._reports = Reports(domain, router, config.admins, reactor.seconds)
-        self._roster = Roster(router, store, network, self._disco.caps, reactor)
-        self._muc = Muc(context, self._roster.network_state, self._roster.contact_presence)
+        self._roster = Roster(router, store, network, self._disco.caps, self._disco.person_caps, reactor)
+        self._calls = Calls(router, network, reactor, lambda: str(uuid4()))
+        self._muc = Muc(context, self._roster.network_state, self._roster.contact_presence, self._calls)
         self._guests = Guests(
             router, network, reactor, around.wall, self._disco.person_caps, self._muc.to_contact
         )
@@ -123,6 +126,7 @@ class Gateway:
             commands,
             self._roster,
             self._muc,
+            self._calls,
             self._guests,
             GatewayPrompt(domain, network),
             Last(network, reactor.seconds),
@@ -141,6 +145,7 @@ class Gateway:
         return BridgeUplink(
             domain=self.domain,
             muc=self._muc,
+            calls=self._calls,
             guests=self._guests,
             photos=Photos(self.router),
             settings=settings,
@@ -206,6 +211,7 @@ class Gateway:
     def leave(self) -> Deferred[None]:
         """Take users out of the network and its people out of XMPP; fires when clients have been told."""
         self._guests.stop(SHUTDOWN_REASON)
+        self._calls.stop(SHUTDOWN_REASON)
         return self.network.stop(SHUTDOWN_REASON).addBoth(self._left)
 
     def _left(self, result: object) -> None:

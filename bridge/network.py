@@ -130,7 +130,7 @@ class Uplink(Protocol):
     """What a network sees of the bridge."""
 
     def deliver(self, user: UserId, events: Sequence[Incoming]) -> None:
-        """Hand over what happened to `user`, in order."""
+        """Hand over what happened to `user`, in order; what is of calls never together with other things."""
 
     def act(self, guest: ContactId, event: Outgoing) -> None:
         """Have somebody of the network do this in a room of XMPP; the outcome comes by `Network.heard`."""

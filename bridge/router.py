@@ -1,7 +1,7 @@
 """The router: kind × type × payload × addressee → one method, or one error reply.
 
 Services declare `Route` rows; the table built from them is the whole truth about what a domain
-answers. A method returns the payload of an iq result (None for an empty one), a Deferred of it,
+answers. A method returns the payload of an iq result (None for an empty one), a Deferred of it, `ANSWERED`,
 or raises `BridgeError`; this is the one place that turns errors into stanzas.
 """
 
@@ -80,6 +80,13 @@ class Request(Struct, frozen=True):
         return self.address
 
 
+class Answered(Enum):
+    """What a method returns that has answered by itself, since something had to follow its answer."""
+
+    ALREADY = "already"
+
+
+ANSWERED = Answered.ALREADY
 Follower = Callable[[Element, Jid], None]
 """Takes a stanza and its sender."""
 Answer = Element | None | Deferred[Element | None]
@@ -355,8 +362,8 @@ class Router:
         else:
             self._answer(request, answer)
 
-    def _answer(self, request: Request, payload: Element | None) -> None:
-        if request.element.name == "iq":
+    def _answer(self, request: Request, payload: Element | Answered | None) -> None:
+        if request.element.name == "iq" and not isinstance(payload, Answered):
             self.send(result_reply(request.element, payload))
 
     def _failed(self, request: Request, failure: Failure) -> None:

@@ -39,7 +39,10 @@ PROBE_PACE = 0.02
 
 
 class Roster:
-    """Keeps the subscriptions of one gateway domain; `caps` writes the ``<c/>`` of an address."""
+    """Keeps the subscriptions of one gateway domain.
+
+    `caps` writes the ``<c/>`` of an address, `person_caps` that of every contact.
+    """
 
     def __init__(
         self,
@@ -47,6 +50,7 @@ class Roster:
         store: Store,
         network: Network,
         caps: Callable[[Address], Element],
+        person_caps: Callable[[], Element],
         clock: IReactorTime,
     ) -> None:
         self._router = router
@@ -54,6 +58,7 @@ class Roster:
         self._store = store
         self._network = network
         self._caps = caps
+        self._person_caps = person_caps
         self._clock = clock
         self._online: dict[UserId, set[ServerId]] = {}
         self._contacts: dict[tuple[UserId, ContactId], ContactPresence] = {}
@@ -209,7 +214,7 @@ class Roster:
             self._show(user, event)
 
     def _show(self, user: UserId, event: ContactPresence) -> None:
-        """RFC 6121 §4.7, with XEP-0172 and XEP-0153 §3.2."""
+        """RFC 6121 §4.7, with XEP-0172, XEP-0153 §3.2, and XEP-0115, which says who can be called."""
         payloads = [Element("status", NS_COMPONENT, None, event.status)] if event.status else []
         if not event.available:
             self._send(event.contact, user, "unavailable", *payloads)
@@ -218,6 +223,7 @@ class Roster:
             payloads.insert(0, Element("show", NS_COMPONENT, None, event.show.value))
         if event.nick:
             payloads.append(build_nick(event.nick))
+        payloads.append(self._person_caps())
         if event.avatar:
             payloads.append(Element("x", NS_UPDATE, None, Element("photo", NS_UPDATE, None, event.avatar)))
         self._send(event.contact, user, None, *payloads)

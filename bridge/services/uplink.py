@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import cast, get_args
 
 from twisted.internet.defer import Deferred, fail, succeed
 
 from bridge.errors import BridgeError, Trouble
-from bridge.events import ContactId, Incoming, Message, MessageId, Outgoing, RoomId, UserId
+from bridge.events import CallEvent, ContactId, Incoming, Message, MessageId, Outgoing, RoomId, UserId
 from bridge.forms import Settings
 from bridge.network import Media, Photo, RoomInfo, Scope
+from bridge.services.calls.service import Calls
 from bridge.services.guests.service import Guests
 from bridge.services.muc.service import Muc
 from bridge.services.photos import Photos
 from bridge.settings import UserSettings
 from bridge.store import Store
 from bridge.web.sharing import Sharing
+
+CALL_EVENTS = frozenset(get_args(CallEvent))
 
 
 class BridgeUplink:
@@ -29,6 +33,7 @@ class BridgeUplink:
         *,
         domain: str,
         muc: Muc,
+        calls: Calls,
         guests: Guests,
         photos: Photos,
         settings: UserSettings,
@@ -41,13 +46,18 @@ class BridgeUplink:
         self._settings = settings
         self._store = store
         self._muc = muc
+        self._calls = calls
         self._guests = guests
         self._troubled = troubled
         self._photos = photos
 
     def deliver(self, user: UserId, events: Sequence[Incoming]) -> None:
-        """See `Uplink`."""
-        self._muc.deliver(user, events)
+        """See `Uplink`; what is said of calls comes by itself."""
+        if events and type(events[0]) in CALL_EVENTS:
+            for event in events:
+                self._calls.deliver(user, cast(CallEvent, event))
+        else:
+            self._muc.deliver(user, events)
 
     def act(self, guest: ContactId, event: Outgoing) -> None:
         """See `Uplink`."""

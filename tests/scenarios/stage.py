@@ -11,6 +11,7 @@ from twisted.internet.task import Clock
 
 from bridge.events import ContactPresence, NetworkState, UserId
 from bridge.router import Router
+from bridge.services.calls.service import Calls
 from bridge.services.guests.service import Guests
 from bridge.services.muc.context import Context
 from bridge.services.muc.render import Renderer
@@ -90,6 +91,7 @@ class Stage:
         self.store = Store(url, self._from_thread, self._now)
         self.links: list[tuple[UserId, NetworkState]] = []
         self.troubles: list[str] = []
+        self.tokens = 0
         self._wire()
 
     def _wire(self) -> None:
@@ -104,11 +106,14 @@ class Stage:
             wall=self._now,
             settings=self.settings,
         )
+        self.calls = Calls(self.router, self.network, self.clock, self._token)
+        self.router.add(self.calls)
         self.contacts: list[tuple[UserId, ContactPresence]] = []
         self.muc = Muc(
             context,
             lambda user, event: self.links.append((user, event)),
             lambda user, event: self.contacts.append((user, event)),
+            self.calls,
         )
         self.router.add(self.muc)
         self.guests = Guests(
@@ -124,6 +129,7 @@ class Stage:
             BridgeUplink(
                 domain=GATEWAY,
                 muc=self.muc,
+                calls=self.calls,
                 guests=self.guests,
                 photos=Photos(self.router),
                 settings=self.settings,
@@ -131,6 +137,10 @@ class Stage:
                 troubled=self.troubles.append,
             )
         )
+
+    def _token(self) -> str:
+        self.tokens += 1
+        return f"token-{self.tokens}"
 
     def _now(self) -> float:
         self.wall += 0.001

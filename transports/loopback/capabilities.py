@@ -4,5 +4,7 @@ from __future__ import annotations
 
 from bridge.capabilities import Capabilities, Level
 
-CARRIED = Capabilities(formatting=Level.NATIVE, replies=Level.NATIVE, corrections=Level.NATIVE)
+CARRIED = Capabilities(
+    formatting=Level.NATIVE, replies=Level.NATIVE, corrections=Level.NATIVE, calls=Level.NATIVE
+)
 """The same in every room."""

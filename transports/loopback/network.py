@@ -10,13 +10,15 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from msgspec import structs
-from twisted.internet.defer import Deferred, fail, succeed
+from twisted.internet.defer import Deferred, fail, maybeDeferred, succeed
 
 from bridge.capabilities import Capabilities
 from bridge.errors import BridgeError, Trouble
 from bridge.events import (
     NO_REF,
     Affiliation,
+    CallEvent,
+    CallTransfer,
     ChangeNick,
     ContactId,
     Depart,
@@ -51,6 +53,7 @@ from bridge.forms import Command, Settings
 from bridge.network import (
     Address,
     AffiliationList,
+    CallQuery,
     ContactAddress,
     ContactInfo,
     ContactQuery,
@@ -67,6 +70,7 @@ from bridge.network import (
     ServerAddress,
     Uplink,
 )
+from transports.loopback.calls import Talks
 from transports.loopback.capabilities import CARRIED
 from transports.loopback.config import LoopbackConfig
 from transports.loopback.settings import GatewaySettings, RoomSettings, ServerSettings
@@ -102,6 +106,7 @@ class LoopbackNetwork:
         self._server = ServerId(config.server)
         self._rooms: dict[RoomId, Room] = {}
         self._uplink: Uplink
+        self._talks = Talks(self._tell)
         self._on: dict[type[Outgoing], Callable[[UserId, Any], None]] = {
             Enter: self._enter,
             Depart: self._depart,
@@ -122,6 +127,7 @@ class LoopbackNetwork:
 
     def stop(self, reason: str) -> Deferred[None]:
         """Put everybody out."""
+        self._talks.stop(reason)
         for room in list(self._rooms.values()):
             for user, one in list(room.members.items()):
                 self._tell(user, Exited(room=room.id, nick=one.nick, exit=Exit.SHUTDOWN, reason=reason))
@@ -165,6 +171,9 @@ class LoopbackNetwork:
 
     def submit(self, user: UserId, event: Outgoing) -> None:
         """Do what the user wants, or say that it cannot be done."""
+        if isinstance(event, CallEvent | CallTransfer):
+            self._talks.hear(user, event)
+            return
         try:
             method = self._on.get(type(event))
             if method is None:
@@ -184,6 +193,8 @@ class LoopbackNetwork:
 
     def ask(self, user: UserId, query: Query) -> Deferred[Any]:
         """Answer from memory."""
+        if isinstance(query, CallQuery):
+            return maybeDeferred(self._talks.may, query.contact)
         if isinstance(query, RoomQuery) and query.room in self._rooms:
             return succeed(self._info(self._rooms[query.room]))
         if isinstance(query, RoomList):
@@ -327,6 +338,9 @@ class LoopbackNetwork:
             "",
         )
         nick = self.nick(event.contact)
+        if event.body.plain == "call me":
+            self._talks.call(user, event.contact, nick)
+            return self._sent(user, event.ref)
         for room in self._rooms.values():
             for other, one in room.members.items():
                 if one.nick.lower() == nick:

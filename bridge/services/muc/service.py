@@ -7,7 +7,7 @@ which method. Each feature is a file of its own beside it.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 from msgspec import Struct
 from twisted.internet.defer import Deferred
@@ -77,10 +77,24 @@ class Burst(Struct):
     subjects: frozenset[str]
 
 
+class Watcher(Protocol):
+    """Who wants to know which clients a user has; see `bridge.services.calls.service.Calls`."""
+
+    def came(self, request: Request) -> None:
+        """A client shows itself to a contact."""
+
+    def went(self, request: Request) -> None:
+        """A client is unavailable to a contact."""
+
+    def bounced(self, request: Request) -> bool:
+        """A message came back; tell whether it was the watcher's."""
+
+
 class Muc:
     """See the module's docstring.
 
-    `link_changed` is told of users' links to servers, `contact_changed` how contacts are (roster).
+    `link_changed` is told of users' links to servers, `contact_changed` how contacts are (roster), `watcher`
+    of clients that show themselves to contacts.
     """
 
     def __init__(
@@ -88,9 +102,11 @@ class Muc:
         context: Context,
         link_changed: Callable[[UserId, NetworkState], None],
         contact_changed: Callable[[UserId, ContactPresence], None],
+        watcher: Watcher,
     ) -> None:
         self._context = context
         self._link_changed = link_changed
+        self._watcher = watcher
         self._history = History(context)
         self._join = JoinFeature(context, self._history)
         self._leave = LeaveFeature(context, self._history)
@@ -148,8 +164,8 @@ class Muc:
             Route("presence", "", room, self._join.no_nick),
             Route("presence", "unavailable", ROOMS, self._unavailable),
             Route("presence", "error", ROOMS, self._error),
-            Route("presence", "", contact, self._availability.to_contact),
-            Route("presence", "unavailable", contact, self._availability.gone),
+            Route("presence", "", contact, self._to_contact_there),
+            Route("presence", "unavailable", contact, self._to_contact_gone),
             Route("message", "groupchat", room, self._speech.groupchat),
             Route("message", "error", frozenset(Target), self._error),
             Route("message", "*", room, self._to_room),
@@ -168,10 +184,18 @@ class Muc:
         self._leave.presence(request)
         self._availability.gone(request)
 
+    def _to_contact_there(self, request: Request) -> None:
+        self._availability.to_contact(request)
+        self._watcher.came(request)
+
+    def _to_contact_gone(self, request: Request) -> None:
+        self._availability.gone(request)
+        self._watcher.went(request)
+
     def _error(self, request: Request) -> None:
         error = request.element.child("error")
         if request.target is Target.CONTACT:
-            return self._direct.undelivered(request)
+            return None if self._watcher.bounced(request) else self._direct.undelivered(request)
         if error is not None:
             for child in error.elements():
                 if child.namespace == "urn:ietf:params:xml:ns:xmpp-stanzas" and child.name != "text":

@@ -5,6 +5,8 @@ from __future__ import annotations
 from base64 import b64encode
 from hashlib import sha1
 
+from msgspec import Struct
+
 from bridge.xmpp.element import Element
 from bridge.xmpp.payloads import forms
 from bridge.xmpp.payloads.disco import Info
@@ -35,3 +37,19 @@ def _canonical(info: Info) -> str:
 def build_caps(node: str, info: Info) -> Element:
     """Write the ``<c/>`` of a presence; disco#info answers at node ``{node}#{ver}`` too."""
     return Element("c", NS_CAPS, {"hash": "sha-1", "node": node, "ver": verification(info)})
+
+
+class Caps(Struct, frozen=True):
+    """What a client says that it is: the same for all that can do the same."""
+
+    node: str
+    ver: str
+    hash: str
+
+
+def parse_caps(presence: Element) -> Caps | None:
+    """Return what a presence says of its client, None if nothing."""
+    found = presence.child("c", NS_CAPS)
+    if found is None:
+        return None
+    return Caps(found.get("node") or "", found.get("ver") or "", found.get("hash") or "")

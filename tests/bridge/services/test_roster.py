@@ -30,7 +30,12 @@ class Played(Scene):
         super().__init__()
         self.network.levels = levels or Capabilities()
         self.roster = Roster(
-            self.router, self.store, self.network, lambda _address: Element("c", "urn:caps"), self.clock
+            self.router,
+            self.store,
+            self.network,
+            lambda _address: Element("c", "urn:caps"),
+            lambda: Element("c", "urn:person"),
+            self.clock,
         )
         self.add(self.roster)
 

@@ -17,6 +17,7 @@ def uplink(store, domain: str = "mx.example.org", sharing=None) -> BridgeUplink:
     return BridgeUplink(
         domain=domain,
         muc=None,
+        calls=None,
         guests=None,
         photos=None,
         settings=None,

@@ -61,6 +61,7 @@ class Service:
         uplink = BridgeUplink(
             domain="mx.test",
             muc=None,
+            calls=None,
             guests=None,
             photos=None,
             settings=None,
