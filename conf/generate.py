@@ -9,7 +9,7 @@ from bridge.cli.snippets import EXAMPLE, SNIPPETS
 from bridge.config import network_module, network_names
 from bridge.config.sample import sample
 from bridge.secret import Secret
-from bridge.xmpp import specs
+from bridge.xmpp import conformance
 from transports.matrix import files, mapping
 from transports.matrix.config import MatrixConfig
 
@@ -28,7 +28,7 @@ MATRIX = MatrixConfig(
 for name, text in files(MATRIX).items():
     (HERE / name).write_text(text, "utf-8")
 
-(HERE / "doap.xml").write_text(specs.doap(), "utf-8")
+(HERE / "doap.xml").write_text(conformance.doap(), "utf-8")
 
 README = HERE.parent / "README.md"
 NETWORKS = {
@@ -37,7 +37,7 @@ NETWORKS = {
     for name, levels in network_module(network).CAPABILITIES.items()
 }
 TABLES = (
-    (specs.README_BEGIN, specs.README_END, specs.conformance_table()),
+    (conformance.README_BEGIN, conformance.README_END, conformance.conformance_table()),
     (capabilities.README_BEGIN, capabilities.README_END, capabilities.capability_table(NETWORKS)),
     (mapping.README_BEGIN, mapping.README_END, mapping.mapping_table()),
 )

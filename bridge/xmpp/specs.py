@@ -1,7 +1,7 @@
 """The one table of the specifications that the bridge follows.
 
-From it come the disco features of each kind of address, the README's conformance table and
-``conf/doap.xml``; a test sees to it that every specification the code cites has a row.
+From it come the disco features of each kind of address, and what `bridge.xmpp.conformance` writes; a test
+sees to it that every specification the code cites has a row.
 """
 
 from __future__ import annotations
@@ -10,8 +10,6 @@ from collections.abc import Collection
 from enum import Enum
 
 from msgspec import Struct
-
-from bridge.xmpp.element import escape, quote
 
 
 class Status(Enum):
@@ -199,13 +197,49 @@ SPECS: tuple[Spec, ...] = (
     Spec("XEP-0128", "Service Discovery Extensions", "1.0.1", _C),
     Spec("XEP-0153", "vCard-Based Avatars", "1.1.1", _P, "hashes in the presence of occupants, both ways"),
     Spec("XEP-0157", "Contact Addresses for XMPP Services", "1.1.1", _C),
-    Spec("XEP-0166", "Jingle", "1.1.2", _B, SIP),
-    Spec("XEP-0167", "Jingle RTP Sessions", "1.2.3", _B, SIP),
+    Spec(
+        "XEP-0166",
+        "Jingle",
+        "1.1.2",
+        _P,
+        "calls, where the network has them; no security preconditions",
+        (("urn:xmpp:jingle:1", (CONTACT,)),),
+        needs="calls",
+    ),
+    Spec(
+        "XEP-0167",
+        "Jingle RTP Sessions",
+        "1.2.3",
+        _P,
+        "changes of parameters in a call are not passed on",
+        (
+            ("urn:xmpp:jingle:apps:rtp:1", (CONTACT,)),
+            ("urn:xmpp:jingle:apps:rtp:audio", (CONTACT,)),
+            ("urn:xmpp:jingle:apps:rtp:video", (CONTACT,)),
+        ),
+        needs="calls",
+    ),
     Spec("XEP-0172", "User Nickname", "1.1", _P, "of the gateway, its servers and contacts"),
     Spec("XEP-0178", "Best Practices for Use of SASL EXTERNAL with Certificates", "1.2", _P, "servers"),
-    Spec("XEP-0176", "Jingle ICE-UDP Transport Method", "1.1.1", _B, SIP),
-    Spec("XEP-0177", "Jingle Raw UDP Transport Method", "1.1.1", _B, SIP),
-    Spec("XEP-0181", "Jingle DTMF", "0.12", _B, SIP),
+    Spec(
+        "XEP-0176",
+        "Jingle ICE-UDP Transport Method",
+        "1.1.1",
+        _P,
+        "candidates that are names are left out",
+        (("urn:xmpp:jingle:transports:ice-udp:1", (CONTACT,)),),
+        needs="calls",
+    ),
+    Spec("XEP-0177", "Jingle Raw UDP Transport Method", "1.1.1", _P, "taken, not offered; no trials"),
+    Spec(
+        "XEP-0181",
+        "Jingle DTMF",
+        "0.12",
+        _C,
+        "both ways",
+        (("urn:xmpp:jingle:dtmf:0", (CONTACT,)),),
+        needs="calls",
+    ),
     Spec(
         "XEP-0184",
         "Message Delivery Receipts",
@@ -221,17 +255,49 @@ SPECS: tuple[Spec, ...] = (
     Spec("XEP-0201", "Best Practices for Message Threads", "1.0", _P, "where the network has threads"),
     Spec("XEP-0202", "Entity Time", "2.0", _C, "", (("urn:xmpp:time", ALL),)),
     Spec("XEP-0203", "Delayed Delivery", "2.0", _C, "", (("urn:xmpp:delay", (ROOM,)),)),
-    Spec("XEP-0215", "External Service Discovery", "1.0.0", _B, SIP),
+    Spec(
+        "XEP-0215",
+        "External Service Discovery",
+        "1.0.0",
+        _P,
+        "answered: none are needed",
+        (("urn:xmpp:extdisco:2", (GATEWAY,)),),
+        needs="calls",
+    ),
     Spec("XEP-0220", "Server Dialback", "1.1.1", _C),
     Spec("XEP-0245", "The /me Command", "1.0", _C),
     Spec("XEP-0249", "Direct MUC Invitations", "1.2", _C),
-    Spec("XEP-0251", "Jingle Session Transfer", "0.2", _B, SIP),
+    Spec(
+        "XEP-0251",
+        "Jingle Session Transfer",
+        "0.2",
+        _P,
+        "of contacts, to contacts of the same network",
+        (("urn:xmpp:jingle:transfer:0", (CONTACT,)),),
+        needs="calls",
+    ),
     Spec("XEP-0264", "Jingle Content Thumbnails", "0.4.1", _P, "of files from Matrix"),
     Spec("XEP-0280", "Message Carbons", "1.0.1", _P, "marks what carbons leave alone"),
     Spec("XEP-0288", "Bidirectional Server-to-Server Connections", "1.0.1", _C),
     Spec("XEP-0292", "vCard4 Over XMPP", "0.12.0", _P, "names and pictures of people, read only"),
-    Spec("XEP-0293", "Jingle RTP Feedback Negotiation", "1.0.2", _B, SIP),
-    Spec("XEP-0294", "Jingle RTP Header Extensions Negotiation", "1.1.2", _B, SIP),
+    Spec(
+        "XEP-0293",
+        "Jingle RTP Feedback Negotiation",
+        "1.0.2",
+        _C,
+        "",
+        (("urn:xmpp:jingle:apps:rtp:rtcp-fb:0", (CONTACT,)),),
+        needs="calls",
+    ),
+    Spec(
+        "XEP-0294",
+        "Jingle RTP Header Extensions Negotiation",
+        "1.1.2",
+        _C,
+        "",
+        (("urn:xmpp:jingle:apps:rtp:rtp-hdrext:0", (CONTACT,)),),
+        needs="calls",
+    ),
     Spec("XEP-0297", "Stanza Forwarding", "1.0", _P, "inside archive results"),
     Spec(
         "XEP-0308",
@@ -251,7 +317,15 @@ SPECS: tuple[Spec, ...] = (
         # COMPAT Biboumi 9.0: the gateway and the servers claim it as well, for the rooms they host
         (("urn:xmpp:mam:2", PLACES), ("urn:xmpp:mam:2#extended", PLACES)),
     ),
-    Spec("XEP-0320", "Use of DTLS-SRTP in Jingle Sessions", "1.0.0", _B, SIP),
+    Spec(
+        "XEP-0320",
+        "Use of DTLS-SRTP in Jingle Sessions",
+        "1.0.0",
+        _C,
+        "",
+        (("urn:xmpp:jingle:apps:dtls:0", (CONTACT,)),),
+        needs="calls",
+    ),
     Spec(
         "XEP-0333",
         "Displayed Markers",
@@ -262,10 +336,34 @@ SPECS: tuple[Spec, ...] = (
         needs="receipts",
     ),
     Spec("XEP-0334", "Message Processing Hints", "1.0.0", _C),
-    Spec("XEP-0338", "Jingle Grouping Framework", "1.0.0", _B, SIP),
-    Spec("XEP-0339", "Source-Specific Media Attributes in Jingle", "1.0.1", _B, SIP),
+    Spec(
+        "XEP-0338",
+        "Jingle Grouping Framework",
+        "1.0.0",
+        _P,
+        "BUNDLE",
+        (("urn:ietf:rfc:5888", (CONTACT,)),),
+        needs="calls",
+    ),
+    Spec(
+        "XEP-0339",
+        "Source-Specific Media Attributes in Jingle",
+        "1.0.1",
+        _C,
+        "",
+        (("urn:ietf:rfc:5576", (CONTACT,)),),
+        needs="calls",
+    ),
     Spec("XEP-0344", "Impact of TLS and DNSSEC on Dialback", "0.4", _P, "dialback without dialling back"),
-    Spec("XEP-0353", "Jingle Message Initiation", "0.8.0", _B, SIP),
+    Spec(
+        "XEP-0353",
+        "Jingle Message Initiation",
+        "0.8.0",
+        _P,
+        "presence is not directed to strangers",
+        (("urn:xmpp:jingle-message:0", (CONTACT,)),),
+        needs="calls",
+    ),
     Spec("XEP-0359", "Unique and Stable Stanza IDs", "0.7.0", _C, "", (("urn:xmpp:sid:0", (ROOM,)),)),
     Spec(
         "XEP-0363",
@@ -472,61 +570,3 @@ def features(place: str, carried: Collection[str] = ()) -> tuple[str, ...]:
     """
     offered = [spec for spec in SPECS if not spec.needs or spec.needs in carried]
     return tuple(sorted(feature for spec in offered for feature, places in spec.features if place in places))
-
-
-README_BEGIN, README_END = "<!-- specs:begin -->", "<!-- specs:end -->"
-
-
-def conformance_table() -> str:
-    """Return the table of the README, in Markdown; it stands between `README_BEGIN` and `README_END`."""
-    lines = ["| Specification | Name | Version | Status | Note |", "|---|---|---|---|---|"]
-    for spec in SPECS:
-        if spec.status is not Status.BACKGROUND:
-            cells = (spec.id, spec.name, spec.version, spec.status.value, spec.note)
-            lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
-    return "\n".join(lines) + "\n"
-
-
-_DOAP_HEAD = """\
-<?xml version='1.0' encoding='UTF-8'?>
-<rdf:RDF xmlns:rdf='http://www.w3.org/1999/02/22-rdf-syntax-ns#'
-         xmlns='http://usefulinc.com/ns/doap#'
-         xmlns:xmpp='https://linkmauve.fr/ns/xmpp-doap#'>
-  <Project>
-    <name>xmppbridge</name>
-    <shortdesc xml:lang='en'>Federating XMPP gateway: IRC channels and Matrix rooms as MUC rooms</shortdesc>
-    <programming-language>Python</programming-language>
-    <os>Linux</os>
-    <license rdf:resource='https://www.apache.org/licenses/LICENSE-2.0'/>
-    <category rdf:resource='https://linkmauve.fr/ns/xmpp-doap#category-component'/>
-"""
-_DOAP_TAIL = """\
-  </Project>
-</rdf:RDF>
-"""
-
-
-def doap() -> str:
-    """Return the description of the project (DOAP, XEP-0453)."""
-    return _DOAP_HEAD + "".join(_doap_row(spec) for spec in SPECS) + _DOAP_TAIL
-
-
-def _doap_row(spec: Spec) -> str:
-    if spec.status is Status.BACKGROUND:
-        return ""
-    if spec.id.startswith("RFC "):
-        address = f"https://www.rfc-editor.org/info/rfc{spec.id.removeprefix('RFC ')}"
-        return f"    <implements rdf:resource='{address}'/>\n"
-    if not spec.id.startswith("XEP-"):
-        return ""
-    note = f"        <xmpp:note xml:lang='en'>{escape(spec.note)}</xmpp:note>\n" if spec.note else ""
-    return (
-        "    <implements>\n"
-        "      <xmpp:SupportedXep>\n"
-        f"        <xmpp:xep rdf:resource='https://xmpp.org/extensions/{quote(spec.id.lower())}.html'/>\n"
-        f"        <xmpp:status>{spec.status.value}</xmpp:status>\n"
-        f"        <xmpp:version>{escape(spec.version)}</xmpp:version>\n"
-        f"{note}"
-        "      </xmpp:SupportedXep>\n"
-        "    </implements>\n"
-    )

@@ -1,22 +1,17 @@
-"""The table of specifications, and what is made from it."""
+"""The table of specifications, and the features that are made from it."""
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
-from xml.etree import ElementTree
 
 import pytest
 
 from bridge.router import Target
 from bridge.xmpp.specs import (
-    README_BEGIN,
-    README_END,
     SPECS,
     Spec,
     Status,
-    conformance_table,
-    doap,
     features,
 )
 
@@ -61,28 +56,6 @@ def test_features_of_rooms_and_hosts():
     assert "urn:xmpp:occupant-id:0" in features("room")
     assert "jabber:iq:gateway" in features("gateway")
     assert "http://jabber.org/protocol/muc" not in features("contact")
-
-
-def test_doap_file_is_up_to_date():
-    """conf/doap.xml is what the table says."""
-    assert (ROOT / "conf" / "doap.xml").read_text() == doap()
-
-
-def test_doap_is_well_formed_and_claims_no_background():
-    """XEP-0453: each XEP that works, with its status."""
-    namespace = "{https://linkmauve.fr/ns/xmpp-doap#}"
-    rows = list(ElementTree.fromstring(doap()).iter(f"{namespace}SupportedXep"))
-    assert len(rows) == len(
-        [s for s in SPECS if s.id.startswith("XEP") and s.status is not Status.BACKGROUND]
-    )
-    assert {row.findtext(f"{namespace}status") for row in rows} == {"complete", "partial"}
-
-
-def test_readme_table_is_up_to_date():
-    """The README's table is what the table says."""
-    text = (ROOT / "README.md").read_text()
-    begin, end = text.index(README_BEGIN) + len(README_BEGIN), text.index(README_END)
-    assert text[begin:end].strip() == conformance_table().strip()
 
 
 def test_features_that_need_something_are_offered_only_with_it(monkeypatch):
