@@ -37,7 +37,7 @@ NEW = frozenset({Action.SESSION_INITIATE, Action.CONTENT_ADD})
 
 
 class Wire:
-    """The contents of one session, as its requests name them; `own` is our JID, `is_initiator`: we began it."""
+    """The contents of one session by their names; `own` is our JID in it, `is_initiator`: we began it."""
 
     def __init__(self, sid: str, own: str, *, is_initiator: bool) -> None:
         self.sid = sid
