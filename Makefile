@@ -8,11 +8,13 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 HYBRID := .peers/ircd-hybrid/usr/sbin/ircd-hybrid
 SYNAPSE := .peers/synapse/bin/synapse_homeserver
+STANZA := .peers/browser/stanza.js
 
 # Debian packages of the servers that the tests and the demo talk to, and the programs by which they are known.
 APT := python3-venv git prosody lua-sec lua-unbound ejabberd inspircd atheme-services ngircd libltdl7 postgresql biboumi \
-	unbound ldnsutils kamailio sip-tester
-PROGRAMS := git prosody ejabberdctl erl inspircd atheme-services ngircd biboumi unbound ldns-signzone kamailio sipp
+	unbound ldnsutils kamailio sip-tester chromium $(shell command -v npm >/dev/null || echo nodejs npm)
+PROGRAMS := git prosody ejabberdctl erl inspircd atheme-services ngircd biboumi unbound ldns-signzone kamailio sipp \
+	chromium node npm
 APT_GET := DEBIAN_FRONTEND=noninteractive apt-get -q -y --no-install-recommends
 export PATH := $(PATH):/usr/sbin:/sbin
 
@@ -21,7 +23,7 @@ export PATH := $(PATH):/usr/sbin:/sbin
 test: install check
 	@$(BIN)/python -m pytest
 
-install: servers $(SYNAPSE) $(STAMP)
+install: servers $(SYNAPSE) $(STANZA) $(STAMP)
 
 servers: $(HYBRID)
 	@missing=; for program in $(PROGRAMS); do command -v $$program >/dev/null || missing="$$missing $$program"; done; \
@@ -50,6 +52,14 @@ $(SYNAPSE):
 	@$(PYTHON) -m venv .peers/synapse
 	@.peers/synapse/bin/python -m pip install -q --disable-pip-version-check 'matrix-synapse==1.163.0'
 	@touch $@
+
+# A client's library for pages, in one file.
+$(STANZA): | servers
+	@mkdir -p $(@D)
+	@cd $(@D) && npm install --silent --no-audit --no-fund --prefix . stanza@12.22.1 esbuild@0.28.2 events@3.3.0
+	@cd $(@D) && echo "import * as XMPP from 'stanza'; window.XMPP = XMPP" >entry.js && \
+	  node_modules/.bin/esbuild entry.js --bundle --platform=browser --format=iife --define:global=window \
+	  --log-level=error --outfile=stanza.tmp.js && mv stanza.tmp.js stanza.js
 
 $(STAMP): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed")'

@@ -3,15 +3,47 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 
 import pytest
 
+from tests.live.cast.browser import BrowserPerson
 from tests.live.cast.jingle import Habits, JinglePerson
-from tests.live.peers.xmpp import PASSWORD
+from tests.live.cast.stanzas import TIMEOUT
+from tests.live.peers.browser import Browser
+from tests.live.peers.xmpp import PASSWORD, Prosody
 from tests.live.stage import House
 
 MakePerson = Callable[..., Awaitable[JinglePerson]]
+MakeSurfer = Callable[..., Awaitable[BrowserPerson]]
+
+
+@pytest.fixture(scope="session")
+def browser(house: House, loop: asyncio.AbstractEventLoop) -> Iterator[Browser]:
+    """The one browser; each person has a page of his own."""
+    made = Browser(house.make_folder("browser"))
+    made.daemon.start()
+    house.own(made.daemon)
+    loop.run_until_complete(made.connect())
+    yield made
+    loop.run_until_complete(made.disconnect())
+
+
+@pytest.fixture
+def surfer(house: House, browser: Browser, loop: asyncio.AbstractEventLoop) -> Iterator[MakeSurfer]:
+    """Make people of that name and those habits; they are logged in from a page."""
+    server, people = house.xmpp("prosody"), []
+    assert isinstance(server, Prosody)
+
+    async def make(name: str, **habits: object) -> BrowserPerson:
+        await asyncio.to_thread(server.register, name)
+        jid, page = f"{name}@{server.domain}/page", await browser.page()
+        person = await BrowserPerson.log_in(page, jid, PASSWORD, server.websocket, Habits(**habits))  # type: ignore[arg-type]
+        people.append(person)
+        return person
+
+    yield make
+    loop.run_until_complete(_all_gone(people))
 
 
 @pytest.fixture
@@ -28,8 +60,9 @@ def somebody(house: House, loop: asyncio.AbstractEventLoop) -> Iterator[MakePers
         return person
 
     yield make
-    loop.run_until_complete(asyncio.wait_for(_all_gone(people), 10))
+    loop.run_until_complete(_all_gone(people))
 
 
-async def _all_gone(people: list[JinglePerson]) -> None:
-    await asyncio.gather(*(person.log_out() for person in people), return_exceptions=True)
+async def _all_gone(people: Sequence[JinglePerson | BrowserPerson]) -> None:
+    gone = asyncio.gather(*(person.log_out() for person in people), return_exceptions=True)
+    await asyncio.wait_for(gone, TIMEOUT)

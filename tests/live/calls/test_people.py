@@ -23,7 +23,7 @@ async def test_call_is_taken_and_both_hear_each_other(
     await call.sees("session-accept")
     await call.hears(1000)
     await taken.hears(440)
-    assert call.codec == taken.codec == codec
+    assert [await call.codec(), await taken.codec()] == [codec, codec]
     await taken.hold()
     await call.sees("info hold")
     await taken.resume()

@@ -45,15 +45,18 @@ c2s_ports = {{ {client_port} }}
 c2s_direct_tls_ports = {{}}
 s2s_ports = {{}}
 s2s_direct_tls_ports = {{}}
-http_ports = {{}}
+http_ports = {{ {web_port} }}
+http_interfaces = {{ "127.0.0.1" }}
+http_default_host = "{domain}"
 https_ports = {{}}
 component_ports = {{ {component_port} }}
 component_interfaces = {{ "127.0.0.1" }}
-modules_enabled = {{ "roster"; "saslauth"; "disco"; "carbons"; "ping"; "offline"; "presence"; "message"; "iq"; "smacks"; "vcard"; {tls_module} }}
+modules_enabled = {{ "roster"; "saslauth"; "disco"; "carbons"; "ping"; "offline"; "presence"; "message"; "iq"; "smacks"; "vcard"; "websocket"; {tls_module} }}
 modules_disabled = {{ "s2s" }}
 {tls}
 c2s_require_encryption = false
 s2s_require_encryption = false
+consider_websocket_secure = true
 allow_unencrypted_plain_auth = true
 authentication = "internal_plain"
 storage = "internal"
@@ -73,7 +76,7 @@ class Prosody:
         self, folder: Path, domain: str = "prosody.test", certificate: Certificate | None = None
     ) -> None:
         self.domain = domain
-        self.client_port, self.component_port = free_port(), free_port()
+        self.client_port, self.component_port, self._web_port = free_port(), free_port(), free_port()
         self._accounts = folder / domain.replace(".", "%2e") / "accounts"
         self._accounts.mkdir(parents=True)
         components = "".join(
@@ -87,6 +90,7 @@ class Prosody:
                 domain=domain,
                 client_port=self.client_port,
                 component_port=self.component_port,
+                web_port=self._web_port,
                 components=components,
                 tls_module='"tls"' if certificate else "",
                 tls=(
@@ -102,6 +106,11 @@ class Prosody:
             [find_program("prosody"), "-F", "--config", str(config)],
             ready=lambda: answers(self.client_port) and answers(self.component_port),
         )
+
+    @property
+    def websocket(self) -> str:
+        """Where browsers connect."""
+        return f"ws://{HOST}:{self._web_port}/xmpp-websocket"
 
     def register(self, name: str) -> None:
         """Make an account with the password `PASSWORD`, if there is none."""

@@ -1,0 +1,74 @@
+"""People who call from a browser can do so with others, and the bridge reads and writes what they say."""
+
+from __future__ import annotations
+
+import pytest
+from lxml import etree
+from msgspec.structs import replace
+
+from bridge.xmpp.payloads.jingle import Action, build_content, build_jingle, parse_jingle
+from bridge.xmpp.payloads.jingle_ice import build_transport, parse_endpoints
+from bridge.xmpp.payloads.jingle_rtp import build_contents, build_groups, parse_description
+from tests.bridge.services.scene import read_stanzas
+from tests.live.calls.conftest import MakePerson, MakeSurfer
+from tests.live.cast.stanzas import Stanza, normalise
+
+
+def rewritten(jingle: Stanza) -> Stanza:
+    """Return a request as the bridge understands it, in its own words."""
+    (element,) = read_stanzas(etree.tostring(jingle))
+    request = parse_jingle(element)
+    by_initiator = request.action is Action.SESSION_INITIATE
+    if by_initiator or request.action is Action.SESSION_ACCEPT:
+        description = parse_description(request, by_initiator)
+        contents = build_contents(description, "initiator", by_initiator)
+        request = replace(request, contents=contents, payloads=build_groups(description))
+    elif request.action is Action.TRANSPORT_INFO:
+        endpoints = parse_endpoints(request).items()
+        contents = tuple(build_content("initiator", name, build_transport(one)) for name, one in endpoints)
+        request = replace(request, contents=contents)
+    return normalise(build_jingle(request).to_xml())
+
+
+@pytest.mark.parametrize(("codec", "proposes"), [("opus", True), ("PCMU", False)])
+async def test_browser_calls_somebody(
+    somebody: MakePerson, surfer: MakeSurfer, codec: str, proposes: bool
+) -> None:
+    """Both hear each other, and see when one of them holds; what the browser says is as the bridge reads it."""
+    romeo = await surfer("romeo", frequency=440, codecs=[codec], proposes=proposes)
+    juliet = await somebody("juliet", frequency=1000)
+    juliet.rewrite = rewritten
+    call = await romeo.call(juliet.bare if proposes else juliet.jid)
+    taken = await juliet.is_called()
+    await call.sees("ringing" if proposes else "info ringing")
+    taken.answer()
+    await call.sees("session-accept")
+    await call.hears(1000)
+    await taken.hears(440)
+    assert [(await call.codec()).lower(), (await taken.codec()).lower()] == [codec.lower()] * 2
+    await call.hold()
+    await taken.sees("info hold")
+    await call.resume()
+    await taken.sees("info active")
+    taken.hang_up()
+    await call.sees("session-terminate success")
+    if proposes:
+        await taken.sees("finish success")
+
+
+async def test_browser_is_called(somebody: MakePerson, surfer: MakeSurfer) -> None:
+    """By sound and picture; it answers, and hangs up."""
+    romeo, juliet = await somebody("romeo", frequency=440), await surfer("juliet", frequency=1000)
+    romeo.rewrite = rewritten
+    call = romeo.call(juliet.bare, ["audio", "video"])
+    taken = await juliet.is_called()
+    await call.sees("ringing")
+    await taken.answer()
+    await call.sees("session-accept")
+    await call.hears(1000)
+    await taken.hears(440)
+    await call.sees_moves()
+    await taken.sees_moves()
+    await taken.hang_up()
+    await call.sees("finish success")
+    assert call.over
