@@ -193,3 +193,104 @@ def test_stop_tells_who_waits() -> None:
     assert trouble(outcome) is Trouble.SHUTTING_DOWN
     scene.reactor.pump([1.0] * 5)
     assert scene.reactor.taken() == [] and trouble(scene.ask()) is Trouble.UNREACHABLE
+
+
+# ---- INVITE
+
+
+INVITE = replace(request("INVITE", body=b"v=0"), via=())
+
+
+class Inviter:
+    """Who sends an INVITE, and what he heard."""
+
+    def __init__(self, scene: Scene, asked: Request = INVITE, hops=(PEER_HOP, OTHER)) -> None:
+        self.heard: list[int] = []
+        self.troubles: list[Trouble] = []
+        self.asking = scene.agent.invite(
+            asked,
+            hops,
+            lambda response: self.heard.append(response.status),
+            lambda error: self.troubles.append(error.trouble),
+        )
+
+
+def test_inviter_hears_every_response_and_a_2xx_as_often_as_it_comes() -> None:
+    """Each wants its ACK (RFC 3261 §13.2.2.4); afterwards nothing is left."""
+    scene = Scene()
+    inviter = Inviter(scene)
+    [sent] = scene.reactor.taken()
+    for status in (100, 180, 200, 200):
+        scene.reply(sent, status)
+    assert inviter.heard == [100, 180, 200, 200]
+    scene.reactor.pump([5.0] * 8)
+    assert not scene.reactor.getDelayedCalls() and not inviter.troubles and not scene.agent._askings
+
+
+def test_invite_goes_to_the_next_server_unless_it_is_given_up() -> None:
+    """After 503 and silence (RFC 3263 §4.3)."""
+    scene = Scene()
+    inviter = Inviter(scene)
+    scene.reply(scene.reactor.taken()[0], 503)
+    ack, again = scene.reactor.taken()
+    assert (ack.method, again.method) == ("ACK", "INVITE") and not inviter.heard
+    scene.reactor.pump([1.0] * 33)
+    assert inviter.troubles == [Trouble.TIMED_OUT]
+    other = Inviter(scene)
+    scene.agent.settle(other.asking)
+    scene.reactor.pump([1.0] * 33)
+    assert other.troubles == [Trouble.TIMED_OUT]
+
+
+def test_cancel_follows_its_invite_and_abandoned_ones_are_forgotten() -> None:
+    """RFC 3261 §9.1."""
+    scene = Scene()
+    inviter = Inviter(scene)
+    [sent] = scene.reactor.taken()
+    scene.reply(sent, 180)
+    scene.agent.cancel(inviter.asking, (("Reason", "SIP;cause=200"),))
+    [cancel] = scene.reactor.taken()
+    assert cancel.method == "CANCEL" and cancel.via == sent.via and cancel.get("Reason")
+    scene.reply(cancel, 200)
+    scene.agent.abandon(inviter.asking)
+    scene.reply(sent, 487)
+    assert inviter.heard == [180]
+
+
+def test_long_invite_goes_by_tcp_or_where_nobody_speaks_it_by_udp() -> None:
+    """RFC 3261 §18.1.1."""
+    scene = Scene()
+    Inviter(scene, replace(INVITE, body=b"x" * MAX_DATAGRAM), (PEER_HOP,))
+    assert not scene.reactor.taken()
+    _, _, factory, _, _ = scene.reactor.tcpClients[-1]
+    factory.clientConnectionFailed(scene.reactor.connectors[-1], Failure(ConnectionRefusedError()))
+    [sent] = scene.reactor.taken()
+    assert sent.method == "INVITE" and sent.via[0].transport == "UDP"
+
+
+def test_ack_of_a_2xx_and_cancel_are_told_and_ack_is_sent_without_transaction() -> None:
+    """To whoever has the calls."""
+    scene = Scene()
+    told: list[str] = []
+    scene.agent.acknowledged = scene.agent.cancelled = lambda one: told.append(one.method)
+    scene.reactor.arrive(write(request("ACK", to_tag="t")))
+    scene.serve = lambda asked, hop, answer: None
+    scene.agent._serve = scene.serve
+    scene.reactor.arrive(write(request("INVITE")))
+    scene.reactor.arrive(write(request("CANCEL")))
+    assert told == ["ACK", "CANCEL"]
+    scene.reactor.taken()
+    scene.agent.acknowledge(replace(request("ACK"), via=()), [Hop("UDP", "10.0.0.1", 5060), PEER_HOP])
+    [ack] = scene.reactor.taken()
+    assert ack.method == "ACK" and ack.via[0].branch
+
+
+def test_answer_to_a_call_may_be_longer_than_a_strangers_invite() -> None:
+    """A user gave it, so no flood can be made of it; nothing else may."""
+    scene = Scene()
+    scene.agent._serve = lambda asked, hop, answer: answer(
+        respond(asked, 200, "t", (("Contact", "<sip:a@b>"),), b"x" * 500)
+    )
+    scene.reactor.arrive(write(request("INVITE")))
+    [answer] = scene.reactor.taken()
+    assert isinstance(answer, Response) and len(answer.body) == 500
