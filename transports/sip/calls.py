@@ -137,8 +137,6 @@ class Calls:
         """Tell whether the user may call somebody; which media there are, the peer's answer will say."""
         try:
             self._check_limits(user, self.way(user, query.contact).trunk)
-            if self._backend.trouble:
-                raise BridgeError(Trouble.UNREACHABLE, NO_MEDIA)
         except BridgeError as error:
             return fail(error)
         return succeed(None)

@@ -75,6 +75,8 @@ from transports.sip.transport import listen_all
 from transports.sip.uri import Uri
 from transports.sip.way import Way
 
+MakeBackend = Callable[[Callable[[], None]], MediaBackend]
+"""Makes a back end; it calls back when its trouble is another."""
 ASK_TIMEOUT = 25.0
 """Seconds in which a question is answered."""
 STOP_TIMEOUT = 4.0
@@ -91,7 +93,10 @@ def build_network(config: SipConfig, reactor: Any) -> SipNetwork:
 
 
 class SipNetwork:
-    """See the module's docstring. Without a `backend` there are no calls; `wall` is the time of day."""
+    """See the module's docstring.
+
+    `backend` makes what carries the media of calls; without it there are none. `wall` is the time of day.
+    """
 
     log = Logger()
     identity = Identity(type="simple", name="SIP gateway", brand="SIP")
@@ -106,11 +111,12 @@ class SipNetwork:
         reactor: Any,
         resolver: Resolver,
         random: Random,
-        backend: MediaBackend | None,
+        backend: MakeBackend | None,
         wall: Callable[[], float],
     ) -> None:
         self._config, self._reactor, self._random = config, reactor, random
-        self._resolver, self._backend, self._wall = resolver, backend, wall
+        self._resolver, self._wall = resolver, wall
+        self._backend = backend(self._tell_trouble) if backend is not None else None
         self._guard = Guard(config, reactor.seconds)
         self._routes = Routes(config, read_trunks(config))
         self._spellings = Spellings()
@@ -215,10 +221,17 @@ class SipNetwork:
             self.log.info("the trunk {name} answers", name=name)
         else:
             self.log.warn("the trunk {name} is out of reach: {reason}", name=name, reason=reason)
-        down = [one.trunk.name for one in self._lines.values() if one.is_up is False]
-        self._uplink.trouble(f"out of reach: {', '.join(down)}" if down else "")
+        self._tell_trouble()
         for user, contact in list(self._subscribed):
             self._show(user, contact)
+
+    def _tell_trouble(self) -> None:
+        down = [one.trunk.name for one in self._lines.values() if one.is_up is False]
+        words = [
+            f"out of reach: {', '.join(down)}" if down else "",
+            self._backend.trouble if self._backend else "",
+        ]
+        self._uplink.trouble("; ".join(filter(None, words)))
 
     # ---- names
 

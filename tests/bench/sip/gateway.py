@@ -71,7 +71,9 @@ def main(port: int) -> None:
         max_calls_per_user=20_000,
     )
     answerer = Answerer()
-    network = SipNetwork(config, reactor, Names(), SystemRandom(), Forgetful(reactor, HOST), time)
+    network = SipNetwork(
+        config, reactor, Names(), SystemRandom(), lambda changed: Forgetful(reactor, HOST), time
+    )
     answerer.network = network
     network.start(answerer)
     StandardIO(Console(network))

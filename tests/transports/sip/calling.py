@@ -168,7 +168,12 @@ class Gateway:
             domain=f"{name}.gw", listen=(f"udp {HOSTS[name]}:5060",), trunks=trunks, **config
         )
         self.network = SipNetwork(
-            self.config, self.reactor, Names(), Random(1), self.backend, lambda: 1_700_000_000.0
+            self.config,
+            self.reactor,
+            Names(),
+            Random(1),
+            lambda changed: self.backend,
+            lambda: 1_700_000_000.0,
         )
         self.network.start(self.bridge)
 

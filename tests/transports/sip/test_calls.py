@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from random import Random
+
 import pytest
+from twisted.python.failure import Failure
 
 from bridge.calls import (
     CallAnswer,
@@ -16,7 +19,12 @@ from bridge.calls import (
     CallUpdate,
     Ending,
     Flow,
+    MediaKind,
 )
+from bridge.capabilities import Level
+from bridge.errors import Trouble
+from bridge.events import ContactId
+from bridge.network import CallQuery
 from tests.transports.sip.calling import (
     AUDIO,
     BOTH,
@@ -27,6 +35,8 @@ from tests.transports.sip.calling import (
     ends,
     trickled,
 )
+from tests.transports.sip.wires import Bridge, Names, Reactor
+from transports.sip.network import SipNetwork
 
 C1 = CallId("c1")
 
@@ -380,3 +390,32 @@ def test_slow_anchor_and_an_end_in_between() -> None:
         pair.run(70)
         assert before == 0 and pair.a.told() == []
         assert pair.a.is_forgotten and pair.b.is_forgotten
+
+
+def test_user_may_ask_whether_he_can_call() -> None:
+    """The answer is why not, in words for him."""
+    pair = Pair(max_calls_per_user=1)
+
+    def asked(contact: str) -> object:
+        outcome: list[object] = []
+        query = CallQuery(contact=ContactId(contact), kinds=frozenset({MediaKind.AUDIO}))
+        pair.a.network.ask(pair.a.user, query).addBoth(outcome.append)
+        [answer] = outcome
+        return answer.value.trouble if isinstance(answer, Failure) else answer
+
+    assert asked(TO_JULIET) is None and asked("911") is Trouble.NOT_ALLOWED
+    pair.connect()
+    assert asked(TO_JULIET) is Trouble.TOO_MANY
+
+
+def test_without_a_back_end_there_are_no_calls() -> None:
+    """Nobody is told that there were, and who tries is told."""
+    pair = Pair()
+    network = SipNetwork(pair.a.config, Reactor(), Names(), Random(1), None, lambda: 0.0)
+    bridge = Bridge()
+    network.start(bridge)
+    assert network.capabilities(pair.a.user, None).calls is Level.REJECTED
+    assert pair.a.network.capabilities(pair.a.user, None).calls is Level.PARTIAL
+    network.submit(pair.a.user, CallOffer(call=C1, contact=TO_JULIET, description=AUDIO))
+    network.submit(pair.a.user, CallEnd(call=C1, ending=Ending.SUCCESS))
+    assert [event.ending for _, event in bridge.taken()] == [Ending.UNSUPPORTED_APPLICATIONS]
