@@ -45,6 +45,8 @@ from bridge.events import (
     Message,
     MessageId,
     Outgoing,
+    Reaction,
+    Retraction,
     RoomId,
     ServerId,
     UserId,
@@ -147,8 +149,11 @@ class Uplink(Protocol):
     def message_id(self) -> MessageId:
         """Return a fresh id for a message; ids grow with time and never repeat."""
 
-    def archive(self, message: Message) -> None:
-        """Keep a room message; call once for each, however many users see it. See `Network.keeps_history`."""
+    def archive(self, event: Message | Reaction | Retraction) -> None:
+        """Keep what was said or done in a room; call once for each, however many users see it.
+
+        See `Network.keeps_history`.
+        """
 
     def clients(self, user: UserId, room: RoomId) -> Sequence[str]:
         """Return the full JIDs of the user's clients that are in the room."""

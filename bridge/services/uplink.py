@@ -8,7 +8,18 @@ from typing import cast, get_args
 from twisted.internet.defer import Deferred, fail, succeed
 
 from bridge.errors import BridgeError, Trouble
-from bridge.events import CallEvent, ContactId, Incoming, Message, MessageId, Outgoing, RoomId, UserId
+from bridge.events import (
+    CallEvent,
+    ContactId,
+    Incoming,
+    Message,
+    MessageId,
+    Outgoing,
+    Reaction,
+    Retraction,
+    RoomId,
+    UserId,
+)
 from bridge.forms import Settings
 from bridge.network import Media, Photo, RoomInfo, Scope
 from bridge.services.calls.service import Calls
@@ -80,9 +91,9 @@ class BridgeUplink:
         """See `Uplink`."""
         return MessageId(f"{self._store.next_id():x}")
 
-    def archive(self, message: Message) -> None:
+    def archive(self, event: Message | Reaction | Retraction) -> None:
         """See `Uplink`."""
-        self._muc.archive(message)
+        self._muc.archive(event)
 
     def clients(self, user: UserId, room: RoomId) -> Sequence[str]:
         """See `Uplink`."""

@@ -2,6 +2,9 @@
 
 from bridge.store.store import Store
 from bridge.store.values import (
+    REACTION,
+    RETRACTION,
+    TOMBSTONE,
     ArchivedMessage,
     Durability,
     Journalled,
@@ -12,6 +15,9 @@ from bridge.store.values import (
 )
 
 __all__ = [
+    "REACTION",
+    "RETRACTION",
+    "TOMBSTONE",
     "ArchivedMessage",
     "Durability",
     "Journalled",

@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from bridge.errors import BridgeError, Trouble
 from bridge.store.connection import Connection, Row
-from bridge.store.values import PAGE_LIMIT, ArchivedMessage, Page
+from bridge.store.values import PAGE_LIMIT, REACTION, RETRACTION, TOMBSTONE, ArchivedMessage, Page
 
 ROOM_CACHE = 20_000
 """How many rooms' numbers are kept in memory."""
@@ -77,6 +77,8 @@ READ = (
     "SELECT id, nick, identity, kind, body, origin, data FROM message"
     " WHERE room = ? AND id BETWEEN ? AND ?{nick} ORDER BY id {order} LIMIT ?"
 )
+WORDS = f" AND kind NOT IN ('{REACTION}', '{RETRACTION}', '{TOMBSTONE}')"
+BURY = "UPDATE message SET kind = ?, body = '', data = ? WHERE id = ? AND room = ?" + WORDS
 COUNT = (
     "WITH wanted (place, low, high) AS (VALUES {ranges}) SELECT place, (SELECT COUNT(*) FROM message"
     " WHERE room = ? AND id BETWEEN low AND high{nick}) FROM wanted"
@@ -102,15 +104,19 @@ class Archive:
     # ---- writing, inside the caller's transaction
 
     def insert(self, messages: Sequence[tuple[str, ArchivedMessage]]) -> None:
-        """Store messages, each with its domain."""
+        """Store messages, each with its domain; then put tombstones in the places of theirs."""
         number = self._make_number
         self._connection.insert(
             MESSAGES,
             [
                 (m.id, number(domain, m.room), m.nick, m.identity, m.kind, m.body, m.origin, m.data)
                 for domain, m in messages
+                if m.kind != TOMBSTONE
             ],
         )
+        for domain, m in messages:
+            if m.kind == TOMBSTONE:
+                self._connection.execute(BURY, (m.kind, m.data, m.id, number(domain, m.room)))
 
     def insert_counted(self, messages: Sequence[tuple[str, ArchivedMessage]]) -> int:
         """Store messages; return how many were new."""
@@ -172,7 +178,7 @@ class Archive:
         """See `Store.history`."""
         number = self._number(domain, room)
         ranges = clip(self._readable(number, owner), since, None)
-        return self._read(number, room, ranges, min(limit, PAGE_LIMIT), backward=True)
+        return self._read(number, room, ranges, min(limit, PAGE_LIMIT), backward=True, words=True)
 
     def page(self, domain: str, room: str, owner: str, query: PageQuery) -> Page:
         """See `Store.page`."""
@@ -248,9 +254,11 @@ class Archive:
         *,
         backward: bool,
         nick: str | None = None,
+        words: bool = False,
     ) -> list[ArchivedMessage]:
-        """Return the first or last `limit` messages of the ranges, oldest first."""
-        sql = READ.format(nick="" if nick is None else " AND nick = ?", order="DESC" if backward else "ASC")
+        """Return the first or last `limit` entries of the ranges, oldest first; `words`: messages only."""
+        which = ("" if nick is None else " AND nick = ?") + (WORDS if words else "")
+        sql = READ.format(nick=which, order="DESC" if backward else "ASC")
         extra = () if nick is None else (nick,)
         rows: list[Row] = []
         for first, last in reversed(ranges) if backward else ranges:

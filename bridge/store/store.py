@@ -190,7 +190,10 @@ class Store:
     # ---- archive
 
     def append(self, domain: str, message: ArchivedMessage) -> bool:
-        """Archive a message; False if the store is full. A second one of the same id is ignored."""
+        """Archive a message; False if the store is full. A second one of the same id is ignored.
+
+        A tombstone takes the words of the message with its id away.
+        """
         return self._writer.add_message(domain, message)
 
     def open_span(self, domain: str, room: str, owner: str, first: int) -> bool:

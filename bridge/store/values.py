@@ -16,6 +16,8 @@ VALUE_BYTES = 64 * 1024
 """Longest value of a setting or memory, and longest journalled stanza or kept event (four times this)."""
 KEY_LENGTH = 3100
 """Longest key, in characters: a full JID (RFC 7622 §3.1) and a little."""
+REACTION, RETRACTION, TOMBSTONE = "reaction", "retraction", "tombstone"
+"""Kinds of archived entries that are no messages; a tombstone takes the place of the message with its id."""
 PAGE_LIMIT = 1000
 """Most messages of one page."""
 
@@ -35,8 +37,8 @@ class ArchivedMessage(Struct, frozen=True, kw_only=True):
     """One message of a room, kept once however many users saw it.
 
     `id` is its time too: microseconds since the epoch, unique over all rooms (`Store.next_id`).
-    `kind` is an `events.Kind` value; `origin` the id its author's client gave; `data` whatever
-    else the writer wants back (formatting, reply), b"" for nothing.
+    `kind` is an `events.Kind` value, or one of those above; `origin` the id its author's client gave; `data`
+    whatever else the writer wants back (formatting, reply), b"" for nothing.
     """
 
     room: str

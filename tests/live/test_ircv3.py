@@ -4,6 +4,7 @@ import base64
 import hashlib
 import hmac
 
+from tests.live.cast.archive import query
 from tests.live.cast.irc import Line
 from tests.live.cast.scripted import NAME, Link
 from tests.live.cast.stanzas import Pattern, item, value, values
@@ -218,3 +219,35 @@ async def test_names_may_come_in_any_number_of_lines(script: Script):
     await script.ircd.link()
     seen = await romeo.joined(script.room)
     assert seen.nicks == set(people)
+
+
+async def test_archive_tells_what_was_done_to_messages(script: Script):
+    """Reactions and retractions are entries by their stanza-ids, the retracted message is a tombstone."""
+    script.ircd.caps = ["message-tags", "draft/message-redaction", "echo-message"]
+    romeo, link = await script.enter()
+    link.send(
+        f"@msgid=m1 {JULIET} PRIVMSG {script.channel} :stays",
+        f"@msgid=m2 {JULIET} PRIVMSG {script.channel} :slip",
+        f"@msgid=r1;+reply=m1;+draft/react=x {JULIET} TAGMSG {script.channel}",
+        f"@msgid=r2 :nurse!n@host REDACT {script.channel} m2 :hush",
+    )
+    heard = [await romeo.message(frm=f"{script.room}/juliet") for _ in range(3)]
+    heard.append(await romeo.message(frm=script.room))
+    told = [value(one, "sid:stanza-id/@id") for one in heard]
+    found, _ = await query(romeo, script.room)
+    assert [value(one, "mam:result/@id") for one in found] == told
+    inner = "mam:result/forward:forwarded/message/"
+    assert value(found[0], f"{inner}body") == "stays"
+    assert values(found[1], f"{inner}body") == []
+    assert value(found[1], f"{inner}retract:retracted/@id") == value(found[3], f"{inner}@id")
+    assert value(found[2], f"{inner}react:reactions/@id") == told[0]
+    assert value(found[2], f"{inner}react:reactions/react:reaction") == "x"
+    assert value(found[3], f"{inner}retract:retract/@id") == told[1]
+    for one, path in ((found[1], "retract:retracted"), (found[3], "retract:retract")):
+        assert value(one, f"{inner}{path}/moderate:moderated/@by") == f"{script.room}/nurse"
+        assert value(one, f"{inner}{path}/retract:reason") == "hush"
+    after, _ = await query(romeo, script.room, f"<after>{told[1]}</after>")
+    assert [value(one, "mam:result/@id") for one in after] == told[2:]
+    await romeo.left(script.room, "romeo")
+    seen = await romeo.join(script.room, "romeo")
+    assert [one.findtext("body") for one in seen.history] == ["stays"]

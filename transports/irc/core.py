@@ -19,7 +19,7 @@ from .profile import Profile
 from .shared import Folding, Shared
 from .tables import Tag
 from .tickets import Ticket, Tickets
-from .window import Entry
+from .window import Act, Entry
 
 
 class State(Enum):
@@ -84,7 +84,7 @@ class Core:
         server: ServerId,
         shared: Shared,
         ids: Callable[[], MessageId],
-        archive: Callable[[Message], None],
+        archive: Callable[[Act | Message], None],
         clock: Callable[[], float],
         wall: Callable[[], float],
     ) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import ClassVar
 
+from msgspec.structs import replace
+
 from bridge.errors import Trouble
 from bridge.events import NO_REF, MessageId, Reaction, Retraction, RoomId, Sent, Typing, TypingState
 
@@ -14,6 +16,7 @@ from .rooms import Rooms
 from .shared import Heard
 from .tables import Tag
 from .tickets import Ticket
+from .window import Act, Key
 from .wire import Line
 
 TYPING_EVERY = 3.0
@@ -53,11 +56,11 @@ class Gestures:
 
     def _on_tagmsg(self, heard: Heard) -> None:
         line = heard.line
-        if not line.params or self._core.is_me(line.nick):
+        if not line.params:
             return
         here = self._here(line.params[0])
         typing = _TYPING.get(line.tags.get(Tag.TYPING, ""))
-        if typing is not None:
+        if typing is not None and not self._core.is_me(line.nick):
             self._typing(line, here, typing)
         if here is not None:
             self._reacted(line, here)
@@ -81,13 +84,28 @@ class Gestures:
         known = here.channel.window.message_of(msgid) if msgid else None
         if not emoji or known is None:
             return
-        key = (here.channel.room, known[0], self._core.fold[line.nick])
+        core, msgid = self._core, line.tags.get(Tag.MSGID, "")
+        folded = core.fold[line.nick]
+        place, room = (line.command, folded, msgid), here.channel.room
+        key = (room, known[0], folded)
         emojis = tuple(each for each in self._reactions.pop(key, ()) if each != emoji)
-        if added:
-            emojis = (*emojis, emoji)[-MAX_EMOJIS:]
-        self._remember(key, emojis)
-        room, identity = here.channel.room, self._identity(line)
-        self._core.emit(Reaction(room=room, id=known[0], nick=line.nick, emojis=emojis, identity=identity))
+        heard = here.channel.window.act(place) if msgid else None
+        if not isinstance(heard, Reaction):
+            emojis = (*emojis, emoji)[-MAX_EMOJIS:] if added else emojis
+            heard = Reaction(
+                room=room, id=known[0], nick=line.nick, emojis=emojis, identity=self._identity(line)
+            )
+            if msgid:
+                heard = replace(heard, act=core.ids())
+                self._keep(here, place, heard)
+        self._remember(key, heard.emojis)
+        if not core.is_me(line.nick):
+            core.emit(heard)
+
+    def _keep(self, here: Membership, place: Key, act: Act) -> None:
+        """Have it archived once, of all the sessions that hear it."""
+        here.channel.window.hear(place, act)
+        self._core.archive(act)
 
     def _identity(self, line: Line) -> str:
         return self._core.shared.people.identity(self._core.fold[line.nick])
@@ -106,18 +124,21 @@ class Gestures:
         if here is None or known is None:
             return
         core = self._core
-        is_author = core.fold[known[1]] == core.fold[line.nick]
-        reason = line.params[2] if len(line.params) > 2 else ""
-        core.emit(
-            Retraction(
+        folded = core.fold[line.nick]
+        place = (line.command, folded, line.params[1])
+        act = here.channel.window.act(place)
+        if act is None:
+            act = Retraction(
                 room=here.channel.room,
                 id=known[0],
                 nick=known[1],
-                actor="" if is_author else line.nick,
-                reason=reason,
+                actor="" if core.fold[known[1]] == folded else line.nick,
+                reason=line.params[2] if len(line.params) > 2 else "",
+                act=core.ids(),
                 identity=self._identity(line),
             )
-        )
+            self._keep(here, place, act)
+        core.emit(act)
         ticket = core.tickets.find("REDACT", here.channel.folded, line.params[1])
         if ticket is not None and core.is_me(line.nick):
             core.tickets.settle(ticket)

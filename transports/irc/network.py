@@ -61,6 +61,7 @@ from transports.irc.session import Answer, IrcSession
 from transports.irc.settings import ServerSettings, settings_types
 from transports.irc.shared import Shared
 from transports.irc.timers import Timers
+from transports.irc.window import Act
 
 ASK_TIMEOUT = 30.0
 """Seconds in which a question is answered."""
@@ -452,7 +453,7 @@ class IrcNetwork:
             self._stopping.callback(None)
 
 
-def _keep_nothing(message: Message) -> None:
+def _keep_nothing(event: Act | Message) -> None:
     """Archive nothing of what a server of the user's own choosing says under a shared name."""
 
 

@@ -21,6 +21,7 @@ from .gestures import REDACTION
 from .hearing import Hearing
 from .profile import Profile
 from .shared import Shared
+from .window import Act
 
 __all__ = ["Answer", "IrcSession", "State"]
 
@@ -28,8 +29,8 @@ __all__ = ["Answer", "IrcSession", "State"]
 class IrcSession:
     """See the module's docstring.
 
-    `ids` gives fresh message ids, `archive` keeps a room message, `clock` is in monotonic seconds,
-    `wall` in epoch seconds, `nonce` gives random words.
+    `ids` gives fresh message ids, `archive` keeps what is said or done in a room, `clock` is in monotonic
+    seconds, `wall` in epoch seconds, `nonce` gives random words.
     """
 
     __slots__ = ("__weakref__", "_core", "_features", "_hearing")
@@ -41,7 +42,7 @@ class IrcSession:
         server: ServerId,
         shared: Shared,
         ids: Callable[[], MessageId],
-        archive: Callable[[Message], None],
+        archive: Callable[[Act | Message], None],
         clock: Callable[[], float],
         wall: Callable[[], float],
         nonce: Callable[[], str] = token_urlsafe,

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable
 
-from bridge.events import Message, MessageId
+from bridge.events import Message, MessageId, Reaction, Retraction
 
 MAX_AGE = 120.0
 """Seconds within which all copies of a message arrive."""
@@ -21,8 +21,10 @@ MAX_ENTRIES = 4096
 MAX_AHEAD = 128
 """How many later messages a session may have had before it gives up on a missing one."""
 MAX_IDS = 1024
-"""Messages of a channel that replies, reactions and redactions can still refer to."""
+"""Messages of a channel that replies, reactions and redactions can still refer to, and as many of those."""
 
+Act = Reaction | Retraction
+"""What is done to a message."""
 Key = tuple[str, str, str]
 """Command, folded nick, text: what identifies a message where no msgid does."""
 
@@ -85,7 +87,7 @@ class Place:
 class Window:
     """The latest messages of one channel; `clock` gives monotonic seconds."""
 
-    __slots__ = ("_clock", "_entries", "_ids", "_keys", "_msgids", "end")
+    __slots__ = ("_acts", "_clock", "_entries", "_ids", "_keys", "_msgids", "end")
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
@@ -93,6 +95,7 @@ class Window:
         self._keys: dict[Key, Entry | deque[Entry]] = {}
         self._msgids: dict[str, tuple[MessageId, str]] = {}
         self._ids: dict[MessageId, str] = {}
+        self._acts: dict[Key, Act] = {}
         self.end = 0
 
     def find(self, place: Place, key: Key, msgid: str) -> Entry | None:
@@ -162,6 +165,16 @@ class Window:
     def msgid_of(self, message: MessageId) -> str | None:
         """Return what the server calls a message."""
         return self._ids.get(message)
+
+    def act(self, key: Key) -> Act | None:
+        """Return what another session has heard: by command, folded nick and the server's id."""
+        return self._acts.get(key)
+
+    def hear(self, key: Key, act: Act) -> None:
+        """Have the other sessions find it."""
+        self._acts[key] = act
+        if len(self._acts) > MAX_IDS:
+            del self._acts[next(iter(self._acts))]
 
     def _prune(self, now: float) -> None:
         entries = self._entries

@@ -6,12 +6,26 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import msgspec
+from msgspec import structs
 from twisted.internet.defer import Deferred, succeed
 
 from bridge.errors import BridgeError, Trouble
-from bridge.events import Kind, Message, MessageId, Reply, RoomId, Span, Text, UserId, Value
-from bridge.network import HistoryPage, HistoryQuery, Network
-from bridge.store import ArchivedMessage, Page, Store
+from bridge.events import (
+    NO_REF,
+    Kind,
+    Message,
+    MessageId,
+    Reaction,
+    Reply,
+    Retraction,
+    RoomId,
+    Span,
+    Text,
+    UserId,
+    Value,
+)
+from bridge.network import HistoryPage, HistoryQuery, Network, PastEvent, Tombstone
+from bridge.store import REACTION, RETRACTION, TOMBSTONE, ArchivedMessage, Page, Store
 from bridge.xmpp.payloads.mam import MamQuery
 
 
@@ -95,7 +109,7 @@ class StoreArchive:
         if not self._store.has_history(self._domain, room, user):
             return succeed(())
         found = self._store.history(self._domain, room, user, limit, _micros(since))
-        return found.addCallback(lambda kept: [from_archive(one) for one in kept])
+        return found.addCallback(lambda kept: [_said(one) for one in kept])
 
 
 def nick_of(query: MamQuery) -> str | None:
@@ -135,7 +149,7 @@ def _known(id: str) -> int:
     return number
 
 
-# ---- messages in and out of the store
+# ---- what happened in and out of the store
 
 
 class Extra(Value, frozen=True, kw_only=True, omit_defaults=True):
@@ -147,11 +161,38 @@ class Extra(Value, frozen=True, kw_only=True, omit_defaults=True):
     replaces: str = ""
 
 
+Saying = Message | Reaction | Retraction
+"""What the store keeps."""
 _EXTRA = msgspec.json.Decoder(Extra)
+_REACTION, _RETRACTION = msgspec.json.Decoder(Reaction), msgspec.json.Decoder(Retraction)
 
 
-def to_archive(message: Message, fresh: Callable[[], int]) -> ArchivedMessage:
-    """Return a room message as the store keeps it: by its id, or a fresh one if the network named it."""
+def to_archive(event: Saying, fresh: Callable[[], int]) -> tuple[ArchivedMessage, ...]:
+    """Return what the store keeps of an event: by its id, or a fresh one if the network named it or nobody.
+
+    A retraction leaves a tombstone in the place of the message, if that has an id of ours.
+    """
+    if isinstance(event, Message):
+        return (_message(event, fresh),)
+    number = _as_number(event.act) or fresh()
+    event = structs.replace(event, act=MessageId(f"{number:x}"), time=number / 1_000_000, ref=NO_REF)
+    kept = ArchivedMessage(
+        room=event.room,
+        id=number,
+        # from whom it is: what a moderator does the room tells
+        nick="" if isinstance(event, Retraction) and event.actor else event.nick,
+        identity=event.identity,
+        kind=REACTION if isinstance(event, Reaction) else RETRACTION,
+        origin=event.origin,
+        data=msgspec.json.encode(event),
+    )
+    target = _as_number(event.id)
+    if isinstance(event, Reaction) or target is None:
+        return (kept,)
+    return kept, ArchivedMessage(room=event.room, id=target, nick="", kind=TOMBSTONE, data=kept.data)
+
+
+def _message(message: Message, fresh: Callable[[], int]) -> ArchivedMessage:
     extra, number = b"", _as_number(message.id)
     if message.body.spans or message.reply is not None or message.replaces or number is None:
         extra = msgspec.json.encode(
@@ -182,8 +223,26 @@ def _as_number(id: str) -> int | None:
         return None
 
 
-def from_archive(kept: ArchivedMessage) -> Message:
-    """Return an archived message as it was said; the archive's id is its time."""
+def from_archive(kept: ArchivedMessage) -> PastEvent:
+    """Return what was archived as it happened; the archive's id is its time."""
+    if kept.kind == REACTION:
+        return _REACTION.decode(kept.data)
+    if kept.kind == RETRACTION:
+        return _RETRACTION.decode(kept.data)
+    if kept.kind != TOMBSTONE:
+        return _said(kept)
+    return Tombstone(
+        room=RoomId(kept.room),
+        id=MessageId(f"{kept.id:x}"),
+        nick=kept.nick,
+        origin=kept.origin,
+        identity=kept.identity,
+        time=kept.id / 1_000_000,
+        retraction=_RETRACTION.decode(kept.data),
+    )
+
+
+def _said(kept: ArchivedMessage) -> Message:
     extra = _EXTRA.decode(kept.data) if kept.data else Extra()
     return Message(
         room=RoomId(kept.room),

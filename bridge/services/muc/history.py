@@ -17,7 +17,7 @@ from twisted.python.failure import Failure
 from bridge.errors import BridgeError
 from bridge.events import Message, RoomId, UserId
 from bridge.network import Scope
-from bridge.services.muc.archive import to_archive
+from bridge.services.muc.archive import Saying, to_archive
 from bridge.services.muc.context import Context
 from bridge.services.muc.occupancy import HistoryRequest, Occupancy, Resource
 
@@ -57,10 +57,11 @@ class History:
 
     # ---- what is kept
 
-    def archive(self, message: Message) -> None:
-        """Keep a message, if anybody in its room wants that."""
-        if message.room in self._recording:
-            self._context.store.append(self._context.domain, to_archive(message, self._context.store.next_id))
+    def archive(self, event: Saying) -> None:
+        """Keep what was said or done, if anybody in its room wants that."""
+        if event.room in self._recording:
+            for kept in to_archive(event, self._context.store.next_id):
+                self._context.store.append(self._context.domain, kept)
 
     def begin(self, occupancy: Occupancy) -> None:
         """The user came in: from now on he may read what is said."""

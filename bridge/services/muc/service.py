@@ -257,9 +257,9 @@ class Muc:
         self._bursts[id(events)] = burst
         return burst
 
-    def archive(self, message: Message) -> None:
-        """Keep a message; see `bridge.network.Uplink`."""
-        self._history.archive(message)
+    def archive(self, event: Message | Reaction | Retraction) -> None:
+        """Keep what was said or done; see `bridge.network.Uplink`."""
+        self._history.archive(event)
 
     def _not_entered(self, user: UserId, event: NotEntered) -> None:
         self._join.not_entered(user, event)

@@ -7,9 +7,10 @@ import itertools
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from bridge.errors import BridgeError, Trouble
-from bridge.store import ArchivedMessage
+from bridge.store import REACTION, RETRACTION, TOMBSTONE, ArchivedMessage
 from bridge.store.archive import COUNT, LAST_ID, READ, PageQuery, clip, merge
 from bridge.store.values import PAGE_LIMIT
 
@@ -391,3 +392,32 @@ def test_page_query_pages_backward_for_before():
     assert PageQuery(limit=1, before=3).backward
     assert PageQuery(limit=1, last_page=True).backward
     assert not PageQuery(limit=1, after=3, before_id=9).backward
+
+
+def test_tombstone_takes_the_words_and_keeps_the_place(desk):
+    """Also of a message that is written at the same time; nothing but a message is ever buried."""
+    store = desk.open()
+    store.open_span(GW, ROOM, ROMEO, 1)
+    stone = ArchivedMessage(room=ROOM, id=2, nick="", kind=TOMBSTONE, data=b"why")
+    fill(store, [1, 2])
+    store.append(GW, ArchivedMessage(room=ROOM, id=3, nick="mercutio", kind=RETRACTION, data=b"who"))
+    for one in (stone, replace(stone, data=b"again"), replace(stone, id=3), replace(stone, id=9)):
+        store.append(GW, one)
+    store.append(GW, replace(stone, id=1, room="#other%irc.example.net"))
+    page = desk.wait(store.page(GW, ROOM, ROMEO, limit=10))
+    assert ids(page.messages) == [1, 2, 3] and page.total == 3
+    assert page.messages[0] == message(1)
+    buried = page.messages[1]
+    assert (buried.nick, buried.kind, buried.body, buried.data) == ("mercutio", TOMBSTONE, "", b"why")
+    assert page.messages[2].data == b"who"
+    assert ids(desk.wait(store.page(GW, ROOM, ROMEO, limit=1, after=2)).messages) == [3]
+
+
+def test_history_on_joining_has_words_only(desk):
+    """As many as are wanted, whatever was done between them."""
+    store = desk.open()
+    store.open_span(GW, ROOM, ROMEO, 1)
+    fill(store, [1, 2, 4])
+    for id, kind in ((3, REACTION), (5, RETRACTION), (4, TOMBSTONE)):
+        store.append(GW, ArchivedMessage(room=ROOM, id=id, nick="mercutio", kind=kind))
+    assert ids(desk.wait(store.history(GW, ROOM, ROMEO, 2))) == [1, 2]

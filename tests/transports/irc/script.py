@@ -8,6 +8,7 @@ from bridge.events import Enter, Entered, Message, MessageId, RoomId, ServerId
 from transports.irc.profile import Profile
 from transports.irc.session import IrcSession
 from transports.irc.shared import Shared
+from transports.irc.window import Act
 
 SERVER = "irc.example.org"
 SUFFIX = f"%{SERVER}"
@@ -28,12 +29,12 @@ class World:
     def __init__(self) -> None:
         self.now = 1000.0
         self.shared = Shared(SUFFIX)
-        self.archived: list[Message] = []
+        self.archived: list[Message | Act] = []
         self._ids = count(1)
         self.clients: list[Client] = []
 
-    def archive(self, message: Message) -> None:
-        self.archived.append(message)
+    def archive(self, event: Message | Act) -> None:
+        self.archived.append(event)
 
     def clock(self) -> float:
         return self.now

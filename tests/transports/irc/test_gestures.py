@@ -55,7 +55,7 @@ def test_redaction_both_ways():
     romeo, message = conversation()
     romeo.feed(":juliet!j@h REDACT #chan m1 :slip")
     assert romeo.event(Retraction) == Retraction(
-        room=CHAN, id=message.id, nick="juliet", reason="slip", identity="n:juliet"
+        room=CHAN, id=message.id, nick="juliet", reason="slip", act=MessageId("id2"), identity="n:juliet"
     )
     romeo.feed(":op!o@h REDACT #chan m1")
     assert romeo.event(Retraction).actor == "op"
@@ -88,3 +88,48 @@ def test_capabilities_follow_the_server():
         Level.FALLBACK,
         Level.REJECTED,
     )
+
+
+def test_act_that_several_users_hear_is_one_and_archived_once():
+    """They share the id of the archive; the server's id tells copies of one from others that look the same."""
+    world = World()
+    clients = [world.client(nick).in_room(names="juliet", caps=CAPS) for nick in ("romeo", "nurse")]
+
+    def heard(line: str) -> list[Reaction | Retraction]:
+        for client in clients:
+            client.feed(line)
+        return [
+            event
+            for client in clients
+            for event in client.events()
+            if isinstance(event, Reaction | Retraction)
+        ]
+
+    heard("@msgid=m1 :juliet!j@h PRIVMSG #chan :O Romeo")
+    acts = []
+    for number, (tag, emojis) in enumerate([("react", ("a",)), ("unreact", ()), ("react", ("a",))]):
+        one, other = heard(f"@msgid=r{number};+draft/reply=m1;+draft/{tag}=a :juliet!j@h TAGMSG #chan")
+        assert one is other and one.emojis == emojis
+        acts.append(one)
+    one, other = heard(":juliet!j@h REDACT #chan m1")
+    assert one is other
+    assert world.archived[1:] == [*acts, one]
+    assert len({act.act for act in world.archived[1:]}) == 4
+
+
+def test_own_reaction_is_archived_when_it_is_heard():
+    """The user himself is not told what he did."""
+    romeo, message = conversation()
+    romeo.submit(Reaction(room=CHAN, id=message.id, emojis=("a", "b"), ref=Ref(1)))
+    for number, emoji in enumerate("ab"):
+        romeo.feed(f"@msgid=r{number};+reply=m1;+draft/react={emoji} :romeo!~u@host.example TAGMSG #chan")
+    assert romeo.events(Reaction) == []
+    assert set(romeo.world.archived[-1].emojis) == {"a", "b"}
+
+
+def test_reaction_that_no_id_tells_from_others_is_not_archived():
+    """Each user's copy would be another."""
+    romeo, _ = conversation()
+    romeo.feed("@+draft/reply=m1;+draft/react=a :juliet!j@h TAGMSG #chan")
+    assert romeo.event(Reaction).act == ""
+    assert len(romeo.world.archived) == 1

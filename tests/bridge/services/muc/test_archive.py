@@ -4,8 +4,21 @@ import pytest
 from msgspec.structs import replace
 from twisted.internet.defer import Deferred, succeed
 
-from bridge.events import Kind, Message, MessageId, Reply, RoomId, Span, Style, Text, UserId
-from bridge.network import HistoryPage, HistoryQuery
+from bridge.events import (
+    Kind,
+    Message,
+    MessageId,
+    Reaction,
+    Ref,
+    Reply,
+    Retraction,
+    RoomId,
+    Span,
+    Style,
+    Text,
+    UserId,
+)
+from bridge.network import HistoryPage, HistoryQuery, Tombstone
 from bridge.services.muc.archive import NetworkArchive, from_archive, to_archive
 from bridge.xmpp.payloads.mam import MamQuery
 from bridge.xmpp.payloads.rsm import PageRequest
@@ -27,11 +40,11 @@ def test_archived_message_comes_back_as_it_was(id: MessageId) -> None:
         reply=Reply(id=MessageId("$other"), nick="Romeo"),
         identity="juliet",
     )
-    kept = to_archive(message, lambda: NOW)
+    [kept] = to_archive(message, lambda: NOW)
     assert kept.id == NOW
     assert from_archive(kept) == replace(message, time=NOW / 1_000_000)
     plain = Message(room=RoomId("#verona"), body=Text(plain="x"), id=id)
-    assert from_archive(to_archive(plain, lambda: NOW)).id == id
+    assert from_archive(*to_archive(plain, lambda: NOW)).id == id
 
 
 class Remembering:
@@ -81,3 +94,38 @@ def test_last_messages_of_a_network_are_its_last_page() -> None:
     network = Remembering()
     NetworkArchive(network).recent(ROMEO, VERONA, 20, 5.0)  # type: ignore[arg-type]
     assert network.asked == [HistoryQuery(room=VERONA, start=5.0, limit=20, last=True, settled=True)]
+
+
+REACTION = Reaction(
+    room=VERONA, id=MessageId("a1"), nick="Romeo", emojis=("x", "y"), act=MessageId(f"{NOW:x}"), identity="r"
+)
+OWN = Retraction(room=VERONA, id=MessageId("a1"), nick="Romeo", act=MessageId(f"{NOW:x}"), origin="m2")
+MODERATED = replace(OWN, actor="Nurse", reason="hush", origin="", identity="n")
+
+
+@pytest.mark.parametrize(("act", "nick"), [(REACTION, "Romeo"), (OWN, "Romeo"), (MODERATED, "")])
+def test_archived_act_comes_back_as_it_was(act: Reaction | Retraction, nick: str) -> None:
+    """By its id, or a fresh one; it is found by the nick of whom it is from, as the room tells it."""
+    kept = to_archive(act, lambda: 1)[0]
+    assert (kept.id, kept.nick) == (NOW, nick)
+    assert from_archive(kept) == replace(act, time=NOW / 1_000_000)
+    unnamed = to_archive(replace(act, act=MessageId(""), ref=Ref(7)), lambda: NOW)[0]
+    assert from_archive(unnamed) == replace(act, time=NOW / 1_000_000)
+
+
+@pytest.mark.parametrize("act", [OWN, MODERATED])
+def test_retracted_message_leaves_a_tombstone(act: Retraction) -> None:
+    """In its place, with what took it back; not where the network names messages itself."""
+    kept, stone = to_archive(act, lambda: 1)
+    assert stone.id == 0xA1
+    buried = replace(stone, nick="Romeo", identity="r", origin="m1")
+    assert from_archive(buried) == Tombstone(
+        room=VERONA,
+        id=MessageId("a1"),
+        nick="Romeo",
+        origin="m1",
+        identity="r",
+        time=0xA1 / 1_000_000,
+        retraction=from_archive(kept),  # type: ignore[arg-type]
+    )
+    assert len(to_archive(replace(act, id=MessageId("$event")), lambda: 1)) == 1
