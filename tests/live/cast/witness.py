@@ -14,7 +14,7 @@ class Witness:
     def __init__(self, name: str) -> None:
         self.name = name
         self.seen: list[str] = []
-        self._read = 0
+        self._noticed = 0
         self._news = asyncio.Event()
 
     def told(self, words: str) -> None:
@@ -24,8 +24,8 @@ class Witness:
 
     async def sees(self, words: str, timeout: float = TIMEOUT) -> None:
         """Wait until the other side tells that, after what was waited for before."""
-        await self.until(lambda: words in self.seen[self._read :], words, timeout)
-        self._read = self.seen.index(words, self._read) + 1
+        await self.until(lambda: words in self.seen[self._noticed :], words, timeout)
+        self._noticed = self.seen.index(words, self._noticed) + 1
 
     async def until(self, done: Callable[[], bool], what: str, timeout: float = TIMEOUT) -> None:
         """Wait until something is so; looked at whenever there is news."""
