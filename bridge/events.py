@@ -420,6 +420,29 @@ class ContactPresence(Value, frozen=True, kw_only=True):
     avatar: str = ""
 
 
+class PresenceRequest(Value, frozen=True, kw_only=True):
+    """Incoming: a contact, who calls himself `nick`, wants to know how the user is.
+
+    Answered by `PresenceConsent`: at once if the user has decided, else when he does.
+    """
+
+    contact: ContactId
+    nick: str = ""
+
+
+class PresenceConsent(Value, frozen=True, kw_only=True):
+    """Outgoing: the user lets a contact know how he is, or does not, or not any more."""
+
+    contact: ContactId
+    granted: bool
+
+
+class PresenceRefused(Value, frozen=True, kw_only=True):
+    """Incoming: a contact does not let the user know how he is, for good: what `Subscribe` began is over."""
+
+    contact: ContactId
+
+
 class Profile(Value, frozen=True, kw_only=True):
     """Outgoing: the user's picture, as his client's presence says: SHA-1 in hexadecimal, "" for none.
 
@@ -530,6 +553,8 @@ Incoming = (
     | DirectReaction
     | DirectRetraction
     | ContactPresence
+    | PresenceRequest
+    | PresenceRefused
     | Sent
     | Failed
     | Invite
@@ -562,6 +587,7 @@ Outgoing = (
     | Profile
     | Subscribe
     | Unsubscribe
+    | PresenceConsent
     | Invite
     | ContactAnswer
     | Command

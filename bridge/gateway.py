@@ -117,7 +117,7 @@ class Gateway:
         self._reports = Reports(domain, router, config.admins, reactor.seconds)
         self._roster = Roster(router, store, network, self._disco.caps, self._disco.person_caps, reactor)
         self._calls = Calls(router, network, reactor, lambda: str(uuid4()))
-        self._muc = Muc(context, self._roster.network_state, self._roster.contact_presence, self._calls)
+        self._muc = Muc(context, self._roster.network_state, self._roster.events(), self._calls)
         self._guests = Guests(
             router, network, reactor, around.wall, self._disco.person_caps, self._muc.to_contact
         )

@@ -6,7 +6,8 @@ bridge runs, a server while the user's own link to it stands, a contact while th
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
@@ -16,8 +17,12 @@ from bridge.errors import BridgeError
 from bridge.events import (
     ContactId,
     ContactPresence,
+    Incoming,
     Link,
     NetworkState,
+    PresenceConsent,
+    PresenceRefused,
+    PresenceRequest,
     ServerId,
     Show,
     Subscribe,
@@ -77,6 +82,14 @@ class Roster:
             Route("presence", "subscribe", frozenset(Target) - shown, self.refuse),
         ]
 
+    def events(self) -> Mapping[type[Incoming], Callable[[UserId, Any], None]]:
+        """Declare which events of the network it takes."""
+        return {
+            ContactPresence: self.contact_presence,
+            PresenceRequest: self.presence_request,
+            PresenceRefused: self.presence_refused,
+        }
+
     # ---- what users send
 
     def subscribe(self, request: Request) -> Deferred[None]:
@@ -101,6 +114,7 @@ class Roster:
         local, user = unescape(request.to.local), request.sender.bare
         known = self._store.subscription(self._domain, local, user)
         self._keep(local, user, inbound=known is not None and known.inbound, outbound=True)
+        self._consent(request, granted=True)
 
     def unsubscribe(self, request: Request) -> None:
         """§3.3.3: the user wants the presence no longer; nor is his wanted then."""
@@ -114,6 +128,7 @@ class Roster:
         self._send(local, user, "unsubscribed", id=request.id)
         if known is not None and known.outbound:
             self._send(local, user, "unsubscribe")
+            self._consent(request, granted=False)
 
     def unsubscribed(self, request: Request) -> None:
         """§3.2.3: the user no longer gives his presence."""
@@ -123,6 +138,13 @@ class Roster:
             self._keep(local, user, inbound=True, outbound=False)
         elif known is not None:
             self._store.drop_subscription(self._domain, local, user)
+        self._consent(request, granted=False)
+
+    def _consent(self, request: Request, *, granted: bool) -> None:
+        """Tell the network whether a contact may know how the user is."""
+        if isinstance(request.address, ContactAddress):
+            consent = PresenceConsent(contact=request.address.contact, granted=granted)
+            self._network.submit(UserId(request.sender.bare), consent)
 
     def probe(self, request: Request) -> None:
         """§4.3.2: the presence for who is subscribed, else the news that he is not."""
@@ -212,6 +234,29 @@ class Roster:
         if known is not None and known.inbound and self._contacts.get((user, event.contact)) != event:
             self._contacts[user, event.contact] = event
             self._show(user, event)
+
+    def presence_request(self, user: UserId, event: PresenceRequest) -> None:
+        """A contact wants to know how the user is: so the user is asked, unless he has said yes before."""
+        known = self._store.subscription(self._domain, event.contact, user)
+        if known is not None and known.outbound:
+            self._network.submit(user, PresenceConsent(contact=event.contact, granted=True))
+        else:
+            nick = event.nick or self._network.nick(event.contact)
+            self._send(event.contact, user, "subscribe", build_nick(nick))
+
+    def presence_refused(self, user: UserId, event: PresenceRefused) -> None:
+        """RFC 6121 §3.2: a contact no longer shows himself, or never did."""
+        known = self._store.subscription(self._domain, event.contact, user)
+        if known is None or not known.inbound:
+            return
+        last = self._contacts.pop((user, event.contact), None)
+        if known.outbound:
+            self._keep(event.contact, user, inbound=False, outbound=True)
+        else:
+            self._store.drop_subscription(self._domain, event.contact, user)
+        if last is not None and last.available:
+            self._send(event.contact, user, "unavailable")
+        self._send(event.contact, user, "unsubscribed")
 
     def _show(self, user: UserId, event: ContactPresence) -> None:
         """RFC 6121 §4.7, with XEP-0172, XEP-0153 §3.2, and XEP-0115, which says who can be called."""

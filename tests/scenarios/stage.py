@@ -112,7 +112,7 @@ class Stage:
         self.muc = Muc(
             context,
             lambda user, event: self.links.append((user, event)),
-            lambda user, event: self.contacts.append((user, event)),
+            {ContactPresence: lambda user, event: self.contacts.append((user, event))},
             self.calls,
         )
         self.router.add(self.muc)

@@ -6,7 +6,7 @@ which method. Each feature is a file of its own beside it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from msgspec import Struct
@@ -14,7 +14,6 @@ from twisted.internet.defer import Deferred
 
 from bridge.events import (
     ContactNotice,
-    ContactPresence,
     DirectMessage,
     DirectReaction,
     DirectRetraction,
@@ -93,15 +92,15 @@ class Watcher(Protocol):
 class Muc:
     """See the module's docstring.
 
-    `link_changed` is told of users' links to servers, `contact_changed` how contacts are (roster), `watcher`
-    of clients that show themselves to contacts.
+    `link_changed` is told of users' links to servers, `of_contacts` takes events about contacts (roster),
+    `watcher` is told of clients that show themselves to contacts.
     """
 
     def __init__(
         self,
         context: Context,
         link_changed: Callable[[UserId, NetworkState], None],
-        contact_changed: Callable[[UserId, ContactPresence], None],
+        of_contacts: Mapping[type[Incoming], Callable[[UserId, Any], None]],
         watcher: Watcher,
     ) -> None:
         self._context = context
@@ -139,7 +138,6 @@ class Muc:
             DirectMessage: self._direct.message,
             DirectReaction: self._direct.reaction,
             DirectRetraction: self._direct.retraction,
-            ContactPresence: contact_changed,
             Sent: lambda _user, event: context.tickets.sent(event),
             Failed: lambda _user, event: context.tickets.failed(event),
             Invite: self._invited,
@@ -147,6 +145,7 @@ class Muc:
             ServerNotice: self._direct.server_notice,
             ContactNotice: self._direct.question,
             NetworkState: self._link,
+            **of_contacts,
         }
 
     # ---- from clients

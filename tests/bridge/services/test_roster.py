@@ -9,6 +9,9 @@ from bridge.events import (
     ContactPresence,
     Link,
     NetworkState,
+    PresenceConsent,
+    PresenceRefused,
+    PresenceRequest,
     ServerId,
     Show,
     Subscribe,
@@ -248,3 +251,51 @@ def test_contacts_are_there_again_after_a_restart(friendly):
     assert told(friendly.taken(), NURSE) == [None]
     friendly.roster.shut_down()
     assert told(friendly.taken(), NURSE) == ["unavailable"]
+
+
+def asks(scene: Played, nick: str = "") -> list[Element]:
+    scene.roster.events()[PresenceRequest](UserId(ROMEO), PresenceRequest(contact=CONTACT, nick=nick))
+    return scene.taken()
+
+
+def test_contact_who_wants_to_know_how_the_user_is_asks_him_once(friendly):
+    """RFC 6121 §3.1; his answer is told to the network, and holds."""
+    (asked,) = asks(friendly, "Angelica")
+    assert told([asked], NURSE) == ["subscribe"]
+    assert asked.child_text("nick", "http://jabber.org/protocol/nick") == "Angelica"
+    friendly.presence("subscribed", NURSE)
+    granted = (ROMEO, PresenceConsent(contact=CONTACT, granted=True))
+    assert friendly.network.submitted == [granted]
+    assert asks(friendly) == []
+    assert friendly.network.submitted == [granted] * 2
+
+
+def test_user_who_says_no_is_believed_and_asked_again_when_the_contact_does(friendly):
+    """RFC 6121 §3.2: a refusal before or after."""
+    refused = (ROMEO, PresenceConsent(contact=CONTACT, granted=False))
+    friendly.presence("unsubscribed", NURSE)
+    assert friendly.network.submitted == [refused]
+    friendly.presence("subscribed", NURSE)
+    friendly.presence("unsubscribed", NURSE)
+    assert friendly.network.submitted[-1] == refused
+    assert told(asks(friendly), NURSE) == ["subscribe"]
+    friendly.befriend(NURSE)
+    friendly.presence("unsubscribe", NURSE)
+    assert friendly.network.submitted[-1] == refused
+
+
+def test_contact_who_refuses_ends_the_subscription_of_the_user(friendly):
+    """RFC 6121 §3.2.1; what the user lets the contact know is another matter."""
+    refuse = friendly.roster.events()[PresenceRefused]
+    refuse(UserId(ROMEO), PresenceRefused(contact=CONTACT))
+    assert friendly.taken() == []
+    friendly.befriend(NURSE)
+    appears(friendly, available=True)
+    refuse(UserId(ROMEO), PresenceRefused(contact=CONTACT))
+    assert told(friendly.taken(), NURSE) == ["unavailable", "unsubscribed"]
+    (kept,) = friendly.store.known.values()
+    assert (kept.inbound, kept.outbound) == (False, True)
+    friendly.presence("unsubscribed", NURSE)
+    friendly.presence("subscribe", NURSE)
+    refuse(UserId(ROMEO), PresenceRefused(contact=CONTACT))
+    assert friendly.taken()[-1].get("type") == "unsubscribed" and not friendly.store.known
