@@ -373,7 +373,7 @@ class Agent:
         self._pump()
 
 
-ALLOW: Fields = (("Allow", "MESSAGE, OPTIONS"),)
+ALLOW: Fields = (("Allow", "MESSAGE, NOTIFY, OPTIONS, SUBSCRIBE"),)
 """The methods that are answered with more than 405."""
 
 

@@ -1,4 +1,4 @@
-"""What SIP carries: plain words to one person, calls, and whether the way to him is open."""
+"""What SIP carries: plain words to one person, calls, and how he is."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from bridge.capabilities import Capabilities, Level
 WRITER = Capabilities(
     direct_messages=Level.PARTIAL,
     typing=Level.PARTIAL,
+    presence=Level.PARTIAL,
     subscriptions=Level.PARTIAL,
     attachments=Level.FALLBACK,
 )

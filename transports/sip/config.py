@@ -72,6 +72,16 @@ class TrunkConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
         int,
         Meta(ge=60, le=86400, description="How long a registration is to last.", extra={"unit": "seconds"}),
     ] = 3600
+    presence: Annotated[
+        bool,
+        Meta(
+            description="Whether its users can be asked how they are (SUBSCRIBE); else they count as "
+            "available while the trunk answers. Numbers with a + are never asked."
+        ),
+    ] = True
+    publish: Annotated[
+        bool, Meta(description="Whether it is told how the owner is (PUBLISH); needs owner.")
+    ] = False
     max_message: Annotated[
         int,
         Meta(
@@ -119,6 +129,8 @@ class TrunkConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
             raise ValueError("server: expected the SIP URI of a host")
         if self.register and not (self.username and self.password):
             raise ValueError("register needs username and password")
+        if self.publish and not self.owner:
+            raise ValueError("publish needs owner")
         if self.owner and not self.username:
             raise ValueError("owner needs username")
         if self.owner and Jid.parse(self.owner).bare != self.owner:

@@ -12,7 +12,7 @@ from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
 from bridge.errors import BridgeError, Trouble
-from transports.sip.agent import Agent
+from transports.sip.agent import ALLOW, Agent
 from transports.sip.digest import Account, DigestClient
 from transports.sip.guard import Guard
 from transports.sip.headers import NameAddr, parse_name_addr
@@ -140,7 +140,7 @@ class Line:
             ("Contact", f"<{contact}>;expires={expires}"),
             ("Expires", str(expires)),
             ("Supported", "path"),
-            ("Allow", "MESSAGE, OPTIONS"),
+            *ALLOW,
         )
         return make(
             "REGISTER",

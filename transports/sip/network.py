@@ -16,12 +16,12 @@ from bridge.capabilities import Capabilities
 from bridge.errors import BridgeError, Trouble
 from bridge.events import (
     ContactId,
-    ContactPresence,
     DirectMessage,
     Entered,
     Incoming,
     Outgoing,
     Presence,
+    PresenceConsent,
     Profile,
     Receipt,
     RoomId,
@@ -55,6 +55,7 @@ from transports.sip.bound import Bound, dns_of, token
 from transports.sip.calls import NO_MEDIA, Calls
 from transports.sip.capabilities import PERSON, WRITER
 from transports.sip.config import SipConfig
+from transports.sip.errands import Errands
 from transports.sip.guard import Guard
 from transports.sip.headers import NameAddr
 from transports.sip.line import Line
@@ -63,6 +64,7 @@ from transports.sip.media.backend import MediaBackend
 from transports.sip.message import Response
 from transports.sip.pager import Pager
 from transports.sip.party import Stack
+from transports.sip.people import People
 from transports.sip.reception import Reception
 from transports.sip.records import CallLog
 from transports.sip.request import make
@@ -81,8 +83,6 @@ ASK_TIMEOUT = 25.0
 """Seconds in which a question is answered."""
 STOP_TIMEOUT = 4.0
 """Seconds that registrations get to be taken back."""
-SUBSCRIPTIONS = 100_000
-"""Contacts whose state is told to users."""
 MAX_ANSWER = 100
 """Characters of what a client says of itself."""
 
@@ -120,7 +120,6 @@ class SipNetwork:
         self._guard = Guard(config, reactor.seconds)
         self._routes = Routes(config, read_trunks(config))
         self._spellings = Spellings()
-        self._subscribed: dict[tuple[UserId, ContactId], bool | None] = {}
         self._agent = Agent(
             reactor, self._guard, Certificates(config), self._serve, token, config.max_connections
         )
@@ -129,6 +128,7 @@ class SipNetwork:
         self._call_log = CallLog(config.call_log)
         self._uplink: Uplink
         self._pager: Pager
+        self._people: People
         self._reception: Reception
         self._locator: Locator
 
@@ -141,8 +141,19 @@ class SipNetwork:
         self._agent.sent_by = bound.sent_by
         self._locator = Locator(self._resolver, self._random, bound.transports, bound.families)
         self._pager = Pager(self._agent, uplink, self._reactor, token, self._spellings, self._way)
+        errands = Errands(self._agent, self._locator, bound.contact)
+        self._people = People(
+            errands, uplink, self._reactor, token, self._random.random, self._spellings, self._way
+        )
         self._reception = Reception(
-            self._pager, self._routes, self._guard, self._locator, bound.hosts, self._config.domain, token
+            self._pager,
+            self._people,
+            self._routes,
+            self._guard,
+            self._locator,
+            bound.hosts,
+            self._config.domain,
+            token,
         )
         if self._backend is not None:
             self._start_calls(self._backend, bound)
@@ -158,6 +169,7 @@ class SipNetwork:
                 bound.contact,
                 self._changed,
             )
+            self._people.take_line(self._lines[name])
             self._lines[name].start()
 
     def _start_calls(self, backend: MediaBackend, bound: Bound) -> None:
@@ -187,6 +199,7 @@ class SipNetwork:
         self._pager.stop()
         if self._calls is not None:
             self._calls.stop()
+        self._people.stop()
         leaving = [Deferred.fromCoroutine(line.stop()) for line in self._lines.values()]
         left = DeferredList(leaving, consumeErrors=True)
         await left.addTimeout(STOP_TIMEOUT, self._reactor, lambda result, timeout: None)
@@ -222,8 +235,7 @@ class SipNetwork:
         else:
             self.log.warn("the trunk {name} is out of reach: {reason}", name=name, reason=reason)
         self._tell_trouble()
-        for user, contact in list(self._subscribed):
-            self._show(user, contact)
+        self._people.look_again()
 
     def _tell_trouble(self) -> None:
         down = [one.trunk.name for one in self._lines.values() if one.is_up is False]
@@ -278,12 +290,14 @@ class SipNetwork:
             case Undelivered():
                 self._pager.undelivered(event)
             case Subscribe(contact=contact):
-                if len(self._subscribed) < SUBSCRIPTIONS:
-                    self._subscribed[user, contact] = None
-                self._show(user, contact)
+                self._people.subscribe(user, contact)
             case Unsubscribe(contact=contact):
-                self._subscribed.pop((user, contact), None)
-            case Presence() | Profile() | Receipt():
+                self._people.unsubscribe(user, contact)
+            case PresenceConsent(contact=contact, granted=granted):
+                self._people.consent(user, contact, granted=granted)
+            case Presence():
+                self._people.show(user, event)
+            case Profile() | Receipt():
                 """SIP is told none of it yet."""
             case _:
                 raise BridgeError(Trouble.UNSUPPORTED)
@@ -303,22 +317,6 @@ class SipNetwork:
         is_account = trunk is not None and bool(trunk.config.owner)
         sender = trunk.account if trunk and is_account else user_uri(user, self._config.domain)
         return Way(route, sender, self._lines[trunk.name] if trunk else None, self._locator)
-
-    def _show(self, user: UserId, contact: ContactId) -> None:
-        """Tell whether the way to a contact is open, if that changed."""
-        try:
-            trunk = self._routes.route(user, contact).trunk
-        except BridgeError:
-            is_open = False
-        else:
-            is_open = trunk is None or self._lines[trunk.name].is_up is not False
-        key = (user, contact)
-        if self._subscribed.get(key) is is_open:
-            return
-        if key in self._subscribed:
-            self._subscribed[key] = is_open
-        nick = self._spellings.name(contact)
-        self._uplink.deliver(user, (ContactPresence(contact=contact, available=is_open, nick=nick),))
 
     def heard(self, guest: ContactId, events: Sequence[Incoming]) -> None:
         """Nobody of SIP is a guest on XMPP."""

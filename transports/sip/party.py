@@ -52,7 +52,7 @@ RING_LIMIT = 120.0
 """Seconds for which somebody may be rung."""
 METHODS = (
     *("INVITE", "ACK", "CANCEL", "BYE", "OPTIONS", "PRACK", "UPDATE"),
-    *("INFO", "REFER", "NOTIFY", "MESSAGE"),
+    *("INFO", "REFER", "NOTIFY", "SUBSCRIBE", "MESSAGE"),
 )
 """The methods of calls, and those beside them."""
 ALLOW: Fields = (("Allow", ", ".join(METHODS)),)

@@ -24,6 +24,7 @@ from transports.sip.message import Fields, Request, respond
 from transports.sip.pager import Pager
 from transports.sip.party import ALLOW as CALLS_ALLOW
 from transports.sip.party import EXTENSIONS, METHODS
+from transports.sip.people import People
 from transports.sip.request import Token
 from transports.sip.routes import Routes, Trunk
 from transports.sip.routing import Hop
@@ -65,6 +66,7 @@ class Reception:
     def __init__(
         self,
         pager: Pager,
+        people: People,
         routes: Routes,
         guard: Guard,
         locator: Locator,
@@ -72,7 +74,8 @@ class Reception:
         domain: str,
         token: Token,
     ) -> None:
-        self._pager, self._routes, self._guard, self._locator = pager, routes, guard, locator
+        self._pager, self._people = pager, people
+        self._routes, self._guard, self._locator = routes, guard, locator
         self._hosts, self._domain, self._token = hosts, domain, token
         self._checks = 0
         self.calls: Calls | None = None
@@ -93,24 +96,8 @@ class Reception:
         Deferred.fromCoroutine(self._serve(request, hop, answer)).addErrback(failed)
 
     async def _serve(self, request: Request, hop: Hop, answer: Answer) -> None:
-        if self.calls is not None and (request.to.tag or request.method == "INVITE"):
-            unable = inspect(request, ABILITIES)
-            if unable is not None:
-                answer(respond(request, unable.status, self._token(), unable.fields))
-                return
-            if request.to.tag:
-                self.calls.in_dialog(request, answer)
-                return
-        elif request.method not in ("MESSAGE", "OPTIONS"):
-            answer(respond(request, 405, self._token(), self._allow))
+        if self._is_settled(request, hop, answer):
             return
-        else:
-            refused = option_refused(request)
-            if refused is not None:
-                answer(respond(request, refused.status, self._token(), refused.fields))
-                return
-            if request.to.tag:
-                raise Refusal(481)
         trunks = [self._routes.trunks[name] for name in self._guard.trunks(hop.host)]
         if not trunks and not self._routes.is_open:
             raise Refusal(403)
@@ -123,11 +110,52 @@ class Reception:
             return
         trunk, user = self._recipient(request.uri, trunks)
         contact = await self._sender(request.from_.uri, hop, trunk, user)
-        if request.method == "INVITE" and self.calls is not None:
+        if request.method == "SUBSCRIBE":
+            self._people.watched(request, hop, user, contact, answer)
+        elif request.method == "INVITE" and self.calls is not None:
             nick = request.from_.display[:MAX_NAME]
             self.calls.receive(request, hop, trunk, user, contact, nick, answer)
         else:
             self._pager.receive(request, user, contact, answer)
+
+    def _is_settled(self, request: Request, hop: Hop, answer: Answer) -> bool:
+        """Answer what belongs to a call or a subscription, and what nobody here understands."""
+        if request.method in ("NOTIFY", "SUBSCRIBE") and not self._is_of_call(request):
+            if self._is_refused(request, answer):
+                return True
+            if request.method == "NOTIFY":
+                self._people.notified(request, answer)
+                return True
+            if request.to.tag:
+                self._people.renewed(request, hop, answer)
+                return True
+        elif self.calls is not None and (request.to.tag or request.method == "INVITE"):
+            if (unable := inspect(request, ABILITIES)) is not None:
+                answer(respond(request, unable.status, self._token(), unable.fields))
+                return True
+            if request.to.tag:
+                self.calls.in_dialog(request, answer)
+                return True
+        elif request.method not in ("MESSAGE", "OPTIONS"):
+            answer(respond(request, 405, self._token(), self._allow))
+            return True
+        else:
+            if self._is_refused(request, answer):
+                return True
+            if request.to.tag:
+                raise Refusal(481)
+        return False
+
+    def _is_of_call(self, request: Request) -> bool:
+        """What is told of a transfer belongs to its call (RFC 3515 §2.4.4)."""
+        event = (request.get("Event") or "").partition(";")[0].strip().lower()
+        return self.calls is not None and event == "refer"
+
+    def _is_refused(self, request: Request, answer: Answer) -> bool:
+        refused = option_refused(request)
+        if refused is not None:
+            answer(respond(request, refused.status, self._token(), refused.fields))
+        return refused is not None
 
     @property
     def _allow(self) -> Fields:

@@ -12,7 +12,11 @@ from transports.sip.uri import Uri
 
 
 class Way:
-    """The URI and its trunk, whom requests come from, who answers challenges, the longest MESSAGE."""
+    """The URI and its trunk, whom requests come from, who answers challenges, the longest MESSAGE.
+
+    `is_open` tells whether it can be gone now, as far as is known, `has_presence` whether those at its end
+    may be asked how they are.
+    """
 
     def __init__(self, route: Route, sender: Uri, line: Line | None, locator: Locator) -> None:
         self.uri = route.uri
@@ -20,6 +24,8 @@ class Way:
         self.sender = sender
         self.client: DigestClient | None = None if line is None else line.client
         self.limit = MAX_DATAGRAM if route.trunk is None else route.trunk.config.max_message
+        self.is_open = line is None or line.is_up is not False
+        self.has_presence = route.trunk is None or route.trunk.config.presence
         self._line = line
         self._locator = locator
 

@@ -98,6 +98,13 @@ class Phone(asyncio.DatagramProtocol):
             if message.body == body:
                 return message
 
+    async def next(self, method: str) -> SipMessage:
+        """Wait for a request of a method, and return it."""
+        while True:
+            message = await asyncio.wait_for(self.requests.get(), TIMEOUT)
+            if message.start.startswith(f"{method} "):
+                return message
+
     async def ask(
         self, method: str, uri: str, body: str = "", *more: str, call_id: str = "", sender: str = ""
     ) -> SipMessage:

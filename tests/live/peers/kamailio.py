@@ -1,13 +1,16 @@
-"""Kamailio: a registrar with passwords, and a proxy for messages, under the domain pbx.test."""
+"""Kamailio: a registrar with passwords, a proxy for messages, and a presence server, under the domain pbx.test."""
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 from tests.live.peers.daemon import HOST, Daemon, answers, find_program, free_port
 
 DOMAIN = "pbx.test"
 PASSWORD = "extension"
+TABLES = Path("/usr/share/kamailio/dbtext/kamailio")
+"""Empty tables for its presence server, which keeps what it knows in memory."""
 CONFIG = """#!KAMAILIO
 debug=1
 log_stderror=yes
@@ -27,6 +30,18 @@ loadmodule "registrar.so"
 loadmodule "textops.so"
 loadmodule "siputils.so"
 loadmodule "auth.so"
+loadmodule "db_text.so"
+loadmodule "presence.so"
+loadmodule "presence_xml.so"
+modparam("db_text", "db_mode", 0)
+modparam("presence", "db_url", "text://{tables}")
+modparam("presence_xml", "db_url", "text://{tables}")
+modparam("presence", "publ_cache", 1)
+modparam("presence", "subs_db_mode", 0)
+modparam("presence", "server_address", "sip:presence@{host}:{port}")
+modparam("presence", "min_expires", 60)
+modparam("presence", "send_fast_notify", 1)
+modparam("presence_xml", "force_active", 1)
 modparam("registrar", "min_expires", 60)
 modparam("auth", "nonce_count", 1)
 modparam("auth", "qop", "auth")
@@ -37,12 +52,19 @@ request_route {{
     save("location");
     exit;
   }}
+  if (is_method("SUBSCRIBE") && $rd == "{gateway_domain}") record_route();
   if ($rd == "{gateway_domain}") {{ $du = "sip:{host}:{gateway_port}"; t_relay(); exit; }}
   if (is_method("OPTIONS") && $rU == $null) {{ sl_send_reply("200", "OK"); exit; }}
   if ($fU =~ "^47[0-9][0-9]$") {{
     if (!pv_auth_check("$fd", "{password}", "0", "0")) {{ proxy_challenge("$fd", "1"); exit; }}
     consume_credentials();
   }}
+  if (is_method("PUBLISH")) {{ handle_publish(); exit; }}
+  if (is_method("SUBSCRIBE") && ($rU =~ "^watched" || $rU == "presence" || $rU =~ "^47")) {{
+    handle_subscribe();
+    exit;
+  }}
+  if (is_method("NOTIFY") && has_totag() && loose_route()) {{ t_relay(); exit; }}
   if ($rU == "busy") {{ sl_send_reply("486", "Busy Here"); exit; }}
   if ($rU == "barred") {{ sl_send_reply("403", "Not for you"); exit; }}
   if (!lookup("location")) {{ sl_send_reply("404", "Not Found"); exit; }}
@@ -57,11 +79,13 @@ class Kamailio:
     def __init__(self, folder: Path, gateway_domain: str, gateway_port: int) -> None:
         self.port = free_port()
         self.domain = DOMAIN
-        config = folder / "kamailio.cfg"
+        config, tables = folder / "kamailio.cfg", folder / "tables"
+        shutil.copytree(TABLES, tables)
         config.write_text(
             CONFIG.format(
                 domain=DOMAIN,
                 host=HOST,
+                tables=tables,
                 port=self.port,
                 password=PASSWORD,
                 gateway_domain=gateway_domain,

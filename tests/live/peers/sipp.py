@@ -1,4 +1,4 @@
-"""sipp: many messages at once, some of which are lost on the way."""
+"""sipp: many messages at once, some of which are lost on the way, and whatever else a scenario says."""
 
 from __future__ import annotations
 
@@ -32,11 +32,16 @@ async def send_messages(folder: Path, port: int, uri: str, count: int, *, rate: 
 
     `lost` percent of the datagrams are lost, each way.
     """
-    scenario = folder / "messages.xml"
-    scenario.write_text(SCENARIO.format(uri=uri, lost=lost))
+    await play(folder, port, SCENARIO.format(uri=uri, lost=lost), "-m", str(count), "-r", str(rate))
+
+
+async def play(folder: Path, port: int, scenario: str, *options: str) -> None:
+    """Play a scenario against a port; each of its calls has to go as it says."""
+    file = folder / "scenario.xml"
+    file.write_text(scenario)
     process = await asyncio.create_subprocess_exec(
         find_program("sipp"),
-        *(f"{HOST}:{port}", "-i", HOST, "-sf", str(scenario), "-m", str(count), "-r", str(rate)),
+        *(f"{HOST}:{port}", "-i", HOST, "-sf", str(file), *options),
         *("-nostdin", "-timeout", "30s", "-timeout_error"),
         cwd=folder,
         stdin=asyncio.subprocess.DEVNULL,

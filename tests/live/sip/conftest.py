@@ -53,7 +53,13 @@ def sip_bridge(
     """The gateway, with an account of one user's at Kamailio, and a trunk for everybody there."""
     xmpp = house.xmpp("prosody")
     server = {"server": f"sip:{HOST}:{kamailio.port}", "domain": kamailio.domain}
-    account = {"username": "4711", "password": PASSWORD, "register": True, "owner": f"{OWNER}@{xmpp.domain}"}
+    account = {
+        "username": "4711",
+        "password": PASSWORD,
+        "register": True,
+        "publish": True,
+        "owner": f"{OWNER}@{xmpp.domain}",
+    }
     certificate = house.authority.issue("sip", SIP_DOMAIN)
     made = SipBridge(
         house.make_folder("sip"),

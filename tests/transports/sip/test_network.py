@@ -356,8 +356,8 @@ def test_account_registers_and_belongs_to_its_owner() -> None:
 
 
 def test_trunk_that_fails_is_tried_again_and_told_of() -> None:
-    """To the operator, and to who subscribed to somebody there."""
-    scene = Scene()
+    """To the operator, and to who subscribed to somebody there who cannot say how he is."""
+    scene = Scene({"pbx": replace(PBX, presence=False)})
     scene.network.submit(ROMEO, Subscribe(contact=BOB))
     assert scene.bridge.taken() == [(ROMEO, ContactPresence(contact=BOB, available=True))]
     scene.reply(scene.asked()[0], 503)

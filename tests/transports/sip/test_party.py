@@ -280,7 +280,7 @@ def test_what_else_a_phone_says_in_a_call_is_answered() -> None:
         ("INFO", "", b"", 200),
         ("OPTIONS", "", b"", 200),
         ("NOTIFY", "", b"", 481),
-        ("SUBSCRIBE", "", b"", 405),
+        ("SUBSCRIBE", "", b"", 481),
         ("INVENT", "", b"", 501),
         ("MESSAGE", "text/plain", b"hello", None),
     ):
