@@ -2,6 +2,7 @@
 
 import pytest
 
+from bridge.services.muc import join
 from tests.scenarios.stage import JULIET, ROMEO, ROMEO_TOO, ROOM, Stage, bodies
 
 
@@ -115,3 +116,35 @@ def test_message_during_the_read_of_history_comes_after_it(verona: Stage) -> Non
     assert bodies(seen) == ["first", "second"]
     subject = next(index for index, one in enumerate(seen) if one.has("c:subject"))
     assert seen[subject + 1].get("string(c:body)") == "second"
+
+
+@pytest.fixture
+def mercutio(verona: Stage, monkeypatch: pytest.MonkeyPatch) -> str:
+    """He is on his way into a room that is shown in several turns; Romeo and Juliet are there."""
+    monkeypatch.setattr(join, "SLICE", 1)
+    who = "mercutio@verona.example/x"
+    verona.join(who, "Mercutio")
+    return who
+
+
+@pytest.mark.spec("XEP-0045 §7.2.2")
+def test_long_list_of_occupants_is_shown_in_turns(verona: Stage, mercutio: str) -> None:
+    """Others are served between two parts of it, and what is said meanwhile comes after it."""
+    assert verona.take_for(mercutio) == []
+    verona.speak(JULIET, "Who is he?")
+    for _ in range(3):
+        verona.clock.advance(0)
+    first, second, own, *said = verona.take_for(mercutio)
+    assert {one.get("string(@from)") for one in (first, second)} == {f"{ROOM}/Romeo", f"{ROOM}/Juliet"}
+    assert own.has("user:x/user:status[@code='110']")
+    assert said[-2].has("self::c:message[@type='groupchat']/c:subject")
+    assert bodies(said) == ["Who is he?"]
+
+
+def test_client_that_leaves_while_a_long_list_is_made_is_not_shown_it(verona: Stage, mercutio: str) -> None:
+    """After its own unavailable presence nothing comes any more."""
+    verona.say(f"<presence from='{mercutio}' to='{ROOM}/Mercutio' type='unavailable'/>")
+    for _ in range(3):
+        verona.clock.advance(0)
+    (gone,) = verona.take_for(mercutio)
+    assert gone.has("self::c:presence[@type='unavailable']")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from bridge.errors import BridgeError, Trouble
 from bridge.events import ChangeNick, Enter, Entered, NotEntered, Occupant, RoomId, UserId
@@ -27,6 +27,8 @@ SELF_CODES = (100, 110)
 ASSIGNED_NICK = 210
 LIST_CACHE = 16
 """How many occupant lists are kept rendered."""
+SLICE = 1_000
+"""How many occupants are rendered before others have their turn."""
 SMALL_ROOM = 32
 """Lists up to this length are rendered anew each time: keeping them would cost more than it saves."""
 
@@ -48,11 +50,18 @@ class Lists:
             return found[1]
         if len(self._lists) >= LIST_CACHE:
             self._lists.clear()
-        if len(self._presences) > 4 * len(occupants) + 10_000:
-            self._presences.clear()
         rendered = {nick: self._presence(room, occupant) for nick, occupant in occupants.items()}
         self._lists[id(occupants)] = (occupants, rendered)
+        if len(self._presences) > 4 * len(occupants) + 10_000:
+            self._presences.clear()
         return rendered
+
+    def prepare(self, room: RoomId, occupants: Mapping[str, Occupant]) -> Iterator[bool]:
+        """Render what `of` is about to give; yields True each time that others should have their turn."""
+        for number, occupant in enumerate(occupants.values(), 1):
+            self._presence(room, occupant)
+            if number % SLICE == 0:
+                yield True
 
     def _presence(self, room: RoomId, occupant: Occupant) -> bytes:
         key = id(occupant) ^ hash(room)
@@ -198,7 +207,28 @@ class Join:
             self._context.router.send(reply)
 
     def _welcome(self, occupancy: Occupancy, resource: Resource, event: Entered) -> None:
-        """Write §7.2.2 and §7.2.3, then let the history follow, then the subject."""
+        """Write §7.2.2 and §7.2.3, then let the history follow, then the subject.
+
+        What happens while a very long list is rendered waits for its end.
+        """
+        resource.pending = resource.pending or []
+        if len(event.occupants) <= SLICE:
+            self._show(occupancy, resource, event)
+        else:
+            self._prepare(self._lists.prepare(event.room, event.occupants), occupancy, resource, event)
+
+    def _prepare(
+        self, steps: Iterator[bool], occupancy: Occupancy, resource: Resource, event: Entered
+    ) -> None:
+        is_there = self._context.rooms.get(occupancy.user, occupancy.room) is occupancy
+        if not is_there or occupancy.resources.get(resource.full_jid) is not resource:
+            return
+        if next(steps, False):
+            self._context.clock.callLater(0, self._prepare, steps, occupancy, resource, event)
+        else:
+            self._show(occupancy, resource, event)
+
+    def _show(self, occupancy: Occupancy, resource: Resource, event: Entered) -> None:
         if event.me.nick == resource.nick:
             codes: tuple[int, ...] = SELF_CODES
         else:
@@ -207,7 +237,6 @@ class Join:
         burst = [template for nick, template in lists.items() if nick != event.me.nick]
         burst.append(self._context.render.presence(event.room, event.me, *codes))
         self._context.router.write(b"".join(burst).replace(GAP, resource.to), occupancy.domain)
-        resource.pending = resource.pending or []
         history = self._history.recent(occupancy, resource)
         history.addCallback(lambda messages: self._finish(occupancy, resource, event, messages))
 
