@@ -22,6 +22,7 @@ from bridge.errors import BridgeError, Trouble
 from transports.matrix.http import Http, LinkError
 from transports.matrix.order import InOrder
 from transports.matrix.refusal import Refusal
+from transports.matrix.state import State, read_state
 
 PATIENCE = 25.0
 """Seconds that a request is tried again, unless it is told otherwise."""
@@ -43,6 +44,8 @@ TOO_FAST = 429
 """HTTP status of a request that comes too soon (MX v1.19 client-server-api/rate-limiting)."""
 LATE = 0.5
 """Seconds after its time in which a request is begun all the same: it may have no time, and tries once."""
+STATE_PATIENCE = 60.0
+"""Seconds that the state of a room is asked for; a large one takes a homeserver long."""
 JOIN_PATIENCE = 60.0
 """Seconds that a join is tried; a homeserver takes long for the first join of a large remote room."""
 
@@ -209,6 +212,12 @@ class Homeserver:
         for slept in list(self._asleep):
             slept.cancel()
         return self._http.close()
+
+    async def room_state(self, room: str, user: str | None = None) -> State:
+        """Return the whole state of a room that `user` is in, or our own user."""
+        query = {} if user is None else {"user_id": user}
+        path = f"{CLIENT}/rooms/{quote(room, safe='')}/state"
+        return read_state(await self.fetch(path, query=query, patience=STATE_PATIENCE))
 
     # ---- ghosts
 

@@ -345,14 +345,13 @@ class Direct:
             return
         session = chat.begin(self._ids, self._uplink.link)
         try:
-            asked = Api.room_get_state("", chat.id)
-            state = await self._homeserver.api(asked, user=chat.ghost, patience=STATE_PATIENCE)
+            state = await self._homeserver.room_state(chat.id, chat.ghost)
         except Refusal:
             self._forget(chat)
             return
-        for _ in session.load(state if isinstance(state, list) else []):
+        for _ in session.load(state):
             pass
-        for event in map(mapping, state if isinstance(state, list) else ()):
+        for event in state:
             if event.get("type") == MEMBER:
                 chat.move(event)
         session.ready = True

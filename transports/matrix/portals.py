@@ -74,8 +74,6 @@ QUEUE = 2_000
 """Steps that may wait in one room."""
 STEPS = 50_000
 """Steps that may wait in all rooms."""
-STATE_PATIENCE = 60.0
-"""Seconds that the state of a room is asked for."""
 FILE_PATIENCE = 20.0
 """Seconds that a room waits for a file on its way to the homeserver."""
 KEEP_AFTER = 5.0
@@ -286,9 +284,7 @@ class Portals:
         portal.seen = kept.seen
         for event_id, message_id in kept.links:
             portal.links.join(event_id, MessageId(message_id))
-        state = await self._homeserver.api(Api.room_get_state("", room_id), patience=STATE_PATIENCE)
-        if not isinstance(state, list):
-            raise BridgeError(Trouble.REFUSED, "The homeserver's answer cannot be read.")
+        state = await self._homeserver.room_state(room_id)
         for _ in portal.session.load(state):
             await deferLater(self._clock, 0)
         portal.session.ready = True

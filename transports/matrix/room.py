@@ -6,7 +6,7 @@ thousand members is built by `Room.load`, which can be spread over turns of the 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from types import MappingProxyType
 
 from msgspec import Struct, structs
@@ -54,7 +54,7 @@ from .timeline import Timeline
 MAX_MEMBERS = 50_000
 """Members of a room that are kept; those beyond are not shown."""
 SLICE = 500
-"""Events that `Room.load` applies before it lets others work."""
+"""Events that `Room.load` looks at before it lets others work."""
 REPLACED = "This room has been replaced by another one."
 ENCRYPTED = "This room is end-to-end encrypted from now on: what is said here cannot be read over XMPP."
 
@@ -171,19 +171,19 @@ class Room:
 
     # ---- change
 
-    def load(self, state: Sequence[object]) -> Iterator[int]:
-        """Take in the whole state; between two steps of the iterator others may work.
+    def load(self, state: Iterable[object]) -> Iterator[int]:
+        """Take in the whole state, which is gone through three times; between two steps others may work.
 
-        It yields how many events are done; those that cannot be understood are counted only.
+        It yields how many events were looked at; those that cannot be understood are counted only.
         """
-        done = 0
+        looked = 0
         for is_turn in (_is_rule, _is_member, _is_other):
             for event in map(mapping, state):
+                if looked % SLICE == 0:
+                    yield looked
+                looked += 1
                 if not is_turn(event):
                     continue
-                if done % SLICE == 0:
-                    yield done
-                done += 1
                 try:
                     self.apply(event)
                 except Malformed:

@@ -46,8 +46,6 @@ from transports.matrix.session import WATCHED, RoomSession, Stay
 from transports.matrix.tables import MAX_ID, MEMBER, PROFILE, TOMBSTONE
 from transports.matrix.translate import Skipped
 
-STATE_PATIENCE = 60.0
-"""Seconds that the state of a room is asked for; a large one takes a homeserver long."""
 ECHO_TIMEOUT = 30.0
 """Seconds in which the homeserver tells us of a membership that it agreed to."""
 OVERLAP = 60.0
@@ -312,11 +310,7 @@ class Rooms:
             return
         # what is said from now on will be heard
         session.heard = self._clock.seconds()
-        asked = Api.room_get_state("", session.id)
-        state = await self._homeserver.api(asked, user=ghost, patience=STATE_PATIENCE)
-        if not isinstance(state, list):
-            raise BridgeError(Trouble.REFUSED, "The homeserver's answer cannot be read.")
-        for _ in session.load(state):
+        for _ in session.load(await self._homeserver.room_state(session.id, ghost)):
             await deferLater(self._clock, 0)
         session.ready = True
         for user_id in list(session.room.members) if len(session.room.members) <= WATCHED else ():

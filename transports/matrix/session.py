@@ -6,7 +6,7 @@ All who came by the same address are told by the same tuple; `RoomSession.addres
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TypeVar
 
 from msgspec import Struct, structs
@@ -30,7 +30,7 @@ from bridge.events import (
 
 from . import translate
 from .content import Json, mapping, text, time_of
-from .room import Room
+from .room import SLICE, Room
 from .tables import MEMBER
 from .translate import Skipped
 
@@ -74,12 +74,17 @@ class RoomSession:
         self.addresses: Counter[RoomId] = Counter()
         self.heard = 0.0
         self._typing: frozenset[str] = frozenset()
-        self._loaded: dict[tuple[str, str], Json] = {}
+        self._loaded: dict[tuple[str, str], tuple[object, float]] = {}
 
-    def load(self, state: Sequence[object]) -> Iterator[int]:
+    def load(self, state: Iterable[object]) -> Iterator[int]:
         """Take in the state of the room; see `Room.load`."""
-        self._loaded = {_key(event): event for event in map(mapping, state)}
-        self.heard = max(self.heard, *(time_of(event) or 0.0 for event in self._loaded.values()), 0.0)
+        self._loaded.clear()
+        for number, event in enumerate(map(mapping, state), 1):
+            time = time_of(event) or 0.0
+            self._loaded[_key(event)] = (event.get("event_id"), time)
+            self.heard = max(self.heard, time)
+            if number % SLICE == 0:
+                yield number
         yield from self.room.load(state)
 
     def settle(self) -> None:
@@ -182,9 +187,8 @@ class RoomSession:
         loaded = self._loaded.get(key) if "state_key" in event else None
         if loaded is None:
             return False
-        is_old = loaded.get("event_id") == event.get("event_id") or (time_of(event) or 0.0) < (
-            time_of(loaded) or 0.0
-        )
+        event_id, time = loaded
+        is_old = event_id == event.get("event_id") or (time_of(event) or 0.0) < time
         if not is_old:
             del self._loaded[key]
         return is_old

@@ -18,6 +18,7 @@ from tests.transports.matrix.web import Reactor
 from transports.matrix.network import MatrixNetwork
 from transports.matrix.refusal import Refusal
 from transports.matrix.settings import GatewaySettings, RoomSettings
+from transports.matrix.state import State, read_state
 
 BOT = "@xmppbridge:hs.example"
 ROOM_ID = "!garden:hs.example"
@@ -104,6 +105,10 @@ class Rooms:
         self.asked.append(("fetch", path.rpartition("/")[2], query["width"]))
         found = self.files.get(path.rpartition("/")[2])
         return fail(BridgeError(Trouble.NO_SUCH_ROOM)) if found is None else succeed(found)
+
+    async def room_state(self, room: str, user: str | None = None) -> State:
+        self.asked.append(("GET", user or BOT, "rooms", room, "state", None))
+        return read_state(json.dumps(await self._answer("state", self.state[room])).encode())
 
     def upload(self, user: str, data: bytes, type: str) -> Deferred:
         self.files[f"up{len(self.files)}"] = data
@@ -197,8 +202,6 @@ class Rooms:
             return succeed({"room_id": found}) if found else fail(BridgeError(Trouble.NO_SUCH_ROOM))
         if "profile" in parts:
             return self._answer("profile", self.profiles.get(parts[-1], {}))
-        if parts[-1] == "state":
-            return self._answer("state", self.state[parts[5]])
         if "state" in parts:
             return self._piece(parts[5], parts[7], parts[8])
         if parts[-1] == "members":

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from twisted.internet.defer import Deferred, succeed
 from twisted.logger import globalLogPublisher
@@ -51,6 +53,7 @@ from bridge.network import (
 from tests.transports.matrix.homeserver import GARDEN, ROMEO, ROOM_ID, Rooms, Scene
 from tests.transports.matrix.raw import ALICE, IDS, create, member, said
 from tests.transports.matrix.web import watch
+from transports.matrix.state import State, read_state
 
 PERSON = IDS.contact(ALICE)
 OTHER = RoomId("#other:hs.example")
@@ -99,6 +102,11 @@ class Senseless(Rooms):
 
     def join(self, user: str, room: str, *more) -> Deferred:
         return super().join(user, room, *more) if self.answer is ... else succeed("!other:hs.example")
+
+    async def room_state(self, room: str, user: str | None = None) -> State:
+        if self.answer is ...:
+            return await super().room_state(room, user)
+        return read_state(json.dumps(self.answer).encode())
 
     def call(self, method: str, path: str, **options) -> Deferred:
         return super().call(method, path, **options) if self.answer is ... else succeed(self.answer)

@@ -320,3 +320,13 @@ def test_transaction_id_is_the_same_for_the_same_message_only():
         transaction_id("romeo@montague.lit", ROOM, "stanza2"),
         transaction_id("romeo@montague.lit!", "room", "stanza1"),
     )
+
+
+@pytest.mark.parametrize(("user", "query"), [(GHOST, {"user_id": [GHOST]}), (None, {})])
+def test_state_of_a_room_is_asked_for_as_somebody_in_it(scene, user, query):
+    """As a ghost, or as our own user."""
+    found = Deferred.fromCoroutine(scene.server.room_state(ROOM, user))
+    asked = scene.http.take()
+    assert (asked.method, asked.path, asked.query) == ("GET", "/_matrix/client/v3/rooms/%21room/state", query)
+    asked.reply([{"type": "m.room.create"}])
+    assert list(outcome(found)) == [{"type": "m.room.create"}]

@@ -65,6 +65,9 @@ class Server:
             return fail(self.refused[what])
         return self.held[what].addCallback(lambda _: result) if what in self.held else succeed(result)
 
+    async def room_state(self, room: str, user: str) -> list[dict]:
+        return await self._answer("state", [one for one in self.rooms[room] if "state_key" in one])
+
     async def set_profile(self, user: str, name: str) -> None:
         self.names[user] = name
 
@@ -89,8 +92,6 @@ class Server:
                 member(one, membership="invite", sender=user, is_direct=True) for one in body["invite"]
             ]
             return self._answer("createRoom", {"room_id": self.room(member(user), *invited, *self.default)})
-        if parts[-1] == "state":
-            return self._answer("state", [one for one in self.rooms[parts[1]] if "state_key" in one])
         if parts[-1] == "messages":
             return self._answer("messages", {"chunk": self.rooms[parts[1]][::-1]})
         what = next(
