@@ -32,12 +32,14 @@ CONNECTIONS = 200
 """Connections at a time; a homeserver has a few, one that has many workers some more."""
 IDLE = 180
 """Seconds after which a silent connection is closed."""
-PACE = 0.05
-"""Seconds from the answer to one transaction to that to the next, at least.
+PACE = 0.0625
+"""Seconds between the answers to transactions when more than `BURST` come faster than that.
 
-A homeserver gathers meanwhile what happens: whoever talks alone waits for nothing, and much at once comes
-in few transactions, each of which costs us a request and a commit.
+A homeserver gathers meanwhile what happens, and much at once comes in few transactions, each of which costs
+us a request and a commit. Where less is going on nothing waits.
 """
+BURST = 16
+"""Transactions that are answered at once."""
 LIST = 2
 """How deep in a transaction its lists of events are."""
 _TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[\]{}]', re.DOTALL)
@@ -97,9 +99,8 @@ class ApplicationService(Resource):
         self._lookup = lookup
         self._lost = lost
         self._clock: Any = None
-        self._next = 0.0
-        self._held: list[Deferred[None]] = []
-        self._releasing: IDelayedCall | None = None
+        self._idle_at = 0.0
+        self._held: dict[Deferred[None], IDelayedCall] = {}
         self._port: IListeningPort | None = None
         self._connections: _Connections | None = None
 
@@ -115,10 +116,9 @@ class ApplicationService(Resource):
     def stop(self) -> Deferred[None]:
         """Close the connections, and take no more; what is not answered the homeserver sends again."""
         port, self._port = self._port, None
-        if self._releasing is not None and self._releasing.active():
-            # they are taken; a homeserver that does not hear it would not come again for a while
-            self._releasing.cancel()
-            self._release()
+        for held in list(self._held):
+            # it is taken; a homeserver that does not hear that would not come again for a while
+            self._release(held)
         for connection in list(self._connections.protocols) if self._connections is not None else ():
             connection.loseConnection()
         if port is None:
@@ -191,19 +191,19 @@ class ApplicationService(Resource):
 
     async def _turn(self) -> None:
         """Wait until another transaction may be answered."""
-        early = self._next - self._clock.seconds()
+        now = self._clock.seconds()
+        self._idle_at = max(self._idle_at, now) + PACE
+        early = self._idle_at - BURST * PACE - now
         if early > 0:
-            if not self._held:
-                self._releasing = self._clock.callLater(early, self._release)
             held: Deferred[None] = Deferred()
-            self._held.append(held)
+            self._held[held] = self._clock.callLater(early, self._release, held)
             await held
-        self._next = self._clock.seconds() + PACE
 
-    def _release(self) -> None:
-        held, self._held = self._held, []
-        for one in held:
-            one.callback(None)
+    def _release(self, held: Deferred[None]) -> None:
+        call = self._held.pop(held)
+        if call.active():
+            call.cancel()
+        held.callback(None)
 
 
 class _Connections(WrappingFactory):
