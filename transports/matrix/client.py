@@ -19,7 +19,8 @@ from twisted.internet.task import deferLater
 from twisted.python.failure import Failure
 
 from bridge.errors import BridgeError, Trouble
-from transports.matrix.http import Http, LinkError
+from transports.matrix.http import Http
+from transports.matrix.http_connection import LinkError
 from transports.matrix.order import InOrder
 from transports.matrix.refusal import Refusal
 from transports.matrix.state import State, read_state

@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, NoReturn
+from urllib.parse import urlsplit
 
 from msgspec import Struct
 from twisted.internet.defer import CancelledError, Deferred, DeferredSemaphore, succeed
 from twisted.internet.endpoints import HostnameEndpoint, wrapClientTLS
 from twisted.internet.error import ConnectError, DNSLookupError
-from twisted.internet.interfaces import IConsumer, IStreamClientEndpoint
-from twisted.internet.protocol import Protocol, connectionDone
+from twisted.internet.interfaces import IStreamClientEndpoint
+from twisted.internet.protocol import Factory
 from twisted.python.failure import Failure
-from twisted.web.client import URI, Agent, BrowserLikePolicyForHTTPS, HTTPConnectionPool, ResponseDone
-from twisted.web.http import PotentialDataLoss
-from twisted.web.http_headers import Headers
-from twisted.web.iweb import IAgentEndpointFactory, IBodyProducer, IResponse
-from zope.interface import implementer
+from twisted.web.client import BrowserLikePolicyForHTTPS
 
 from bridge.errors import BridgeError, Trouble
+from transports.matrix.http_connection import Answer, Connection, LinkError, Request
 
 CONNECTIONS = 16
 """Requests that are on their way at a time."""
@@ -30,35 +29,20 @@ IDLE = 20
 """Seconds a connection is kept without use; below what servers and proxies allow."""
 ANSWER_BYTES = 64 * 1024 * 1024
 """Longest answer: the state of a very large room has some 20 MB."""
-
-
-class Answer(Struct, frozen=True):
-    """An HTTP response as a whole."""
-
-    status: int
-    body: bytes
-
-
-class LinkError(BridgeError):
-    """There was no answer; `sent` tells whether the homeserver may have got the request nevertheless."""
-
-    def __init__(self, trouble: Trouble, text: str = "", *, sent: bool) -> None:
-        super().__init__(trouble, text)
-        self.sent = sent
+PORTS = {"http": 80, "https": 443}
 
 
 class Http:
-    """Requests to one server; `timeout` is in seconds, for one request without its waiting."""
+    """Requests over kept connections; `timeout` is in seconds, for one request without its waiting."""
 
     def __init__(self, reactor: Any, timeout: float, *, answer_bytes: int = ANSWER_BYTES) -> None:
         self._reactor = reactor
         self._timeout = timeout
         self._answer_bytes = answer_bytes
-        self._pool = HTTPConnectionPool(reactor)
-        self._pool.maxPersistentPerHost = CONNECTIONS
-        self._pool.cachedConnectionTimeout = IDLE
-        self._agent = Agent.usingEndpointFactory(reactor, _Endpoints(reactor), self._pool)
+        self._policy = BrowserLikePolicyForHTTPS()
+        self._servers: dict[str, _Server] = {}
         self._turns = DeferredSemaphore(CONNECTIONS)
+        self._closed = False
 
     def request(
         self, method: str, url: str, headers: Mapping[str, str], body: bytes | None
@@ -68,50 +52,77 @@ class Http:
             overloaded: Deferred[Answer] = Deferred()
             overloaded.errback(BridgeError(Trouble.OVERLOADED))
             return overloaded
-        return self._turns.run(self._request, method, url, headers, body)
+        end = url.find("/", url.index("://") + 3)
+        server = self._servers.get(url[:end]) or self._server(url[:end])
+        length = [] if body is None else [("Content-Length", str(len(body)))]
+        fields = [("Host", server.name), *headers.items(), *length]
+        return self._turns.run(self._request, server, Request(method, url[end:], fields, body))
 
-    def _request(
-        self, method: str, url: str, headers: Mapping[str, str], body: bytes | None
-    ) -> Deferred[Answer]:
-        asked: Deferred[IResponse] = self._agent.request(
-            method.encode(),
-            url.encode(),
-            Headers({name: [value] for name, value in headers.items()}),
-            None if body is None else _Body(body),
-        )
-        answer: Deferred[Answer] = asked.addCallback(self._collect)
-        return answer.addTimeout(self._timeout, self._reactor, _late).addErrback(_explain)
+    def _server(self, origin: str) -> _Server:
+        parts = urlsplit(origin)
+        host, port = (parts.hostname or "").encode(), parts.port or PORTS[parts.scheme]
+        endpoint: IStreamClientEndpoint = HostnameEndpoint(self._reactor, host, port, CONNECT_TIMEOUT)
+        if parts.scheme == "https":
+            endpoint = wrapClientTLS(self._policy.creatorForNetloc(host, port), endpoint)
+        server = self._servers[origin] = _Server(endpoint, parts.netloc)
+        return server
 
-    def _collect(self, response: IResponse) -> Deferred[Answer]:
-        collector = _Collector(response.code, self._answer_bytes)
-        response.deliverBody(collector)
-        return collector.answer
+    def _request(self, server: _Server, request: Request) -> Deferred[Answer]:
+        asked = self._ask(server, request)
+        return asked.addTimeout(self._timeout, self._reactor, _late).addErrback(_explain)
+
+    def _ask(self, server: _Server, request: Request) -> Deferred[Answer]:
+        """Use a connection that is idle, if there is one."""
+        if not server.idle:
+            factory = Factory.forProtocol(lambda: Connection(self._answer_bytes))
+            factory.noisy = False
+            connecting: Deferred[Any] = server.endpoint.connect(factory)
+            asked: Deferred[Answer] = connecting.addCallback(self._over, server, request)
+            return asked
+        connection = server.idle.pop()
+        connection.expiry.cancel()
+        asked = self._over(connection, server, request)
+        asked.addErrback(self._again, connection, server, request)
+        return asked
+
+    def _over(self, connection: Connection, server: _Server, request: Request) -> Deferred[Answer]:
+        return connection.ask(request).addCallback(self._keep, connection, server)
+
+    def _again(self, failure: Failure, connection: Connection, server: _Server, request: Request) -> Any:
+        """A server may close an idle connection just when it is used: the request is sent once more."""
+        is_stale = failure.check(LinkError) and not connection.is_answering
+        return self._ask(server, request) if is_stale and request.method != "POST" else failure
+
+    def _keep(self, answer: Answer, connection: Connection, server: _Server) -> Answer:
+        """Keep a connection for the next request."""
+        if connection.is_idle and not self._closed:
+            connection.lost = partial(self._forget, connection, server)
+            connection.expiry = self._reactor.callLater(IDLE, connection.close)
+            server.idle.append(connection)
+        else:
+            connection.close()
+        return answer
+
+    def _forget(self, connection: Connection, server: _Server) -> None:
+        if connection in server.idle:
+            server.idle.remove(connection)
+            if connection.expiry.active():
+                connection.expiry.cancel()
 
     def close(self) -> Deferred[None]:
-        """Close the connections that are not in use."""
-        closed: Deferred[None] = self._pool.closeCachedConnections()
-        return closed
+        """Close the connections that are not in use, and the others when they have their answers."""
+        self._closed = True
+        for connection in [one for server in self._servers.values() for one in server.idle]:
+            connection.close()
+        return succeed(None)
 
 
-@implementer(IAgentEndpointFactory)
-class _Endpoints:
-    """Where servers are; looking at a server's name anew for each request costs as much as the request."""
+class _Server(Struct):
+    """Where requests go, and the connections there that are not in use."""
 
-    def __init__(self, reactor: Any) -> None:
-        self._reactor = reactor
-        self._policy = BrowserLikePolicyForHTTPS()
-        self._known: dict[tuple[bytes, bytes, int], IStreamClientEndpoint] = {}
-
-    def endpointForURI(self, uri: URI) -> IStreamClientEndpoint:
-        """Return where to connect to."""
-        place = (uri.scheme, uri.host, uri.port)
-        endpoint = self._known.get(place)
-        if endpoint is None:
-            endpoint = HostnameEndpoint(self._reactor, uri.host, uri.port, CONNECT_TIMEOUT)
-            if uri.scheme == b"https":
-                endpoint = wrapClientTLS(self._policy.creatorForNetloc(uri.host, uri.port), endpoint)
-            self._known[place] = endpoint
-        return endpoint
+    endpoint: Any
+    name: str
+    idle: list[Connection] = []
 
 
 def _late(result: object, timeout: float) -> NoReturn:
@@ -125,61 +136,3 @@ def _explain(failure: Failure) -> Any:
         return failure
     sent = not isinstance(error, ConnectError | DNSLookupError)
     raise LinkError(Trouble.LOST if sent else Trouble.UNREACHABLE, sent=sent) from error
-
-
-@implementer(IBodyProducer)
-class _Body:
-    """A body that is there already."""
-
-    def __init__(self, body: bytes) -> None:
-        self.length = len(body)
-        self._body = body
-
-    def startProducing(self, consumer: IConsumer) -> Deferred[None]:
-        """Give it all."""
-        consumer.write(self._body)
-        return succeed(None)
-
-    def pauseProducing(self) -> None:
-        """It is given already."""
-
-    def resumeProducing(self) -> None:
-        """It is given already."""
-
-    def stopProducing(self) -> None:
-        """It is given already."""
-
-
-class _Collector(Protocol):
-    """Collects a response's body."""
-
-    transport: Any
-
-    def __init__(self, status: int, limit: int) -> None:
-        self.answer: Deferred[Answer] = Deferred(self._cancelled)
-        self._status = status
-        self._left = limit
-        self._parts: list[bytes] = []
-
-    def _cancelled(self, answer: Deferred[Answer]) -> None:
-        if self.transport is not None:
-            self.transport.loseConnection()
-
-    def dataReceived(self, data: bytes) -> None:
-        """Keep a part, up to the limit."""
-        self._left -= len(data)
-        if self._left >= 0:
-            self._parts.append(data)
-        elif not self.answer.called:
-            self._parts.clear()
-            self.answer.errback(LinkError(Trouble.REFUSED, "The homeserver's answer is too long.", sent=True))
-            self.transport.loseConnection()
-
-    def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """The body has ended, or broke off; one without a stated length ends with its connection."""
-        if self.answer.called:
-            return
-        if reason.check(ResponseDone, PotentialDataLoss):
-            self.answer.callback(Answer(self._status, b"".join(self._parts)))
-        else:
-            self.answer.errback(reason)

@@ -10,7 +10,7 @@ from bridge.errors import BridgeError, Trouble
 from tests.transports.matrix.web import Scene, outcome
 from transports.matrix import client
 from transports.matrix.client import transaction_id
-from transports.matrix.http import Answer, LinkError
+from transports.matrix.http_connection import Answer, LinkError
 from transports.matrix.refusal import Refusal
 
 GHOST = "@_xmpp_romeo=40montague.lit:hs.test"

@@ -14,7 +14,7 @@ from tests.transports.matrix.test_inbox import Disk
 from tests.transports.matrix.web import Scene as Web
 from tests.transports.matrix.web import outcome, watch
 from transports.matrix.gaps import HOLD, PAGE, PAGES, Gaps
-from transports.matrix.http import LinkError
+from transports.matrix.http_connection import LinkError
 from transports.matrix.inbox import Inbox
 
 GHOST = "@_xmpp_romeo:hs.example"

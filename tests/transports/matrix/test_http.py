@@ -10,7 +10,8 @@ from twisted.python.failure import Failure
 from bridge.errors import BridgeError, Trouble
 from tests.transports.matrix.web import Reactor, outcome, watch
 from transports.matrix import http
-from transports.matrix.http import Answer, Http, LinkError
+from transports.matrix.http import Http
+from transports.matrix.http_connection import Answer, Connection, LinkError
 
 URL = "http://hs.test:8008/_matrix/client/v3/x?user_id=%40a%3Ab"
 
@@ -43,6 +44,62 @@ def test_connection_is_used_again(reactor):
     client.request("GET", URL, {}, None)
     assert transport.value().startswith(b"GET ")
     assert len(reactor.tcpClients) == 1
+
+
+def used(reactor: Reactor) -> tuple[Http, Connection]:
+    """A client with one connection that is idle."""
+    client = Http(reactor, 30)
+    client.request("GET", URL, {}, None)
+    protocol, _ = reactor.accept()
+    protocol.dataReceived(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+    return client, protocol
+
+
+def test_connection_that_closed_as_it_was_used_is_replaced(reactor):
+    """The server had closed it before it read the request: it gets it on another one."""
+    client, protocol = used(reactor)
+    asked = client.request("PUT", URL, {}, b"{}")
+    protocol.connectionLost(Failure(ConnectionDone()))
+    assert len(reactor.tcpClients) == 2
+    protocol, _ = reactor.accept()
+    protocol.dataReceived(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+    assert outcome(asked) == Answer(200, b"{}")
+
+
+@pytest.mark.parametrize(("method", "begun"), [("POST", b""), ("GET", b"HTTP/1.1 200 OK\r\n")])
+def test_request_that_may_have_been_read_is_not_repeated(reactor, method, begun):
+    """Who asked decides whether it does harm to do it twice."""
+    client, protocol = used(reactor)
+    asked = client.request(method, URL, {}, None)
+    protocol.dataReceived(begun)
+    protocol.connectionLost(Failure(ConnectionDone()))
+    assert outcome(asked).sent
+    assert len(reactor.tcpClients) == 1
+
+
+def test_idle_connection_is_closed_and_forgotten(reactor):
+    """By us after a while, or by the server; the next request goes over another."""
+    client, protocol = used(reactor)
+    reactor.advance(http.IDLE)
+    assert protocol.transport.disconnecting
+    protocol.connectionLost(Failure(ConnectionDone()))
+    client.request("GET", URL, {}, None)
+    assert len(reactor.tcpClients) == 2
+    assert len(reactor.getDelayedCalls()) == 2, "its connecting, and its timeout"
+
+
+def test_client_that_is_closed_keeps_no_connections(reactor):
+    """Those that are idle close now, the others after their answer."""
+    client, idle = used(reactor)
+    client.request("GET", URL, {}, None)
+    client.request("GET", URL, {}, None)
+    busy, _ = reactor.accept()
+    idle.dataReceived(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+    client.close()
+    assert idle.transport.disconnecting
+    assert not busy.transport.disconnecting
+    busy.dataReceived(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+    assert busy.transport.disconnecting
 
 
 @pytest.mark.parametrize(("scheme", "port"), [("http", 80), ("https", 443)])

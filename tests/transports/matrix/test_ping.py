@@ -7,7 +7,7 @@ from twisted.logger import globalLogPublisher
 
 from bridge.errors import Trouble
 from tests.transports.matrix.web import Scene, outcome
-from transports.matrix.http import LinkError
+from transports.matrix.http_connection import LinkError
 from transports.matrix.ping import STEADY_PAUSE, Pings, Way, ping
 
 

@@ -14,7 +14,7 @@ from twisted.internet.task import Clock
 from twisted.internet.testing import MemoryReactorClock, StringTransport
 
 from transports.matrix.client import Homeserver
-from transports.matrix.http import Answer
+from transports.matrix.http_connection import Answer
 
 
 class Reactor(MemoryReactorClock):
