@@ -165,12 +165,14 @@ class Disco:
     async def _described(
         self, request: Request, address: RoomAddress, seen: Entered | None, inside: Sequence[str]
     ) -> Info:
-        """A room that cannot be looked up may still be joined."""
+        """A room that cannot be looked up may still be joined; one that there is not is NOT_FOUND."""
         asked: Deferred[Any] = self._network.ask(user_of(request), RoomQuery(address.room))
         asked.addTimeout(PATIENCE, self._clock)
         try:
             told: RoomInfo = await asked
-        except (BridgeError, TimeoutError):
+        except (BridgeError, TimeoutError) as error:
+            if seen is None and isinstance(error, BridgeError) and error.trouble is Trouble.NO_SUCH_ROOM:
+                raise BridgeError(Trouble.NOT_FOUND) from None
             return self._room_info(address, () if seen is None else _facts_inside(seen), *inside)
         picture = await self._picture(request, address) if self._shows_pictures() else ()
         return self._room_info(address, [*_facts(told, seen), *picture], *inside, *self._rules_of(told))

@@ -20,6 +20,7 @@ from bridge.xmpp.payloads.forms import parse_form_type, parse_values
 from bridge.xmpp.payloads.moderation import NS_MODERATION
 from bridge.xmpp.payloads.muc import FORM_ROOM_INFO, NODE_NICK, NODE_TRAFFIC
 from bridge.xmpp.payloads.rsm import NS_RSM
+from bridge.xmpp.stanza import NS_COMPONENT
 from tests.bridge.services.scene import DOMAIN, JULIET, NURSE, ROMEO, ROOM, SERVER, Scene, condition
 
 COMMANDS = "http://jabber.org/protocol/commands"
@@ -159,13 +160,23 @@ def test_room_one_is_not_in_is_looked_up(scene):
     assert "Balconies" not in str(info)
 
 
-@pytest.mark.parametrize("trouble", [Trouble.NOT_CONNECTED, Trouble.NO_SUCH_ROOM, Trouble.TIMED_OUT])
+@pytest.mark.parametrize("trouble", [Trouble.NOT_CONNECTED, Trouble.NO_PRIVILEGE, Trouble.TIMED_OUT])
 def test_room_that_cannot_be_looked_up_can_still_be_joined(scene, trouble):
     """A client asks before it joins; that must not fail because nobody is connected yet."""
     scene.network.answers[RoomQuery] = BridgeError(trouble)
     info = scene.info(ROOM, sender=JULIET)
     assert "http://jabber.org/protocol/muc" in info.features
     assert info.forms == ()
+
+
+def test_room_that_there_is_not_is_told_to_be_none(scene):
+    """XEP-0030 §7: item-not-found; not to who is inside, whatever the network says."""
+    scene.network.answers[RoomQuery] = BridgeError(Trouble.NO_SUCH_ROOM)
+    query = Element("query", NS_INFO)
+    attributes = {"type": "get", "from": JULIET, "to": ROOM, "id": "1"}
+    [answer] = scene.give(Element("iq", NS_COMPONENT, attributes, query))
+    assert condition(answer) == ("cancel", "item-not-found")
+    assert scene.info(ROOM, sender=ROMEO).forms
 
 
 @pytest.mark.parametrize("sender", [ROMEO, JULIET])

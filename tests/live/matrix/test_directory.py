@@ -57,3 +57,9 @@ async def test_room_that_one_is_not_in_tells_what_it_is(matrix_stage: MatrixStag
     assert [one.get("name") for one in info.iter(f"{{{INFO}}}identity")] == ["Verona"]
     words = etree.tostring(info, method="text", encoding="unicode")
     assert "a fair place" in words
+
+
+async def test_room_that_there_is_not_is_told_to_be_none(matrix_stage: MatrixStage):
+    """XEP-0030 §7: no alias of the homeserver leads there."""
+    romeo = await matrix_stage.on_xmpp("romeo")
+    assert await romeo.error(matrix_stage.room, f"<query xmlns='{INFO}'/>") == "item-not-found"
