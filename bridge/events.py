@@ -340,19 +340,29 @@ class Retraction(Value, frozen=True, kw_only=True):
 
 
 class DirectReaction(Value, frozen=True, kw_only=True):
-    """XEP-0444 between two: all the reactions that the contact, or the user, now has on message `id`."""
+    """XEP-0444 between two: all the reactions that the contact, or the user, now has on message `id`.
+
+    `nick` and `room` are as in `DirectMessage`.
+    """
 
     contact: ContactId
     id: MessageId
     emojis: tuple[str, ...]
+    nick: str = ""
+    room: RoomId | None = None
     ref: Ref = NO_REF
 
 
 class DirectRetraction(Value, frozen=True, kw_only=True):
-    """XEP-0424 between two: the author of message `id` takes it back."""
+    """XEP-0424 between two: the author of message `id` takes it back.
+
+    `nick` and `room` are as in `DirectMessage`.
+    """
 
     contact: ContactId
     id: MessageId
+    nick: str = ""
+    room: RoomId | None = None
     ref: Ref = NO_REF
 
 

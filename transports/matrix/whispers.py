@@ -18,6 +18,8 @@ from bridge.errors import BridgeError, Trouble
 from bridge.events import (
     ContactId,
     DirectMessage,
+    DirectReaction,
+    DirectRetraction,
     Failed,
     Incoming,
     MessageId,
@@ -52,6 +54,7 @@ ADDRESSEES = 10_000
 
 
 Kept = TypeVar("Kept")
+Whisper = DirectMessage | DirectReaction | DirectRetraction
 
 
 class Letter(Struct, frozen=True):
@@ -114,7 +117,9 @@ class Whispers:
         """Take in what a guest was told alone; return the rest."""
         for event in events:
             match event:
-                case DirectMessage(room=room) if room is not None:
+                case DirectMessage(room=room) | DirectReaction(room=room) | DirectRetraction(room=room) if (
+                    room is not None
+                ):
                     self._said(room, self._ids.user_id(guest), guest, event)
                 case Typing(room=room, contact=contact) if room is not None and contact is not None:
                     portal = self._portal(room)
@@ -126,20 +131,19 @@ class Whispers:
                 case _:
                     yield event
 
-    def _said(self, room: RoomId, user_id: str, guest: ContactId, event: DirectMessage) -> None:
+    def _said(self, room: RoomId, user_id: str, guest: ContactId, event: Whisper) -> None:
         portal = self._portal(room)
         if portal is None:
             return
-        user, letter = portal.user_of(event.nick), Letter(portal, user_id, event.nick, event.body.plain)
+        words = event.body.plain if isinstance(event, DirectMessage) else ""
+        user, letter = portal.user_of(event.nick), Letter(portal, user_id, event.nick, words)
         if not self._may_write(room, user_id, user):
             self._sorry(letter, BridgeError(Trouble.TOO_MANY))
             return
         ref = self._fresh()
         _keep(self._letters, ref, letter)
-        said = structs.replace(
-            event, contact=guest, nick=portal.room.nick(user_id), room=None, id=MessageId(""), ref=ref
-        )
-        self._talk(user, said)
+        said = structs.replace(event, contact=guest, nick=portal.room.nick(user_id), room=None, ref=ref)
+        self._talk(user, structs.replace(said, id=MessageId("")) if isinstance(said, DirectMessage) else said)
 
     def _may_write(self, room: RoomId, user_id: str, user: UserId) -> bool:
         writers = self._writers.setdefault((room, user_id), set())
@@ -168,7 +172,7 @@ class Whispers:
                 letter = self._letters.pop(ref, None)
                 if letter is not None:
                     self._sorry(letter, error)
-            case DirectMessage():
+            case DirectMessage() | DirectReaction() | DirectRetraction():
                 self._answer(user, event)
             case Typing(contact=contact) if contact is not None:
                 portal, nick = self._occupant(user)
@@ -181,8 +185,11 @@ class Whispers:
                 if portal is not None and nick:
                     self._explain(portal, nick, AUTOMATIC + words)
 
-    def _answer(self, user: UserId, event: DirectMessage) -> None:
-        """Have the guest say it to the occupant; what does not get there is answered where it was said."""
+    def _answer(self, user: UserId, event: Whisper) -> None:
+        """Have the guest say it to the occupant; what does not get there is answered where it was said.
+
+        Of a reaction or retraction the answer is to the message that it was about.
+        """
         portal, nick = self._occupant(user)
         undelivered = Undelivered(contact=event.contact, id=event.id, error=BridgeError(Trouble.NO_SUCH_NICK))
         if portal is None or not nick or not portal.is_inside(self._ids.user_id(event.contact)):
@@ -190,16 +197,10 @@ class Whispers:
             return
         ref = self._fresh()
         _keep(self._answers, ref, (user, undelivered))
-        said = structs.replace(
-            event,
-            contact=ContactId(f"{portal.muc}/{nick}"),
-            nick=nick,
-            room=portal.muc,
-            id=MessageId(""),
-            origin=event.id,
-            mentions=(),
-            ref=ref,
-        )
+        to = ContactId(f"{portal.muc}/{nick}")
+        said = structs.replace(event, contact=to, nick=nick, room=portal.muc, ref=ref)
+        if isinstance(said, DirectMessage):
+            said = structs.replace(said, id=MessageId(""), origin=event.id, mentions=())
         self._uplink.act(event.contact, said)
 
     # ---- what did not get there

@@ -8,6 +8,8 @@ from bridge.events import (
     Attachment,
     ContactId,
     DirectMessage,
+    DirectReaction,
+    DirectRetraction,
     Kind,
     Mention,
     Message,
@@ -137,9 +139,17 @@ def said(message: Element, body: str, room: RoomId, nick: str, identity: str) ->
     )
 
 
-def whispered(message: Element, room: RoomId, nick: str) -> DirectMessage | Typing | None:
+def whispered(
+    message: Element, room: RoomId, nick: str
+) -> DirectMessage | DirectReaction | DirectRetraction | Typing | None:
     """Read what an occupant tells a guest alone (§7.5)."""
     contact = ContactId(f"{room}/{nick}")
+    reacted, retracted = parse_reactions(message), parse_retract(message)
+    if reacted is not None:
+        id = MessageId(reacted.id)
+        return DirectReaction(contact=contact, nick=nick, room=room, id=id, emojis=reacted.emojis)
+    if retracted is not None:
+        return DirectRetraction(contact=contact, nick=nick, room=room, id=MessageId(retracted))
     text, kind, reply, files = _words(message, message.child_text("body") or "")
     if not text.plain and not files:
         state = parse_chat_state(message)

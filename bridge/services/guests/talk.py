@@ -11,6 +11,8 @@ from twisted.python.failure import Failure
 from bridge.errors import BridgeError, Trouble
 from bridge.events import (
     DirectMessage,
+    DirectReaction,
+    DirectRetraction,
     Failed,
     Invite,
     Kick,
@@ -76,8 +78,9 @@ class Talk:
                 id = (event.origin if isinstance(event, Message) else "") or self._company.ports.fresh_id()
                 visit.begin(id, event, self._company.ports.now())
                 self._company.ports.send(wording.spoken(event, visit.jid, id))
-            case DirectMessage():
-                id = event.origin or self._company.ports.fresh_id()
+            case DirectMessage() | DirectReaction() | DirectRetraction():
+                origin = event.origin if isinstance(event, DirectMessage) else ""
+                id = origin or self._company.ports.fresh_id()
                 self._post(visit, event, id, wording.whispered(event, visit.jid, id))
             case Invite():
                 jid, id = self._invited(event), self._company.ports.fresh_id()
@@ -90,7 +93,7 @@ class Talk:
         said = self._said.get(event.origin)
         return said is not None and said.nick == visit.nick
 
-    def _post(self, visit: Visit, event: DirectMessage | Invite, id: str, stanza: Element) -> None:
+    def _post(self, visit: Visit, event: wording.Whispered | Invite, id: str, stanza: Element) -> None:
         """Send what is answered only if it fails."""
         visit.begin(id, event, self._company.ports.now(), told=True)
         self._company.ports.send(stanza)

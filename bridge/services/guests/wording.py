@@ -8,6 +8,8 @@ from __future__ import annotations
 from bridge.events import (
     Affiliation,
     DirectMessage,
+    DirectReaction,
+    DirectRetraction,
     Invite,
     Kick,
     Kind,
@@ -53,6 +55,8 @@ RETRACTED = "/me retracted a message that cannot be shown any more."
 
 Spoken = Message | Topic | Reaction | Retraction
 """What the room reflects to everybody, its author included."""
+Whispered = DirectMessage | DirectReaction | DirectRetraction
+"""What goes to one occupant alone."""
 Asked = Kick | SetRole | SetAffiliation | Retraction
 """What the room is asked to do, and answers."""
 
@@ -74,18 +78,24 @@ def _payloads(event: Spoken, id: str) -> list[Element]:
             return [*_said(event, event.room), build_origin_id(id), Element("markable", NS_MARKERS)]
         case Topic(text=text):
             return [Element("subject", NS_COMPONENT, None, text)]
-        case Reaction(id=target, emojis=emojis):
-            return [build_reactions(target, emojis), build_hint(STORE)]
-        case Retraction(id=target):
-            body = Element("body", NS_COMPONENT, None, RETRACTED)
-            return [build_retract(target), body, build_fallback(NS_RETRACT), build_hint(STORE)]
+        case Reaction() | Retraction():
+            return _done(event)
 
 
-def whispered(event: DirectMessage, me: str, id: str) -> Element:
+def whispered(event: Whispered, me: str, id: str) -> Element:
     """Write a private message to an occupant (§7.5)."""
     assert event.room is not None
-    payloads = [*_said(event, event.room), Element("x", NS_MUC_USER)]
-    return stanza("message", "chat", me, f"{event.room}/{event.nick}", id, *payloads)
+    payloads = _said(event, event.room) if isinstance(event, DirectMessage) else _done(event)
+    return stanza(
+        "message", "chat", me, f"{event.room}/{event.nick}", id, *payloads, Element("x", NS_MUC_USER)
+    )
+
+
+def _done(event: Reaction | Retraction | DirectReaction | DirectRetraction) -> list[Element]:
+    if isinstance(event, Reaction | DirectReaction):
+        return [build_reactions(event.id, event.emojis), build_hint(STORE)]
+    body = Element("body", NS_COMPONENT, None, RETRACTED)
+    return [build_retract(event.id), body, build_fallback(NS_RETRACT), build_hint(STORE)]
 
 
 def _said(event: Message | DirectMessage, room: RoomId) -> list[Element]:

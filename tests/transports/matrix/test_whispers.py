@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import pytest
 from msgspec import structs
 
 from bridge.errors import BridgeError, Trouble
 from bridge.events import (
     ContactId,
     DirectMessage,
+    DirectReaction,
+    DirectRetraction,
     Failed,
     Leave,
     MessageId,
@@ -151,3 +154,26 @@ def test_words_of_a_ghost_that_may_not_come_in_are_answered():
     heard(scene, Leave(room=MUC, nick="nobody"), spoken("hello", "s1", "Romeo"))
     [(_, sorry)] = scene.acted
     assert sorry.nick == "Romeo"
+
+
+@pytest.mark.parametrize(
+    "done",
+    [
+        DirectReaction(contact=CONTACT, nick="Romeo", room=MUC, id=MessageId("$1"), emojis=("x",)),
+        DirectRetraction(contact=CONTACT, nick="Romeo", room=MUC, id=MessageId("p1")),
+    ],
+)
+def test_what_is_done_to_words_goes_both_ways(done):
+    """It names them as the other side does; what does not get there is answered."""
+    made = Whispering()
+    heard(made.scene, done)
+    [(user, said)] = made.wanted
+    assert (user, said.ref > 0) == (USER, True)
+    assert structs.replace(said, ref=0) == structs.replace(done, contact=GUEST, nick="Alice", room=None)
+    [sorry] = made.tell(Failed(ref=said.ref, error=BridgeError(Trouble.LOST)))
+    assert sorry.contact == CONTACT and sorry.body.plain.startswith(AUTOMATIC)
+    [answer] = made.tell(structs.replace(done, contact=GUEST, nick="", room=None))
+    assert structs.replace(answer, ref=0) == done
+    heard(made.scene, Failed(ref=answer.ref, error=BridgeError(Trouble.LOST)))
+    user, told = made.wanted.pop()
+    assert (user, told.contact, told.id) == (USER, GUEST, done.id)

@@ -9,6 +9,8 @@ from bridge.events import (
     Attachment,
     ContactId,
     DirectMessage,
+    DirectReaction,
+    DirectRetraction,
     Kind,
     Mention,
     Message,
@@ -99,6 +101,16 @@ def test_private_words_are_read_as_they_were_said():
     assert stanza.get("to") == f"{ROOM}/romeo"
     assert stanza.child("x", "http://jabber.org/protocol/muc#user") is not None
     assert read_whisper(stanza, ROOM, "romeo") == structs.replace(letter, id="p1", origin="p1")
+
+
+@pytest.mark.parametrize(("kind", "more"), [(DirectReaction, {"emojis": ("x",)}), (DirectRetraction, {})])
+def test_what_is_done_to_private_words_is_read_as_it_was(kind, more):
+    """To the occupant, as in a chat between two (XEP-0444, XEP-0424)."""
+    done = kind(contact=ContactId(f"{ROOM}/romeo"), nick="romeo", room=ROOM, id=MessageId("p1"), **more)
+    stanza = whispered(done, ME, "p2")
+    assert (stanza.get("to"), stanza.get("type")) == (f"{ROOM}/romeo", "chat")
+    assert stanza.child("x", "http://jabber.org/protocol/muc#user") is not None
+    assert read_whisper(stanza, ROOM, "romeo") == done
 
 
 @pytest.mark.parametrize(
