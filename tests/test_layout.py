@@ -17,6 +17,7 @@ HARNESS = "tests/bench/"
 """The load harness is one program, kept as it came."""
 
 ELSEWHERE = {
+    "bridge/direct.py": "tests/scenarios/test_direct.py",
     "bridge/cli/__main__.py": "tests/bridge/cli/test_run.py",
     "bridge/biboumi/": "tests/bridge/biboumi/test_database.py",
     "bridge/federation/wire.py": "tests/bridge/federation/test_component.py",
