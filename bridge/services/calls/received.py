@@ -31,7 +31,9 @@ class Received(Call):
         self._direct: dict[str, Session] = {}
         self._candidates: list[CallCandidates] = []
         self._is_ringing = False
+        self._unknown = 0
         self._hopes = False
+        self._failure: Reason | None = None
 
     # ---- it rings
 
@@ -47,16 +49,31 @@ class Received(Call):
         """Tell whether no client has it yet."""
         return self.session is None and not self.is_over
 
-    def ring_at(self, device: str) -> None:
+    def _ring_at(self, device: str) -> None:
         """Call a client that does not know XEP-0353."""
         if not self.rings or device in self._direct or len(self._direct) >= DIRECT_DEVICES:
             return
         self._direct[device] = session = self._make(device, lambda output: self._from_direct(device, output))
         self._begin(session, self._candidates, self._until - self._seconds())
 
-    def hope(self) -> None:
-        """There is a client that may take it by XEP-0353."""
-        self._hopes = True
+    def expect(self, count: int) -> None:
+        """So many clients are being asked what they can do."""
+        self._unknown += count
+
+    def found(self, device: str, *, is_direct: bool, is_hope: bool) -> None:
+        """One of them told: it is called by Jingle alone, or may take the call by XEP-0353, or cannot."""
+        self._unknown -= 1
+        self._hopes = self._hopes or is_hope
+        if is_direct:
+            self._ring_at(device)
+        self._despair()
+
+    def _despair(self) -> None:
+        """If it rings nowhere any more, and can ring nowhere, nobody waits for the ring time."""
+        failure = self._failure
+        if failure is not None and self.rings and not (self._direct or self._unknown or self._hopes):
+            self._retract(failure.ending, failure.text)
+            self._give_up(failure.ending, failure.text)
 
     def _make(self, device: str, emit: Emit) -> Session:
         wire = Wire(self.party.sid, self.party.jid, is_initiator=True)
@@ -83,10 +100,11 @@ class Received(Call):
             self._emit(output)
 
     def _refused_by_one(self, event: CallEnd) -> None:
-        is_last = not self._direct and not self._hopes
-        if self.rings and (event.ending in _DECISIONS or is_last):
-            self._give_up(event.ending, event.text)
+        self._failure = Reason(event.ending, event.text)
+        if self.rings and event.ending in _DECISIONS:
             self._retract(event.ending, event.text)
+            self._give_up(event.ending, event.text)
+        self._despair()
 
     def _rings_somewhere(self) -> None:
         if not self._is_ringing and self.rings:
@@ -119,7 +137,7 @@ class Received(Call):
             else:
                 super().message(device, told)
         elif told.step is Told.RINGING:
-            self.hope()
+            self._hopes = True
             self._rings_somewhere()
         elif told.step is Told.PROCEED:
             self._proceed(device)
@@ -137,9 +155,8 @@ class Received(Call):
 
     def bounced(self, ending: Ending, error: BridgeError) -> None:
         """The proposal reached no client."""
-        self._hopes = False
-        if self.rings and not self._direct:
-            self._give_up(ending, error.text)
+        self._hopes, self._failure = False, Reason(ending, error.text)
+        self._despair()
 
     def gone(self, device: str) -> None:
         """A client at which it rings is gone, or the one that has it."""

@@ -243,17 +243,17 @@ class Calls:
         self._enter(call)
         call.ring()
         self._agenda.run(call)
-        for device, caps in list(self._devices.of(user, party.jid).items()):
+        devices = dict(self._devices.of(user, party.jid))
+        call.expect(len(devices))
+        for device, caps in devices.items():
             asked = self._devices.abilities(device, caps, party.jid)
             asked.addCallback(self._found, call, device)
 
     def _found(self, abilities: Abilities, call: Received, device: str) -> None:
-        """Ring at a client that can be called by Jingle alone; one that tells nothing may know more."""
-        if NS_JINGLE_MESSAGE in abilities or not abilities:
-            call.hope()
-        elif {NS_JINGLE, NS_RTP} <= abilities:
-            call.ring_at(device)
-            self._agenda.run(call)
+        """A client told what it can do; one that tells nothing may be able to do more."""
+        is_hope = NS_JINGLE_MESSAGE in abilities or not abilities
+        call.found(device, is_direct=not is_hope and {NS_JINGLE, NS_RTP} <= abilities, is_hope=is_hope)
+        self._agenda.run(call)
 
     # ---- the table
 

@@ -222,9 +222,8 @@ class Desk(Scene):
     def tell_features(self, *features: str) -> None:
         """Answer the questions that devices were asked."""
         questions = [one for one in self.taken() if one.child("query", NS_INFO) is not None]
-        info = Info(identities=(Identity("client", "pc"),), features=features)
         for question in questions:
-            self.reply(question, "", build_info(info))
+            self.reply(question, "", features_of(*features))
 
     # ---- how tests begin
 
@@ -256,6 +255,11 @@ class Desk(Scene):
         client = Client(self, device, sid, is_initiator=False)
         assert client.read(initiate).description == offer
         return client
+
+
+def features_of(*features: str) -> Element:
+    """Return what disco says of a client with these features."""
+    return build_info(Info(identities=(Identity("client", "pc"),), features=features))
 
 
 def describe(stanza: Element) -> str:

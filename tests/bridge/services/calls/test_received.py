@@ -29,6 +29,7 @@ from tests.bridge.services.calls.desk import (
     Desk,
     because,
     ended,
+    features_of,
 )
 from tests.bridge.services.scene import NURSE
 
@@ -203,7 +204,7 @@ def test_client_that_declines_by_jingle_ends_the_call(desk: Desk) -> None:
     _sid, (first, _second) = rung(desk, ROMEO, PHONE)
     first.ask(Action.SESSION_TERMINATE, reason=because(Ending.DECLINED))
     assert desk.told() == [ended(Ending.DECLINED)]
-    assert desk.actions() == ["session-terminate decline", "<retract decline>"]
+    assert desk.actions() == ["<retract decline>", "session-terminate decline"]
 
 
 def test_client_that_cannot_have_it_leaves_it_to_others(desk: Desk) -> None:
@@ -298,3 +299,22 @@ def test_end_of_the_bridge_is_the_end_of_all_calls(desk: Desk) -> None:
     assert client.ask(Action.SESSION_TERMINATE) == "unknown-session"
     desk.hear(CallOffer(call="third", contact=CONTACT, description=OFFER))  # type: ignore[arg-type]
     assert desk.told()[0].ending is Ending.BUSY
+
+
+def test_client_that_fails_while_another_is_asked_ends_nothing(desk: Desk) -> None:
+    """The other may have it yet; once it cannot, nobody waits for the ring time."""
+    desk.there(ROMEO)
+    desk.there(PHONE)
+    desk.hear(CallOffer(call=CALL, contact=CONTACT, description=OFFER))
+    proposal, first, second = desk.taken()
+    told = parse_jingle_message(proposal)
+    assert told is not None
+    desk.reply(first, "", features_of(*PLAIN))
+    (initiate,) = desk.out()
+    client = Client(desk, first.attributes["to"], told.sid, is_initiator=False)
+    client.read(initiate)
+    client.ask(Action.SESSION_TERMINATE, reason=because(Ending.FAILED_APPLICATION))
+    desk.bounce(f"call-propose-{told.sid}", "service-unavailable")
+    assert desk.told() == []
+    desk.reply(second, "", features_of("urn:xmpp:ping"))
+    assert [event.ending for event in desk.told()] == [Ending.EXPIRED]
