@@ -110,7 +110,8 @@ class Talks:
                 self._change(call, talk, description)
             case CallDigits(call=call, digits=digits):
                 for key in digits:
-                    self._key(call, talk, key)
+                    if call in self._talks:
+                        self._key(call, talk, key)
             case CallTransfer(call=call, contact=contact):
                 refused = contact.startswith("nobody")
                 self._tell(user, CallRefused(call=call)) if refused else self._end(call, Ending.SUCCESS)
