@@ -9,7 +9,7 @@ from twisted.internet.defer import Deferred, fail
 from twisted.logger import globalLogPublisher
 
 from bridge.errors import BridgeError, Trouble
-from bridge.router import IQ_LIMIT, IQ_TIMEOUT, Request, Route, Target, iq_get, iq_set
+from bridge.router import ANSWERED, IQ_LIMIT, IQ_TIMEOUT, Request, Route, Target, iq_get, iq_set
 from bridge.xmpp.element import Element
 from bridge.xmpp.stanza import NS_COMPONENT
 from tests.bridge.services.scene import DOMAIN, NURSE, ROMEO, ROOM, SERVER, Scene, condition, error_text
@@ -53,6 +53,7 @@ class Echo:
     def routes(self) -> list[Route]:
         return [
             iq_get("urn:echo", "now", self.now),
+            iq_get("urn:echo", "already", lambda _request: ANSWERED),
             iq_get("urn:echo", "later", lambda _request: self.pending),
             iq_get("urn:echo", "refuse", self.refuse),
             iq_get("urn:echo", "crash", self.crash),
@@ -364,3 +365,9 @@ def test_addresses_that_are_none_are_nobodys_to_follow():
     scene.router.follow("verona@banned.example", NURSE, lambda stanza, sender: None)
     assert scene.router.follower(Element("message", NS_COMPONENT, {"from": "@@", "to": NURSE})) is None
     assert scene.router.follower(Element("message", NS_COMPONENT)) is None
+
+
+def test_method_that_answered_by_itself_is_not_answered_for(scene):
+    """What followed its answer came after it."""
+    iq = {"type": "get", "from": ROMEO, "to": DOMAIN, "id": "i1"}
+    assert scene.give(Element("iq", NS_COMPONENT, iq, Element("already", "urn:echo"))) == []

@@ -1,5 +1,6 @@
 """Calls with people in memory: what one does depends on his name, and on the keys that he hears.
 
+A contact who is the occupant of a room is called himself, and the two talk with each other.
 ``busy`` refuses, ``bell`` only rings, ``stubborn`` lets nothing be changed, ``nobody`` cannot be called, all
 others answer at once. Whoever hears ``#`` hangs up, ``1`` holds, ``2`` goes on, ``3`` offers a video too,
 ``4`` takes it away again; other keys come back. Whoever is told "call me" does.
@@ -66,19 +67,27 @@ REVERSED = {Flow.SENDS: Flow.RECEIVES, Flow.RECEIVES: Flow.SENDS}
 
 
 class Talk(Struct):
-    """One call: `ours` is what the contact has described of himself; `is_open` says that it stands."""
+    """One call: `ours` is what the contact has described of himself.
+
+    If the contact is a user too, `other` is the call in which he talks.
+    """
 
     user: UserId
     contact: ContactId
     ours: SessionDescription
-    is_open: bool = False
+    other: CallId | None = None
+
+
+Find = Callable[[UserId, ContactId], tuple[UserId, ContactId] | None]
+"""Tells which user a contact is, and who the first user is to him; None if he is none."""
 
 
 class Talks:
     """All calls; `tell` reaches users."""
 
-    def __init__(self, tell: Callable[[UserId, CallEvent], None]) -> None:
+    def __init__(self, tell: Callable[[UserId, CallEvent], None], find: Find) -> None:
         self._tell = tell
+        self._find = find
         self._talks: dict[CallId, Talk] = {}
         self._last = 0
 
@@ -89,11 +98,14 @@ class Talks:
 
     def call(self, user: UserId, contact: ContactId, nick: str) -> None:
         """The contact calls the user."""
-        self._last += 1
-        call = CallId(f"loop-{self._last}")
+        call = self._fresh()
         offer = SessionDescription(contents=(VOICE,))
         self._talks[call] = Talk(user, contact, offer)
         self._tell(user, CallOffer(call=call, contact=contact, nick=nick, description=offer))
+
+    def _fresh(self) -> CallId:
+        self._last += 1
+        return CallId(f"loop-{self._last}")
 
     def hear(self, user: UserId, event: CallEvent | CallTransfer) -> None:
         """Do what a user wants."""
@@ -103,9 +115,10 @@ class Talks:
         talk = self._talks.get(event.call)
         if talk is None or talk.user != user:
             return
+        if talk.other is not None:
+            self._pass(talk, talk.other, event)
+            return
         match event:
-            case CallAnswer():
-                talk.is_open = True
             case CallUpdate(call=call, description=description):
                 self._change(call, talk, description)
             case CallDigits(call=call, digits=digits):
@@ -117,20 +130,37 @@ class Talks:
                 self._tell(user, CallRefused(call=call)) if refused else self._end(call, Ending.SUCCESS)
             case CallEnd(call=call):
                 del self._talks[call]
-            case CallRinging() | CallRefused() | CallCandidates() | CallHold():
+            case CallAnswer() | CallRinging() | CallRefused() | CallCandidates() | CallHold():
                 pass
             case _:
                 assert_never(event)
 
+    def _pass(self, talk: Talk, other: CallId, event: CallEvent | CallTransfer) -> None:
+        """Tell the user at the other end."""
+        if isinstance(event, CallTransfer):
+            self._tell(talk.user, CallRefused(call=event.call))
+            return
+        there = self._talks[other]
+        if isinstance(event, CallEnd):
+            del self._talks[event.call], self._talks[other]
+        self._tell(there.user, structs.replace(event, call=other))
+
     def _called(self, user: UserId, event: CallOffer) -> None:
         call, contact = event.call, event.contact
+        found = self._find(user, contact)
+        if found is not None:
+            there, me = found
+            other = self._fresh()
+            self._talks[call] = Talk(user, contact, event.description, other)
+            self._talks[other] = Talk(there, me, event.description, call)
+            self._tell(there, structs.replace(event, call=other, contact=me, nick=me.partition("%")[0]))
+            return
         talk = self._talks[call] = Talk(user, contact, answer_to(event.description))
         if contact.startswith(("busy", "nobody")):
             self._end(call, Ending.BUSY if contact.startswith("busy") else Ending.GONE, "Nobody answers")
             return
         self._tell(user, CallRinging(call=call))
         if not contact.startswith("bell"):
-            talk.is_open = True
             self._tell(user, CallAnswer(call=call, description=talk.ours))
 
     def _change(self, call: CallId, talk: Talk, description: SessionDescription) -> None:

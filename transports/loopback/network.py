@@ -106,7 +106,7 @@ class LoopbackNetwork:
         self._server = ServerId(config.server)
         self._rooms: dict[RoomId, Room] = {}
         self._uplink: Uplink
-        self._talks = Talks(self._tell)
+        self._talks = Talks(self._tell, self._find)
         self._on: dict[type[Outgoing], Callable[[UserId, Any], None]] = {
             Enter: self._enter,
             Depart: self._depart,
@@ -331,6 +331,16 @@ class LoopbackNetwork:
         self._uplink.archive(said)
         self._tell(user, Sent(ref=event.ref, message=said))
         self._tell_others(room, user, said)
+
+    def _find(self, user: UserId, contact: ContactId) -> tuple[UserId, ContactId] | None:
+        """Return which user a contact is, and who `user` is to him; None unless they share a room."""
+        for room in self._rooms.values():
+            other = next(
+                (who for who, one in room.members.items() if one.nick.lower() == self.nick(contact)), None
+            )
+            if other is not None and user in room.members:
+                return other, self.contact(room.id, room.members[user].nick)
+        return None
 
     def _whisper(self, user: UserId, event: DirectMessage) -> None:
         author = next(

@@ -209,6 +209,7 @@ def test_contact_is_subscribed_to_and_asks_for_the_same(friendly):
     (shown,) = appears(friendly, available=True, show=Show.AWAY, status="asleep", nick="Nurse", avatar="abc")
     assert (shown.child_text("show"), shown.child_text("status")) == ("away", "asleep")
     assert shown.child("x", "vcard-temp:x:update").child_text("photo") == "abc"
+    assert shown.child("c", "urn:person") is not None
     assert (
         appears(friendly, available=True, show=Show.AWAY, status="asleep", nick="Nurse", avatar="abc") == []
     )

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 from twisted.internet.defer import Deferred, succeed
 
+from bridge.calls import CallEnd, CallId, CallRinging, Ending
 from bridge.errors import Trouble
-from bridge.events import UserId
+from bridge.events import ServerId, ServerNotice, UserId
 from bridge.services.uplink import BridgeUplink
 from tests.bridge.store.conftest import Desk
 
 ROMEO = UserId("romeo@montague.lit")
 
 
-def uplink(store, domain: str = "mx.example.org", sharing=None) -> BridgeUplink:
-    """The uplink of a network that neither delivers nor has settings."""
+def uplink(store, domain: str = "mx.example.org", sharing=None, muc=None, calls=None) -> BridgeUplink:
+    """The uplink of a network that has no settings, and delivers only to what is given."""
     return BridgeUplink(
         domain=domain,
-        muc=None,
-        calls=None,
+        muc=muc,
+        calls=calls,
         guests=None,
         photos=None,
         settings=None,
@@ -90,3 +91,26 @@ def test_uplink_links_and_fetches_where_there_is_a_web_server():
     refused: list = []
     bare.fetch("https://f").addErrback(lambda failure: refused.append(failure.value.trouble))
     assert refused == [Trouble.UNSUPPORTED]
+
+
+class Heard:
+    """Keeps what is delivered to it."""
+
+    def __init__(self) -> None:
+        self.events: list[object] = []
+
+    def deliver(self, _user: UserId, what: object) -> None:
+        self.events.append(what)
+
+
+def test_what_is_of_calls_goes_where_calls_are():
+    """One after the other; all else goes to the rooms, as it came."""
+    muc, calls = Heard(), Heard()
+    up = uplink(None, muc=muc, calls=calls)
+    of_calls = (CallRinging(call=CallId("c")), CallEnd(call=CallId("c"), ending=Ending.BUSY))
+    notices = (ServerNotice(server=ServerId(""), text="hello"),)
+    up.deliver(ROMEO, of_calls)
+    up.deliver(ROMEO, notices)
+    up.deliver(ROMEO, ())
+    assert calls.events == list(of_calls)
+    assert muc.events == [notices, ()]

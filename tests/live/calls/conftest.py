@@ -1,4 +1,4 @@
-"""People who call each other through Prosody, without the gateway: that they can is what other tests build on."""
+"""People who call each other through Prosody, with the gateway between them or without it."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from tests.live.cast.jingle import Habits, JinglePerson
 from tests.live.cast.stanzas import TIMEOUT
 from tests.live.peers.baresip import Baresip
 from tests.live.peers.browser import Browser
+from tests.live.peers.gateway import LoopbackBridge
 from tests.live.peers.xmpp import PASSWORD, Prosody
 from tests.live.stage import House
 
@@ -47,6 +48,16 @@ def surfer(house: House, browser: Browser, loop: asyncio.AbstractEventLoop) -> I
 
     yield make
     loop.run_until_complete(_all_gone(people))
+
+
+@pytest.fixture(scope="session")
+def bridge(house: House) -> LoopbackBridge:
+    """The gateway to the network in memory."""
+    server = house.xmpp("prosody")
+    made = LoopbackBridge(house.make_folder("calls"), f"calls.{server.domain}", server.component_port)
+    made.daemon.start()
+    house.own(made.daemon)
+    return made
 
 
 @pytest.fixture

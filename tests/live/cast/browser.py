@@ -84,6 +84,14 @@ class BrowserPerson:
         """The bare JID."""
         return self.jid.partition("/")[0]
 
+    async def enter(self, room: str, nick: str) -> None:
+        """Enter a room."""
+        await self.page.run("enter", room, nick)
+
+    async def appear(self, to: str) -> None:
+        """Show somebody that one is there."""
+        await self.page.run("appear", to)
+
     async def call(self, to: str, media: Sequence[str] = AUDIO) -> BrowserCall:
         """Call somebody: all his devices by a bare JID, one by a full one."""
         sid = str(uuid4())

@@ -83,6 +83,14 @@ async function logIn(given) {
   return client.jid;
 }
 
+async function enter(room, nick) {
+  await client.joinRoom(room, nick);
+}
+
+function appear(to) {
+  client.sendPresence({to});
+}
+
 function tone() {
   const source = new OscillatorNode(sound, {frequency: habits.frequency});
   const microphone = new MediaStreamAudioDestinationNode(sound);

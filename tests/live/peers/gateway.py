@@ -275,6 +275,36 @@ class SipBridge:
         )
 
 
+class LoopbackBridge:
+    """xmppbridge with a gateway to the network in memory, at the component port of an XMPP server.
+
+    That network is none of the installed ones: it is plugged in as one from elsewhere would be.
+    """
+
+    brand = "xmppbridge"
+
+    def __init__(self, folder: Path, domain: str, port: int) -> None:
+        self.domain = domain
+        prefix = f'gateways."{domain}"'
+        plugin = folder / "loopback-1.dist-info"
+        plugin.mkdir()
+        (plugin / "METADATA").write_text("Metadata-Version: 2.1\nName: loopback\nVersion: 1\n")
+        (plugin / "entry_points.txt").write_text("[xmppbridge.networks]\nloopback = transports.loopback\n")
+        config = folder / "xmppbridge.toml"
+        config.write_text(
+            table("store", {"url": f"sqlite:///{folder}/xmppbridge.sqlite"})
+            + table(prefix, {"network": "loopback"})
+            + table(f"{prefix}.component", {"host": HOST, "port": port, "secret": SECRET})
+        )
+        self.daemon = Daemon(
+            "xmppbridge",
+            folder,
+            [sys.executable, "-m", "bridge.cli", "run", "--config", str(config)],
+            ready=lambda: CONNECTED in self.daemon.output(),
+            environment={"PYTHONPATH": f"{ROOT}:{folder}", "PYTHONDONTWRITEBYTECODE": "1"},
+        )
+
+
 class Biboumi:
     """Biboumi 9 for one domain; servers' addresses are seeded per user into its database."""
 

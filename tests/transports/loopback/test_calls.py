@@ -36,7 +36,11 @@ class Heard(Talks):
 
     def __init__(self) -> None:
         self.told: list[CallEvent] = []
-        super().__init__(lambda _user, event: self.told.append(event))
+        self.people: dict[str, tuple[UserId, ContactId]] = {}
+        super().__init__(lambda _user, event: self.told.append(event), self._who)
+
+    def _who(self, _user: UserId, contact: ContactId) -> tuple[UserId, ContactId] | None:
+        return self.people.get(contact)
 
     def say(self, *events: Any) -> list[CallEvent]:
         """Say something, return what comes of it."""
@@ -124,3 +128,21 @@ def test_people_call_and_hang_up_at_the_end() -> None:
     talks.hear(UserId("juliet@capulet.example"), CallEnd(call=offer.call, ending=Ending.SUCCESS))
     talks.stop("bye")
     assert talks.say() == [CallEnd(call=offer.call, ending=Ending.GONE, text="bye")]
+
+
+def test_two_users_talk_with_each_other() -> None:
+    """What one says the other hears, in his own call; either may end it."""
+    talks = Heard()
+    juliet, romeo = ContactId("juliet%memory.example"), ContactId("romeo%memory.example")
+    talks.people[juliet] = (ROMEO, romeo)
+    (offer,) = talks.call_to("juliet")
+    assert isinstance(offer, CallOffer) and (offer.contact, offer.nick) == (romeo, "romeo")
+    there = offer.call
+    answer = CallAnswer(call=there, description=OFFER)
+    assert talks.say(answer) == [CallAnswer(call=CALL, description=OFFER)]
+    assert talks.say(CallDigits(call=CALL, digits="#")) == [CallDigits(call=there, digits="#")]
+    assert talks.say(CallTransfer(call=CALL, contact=romeo)) == [CallRefused(call=CALL)]
+    assert talks.say(CallEnd(call=there, ending=Ending.SUCCESS)) == [
+        CallEnd(call=CALL, ending=Ending.SUCCESS)
+    ]
+    assert talks.say(CallEnd(call=CALL, ending=Ending.SUCCESS)) == []
