@@ -40,13 +40,13 @@ from bridge.events import (
     Undelivered,
     UserId,
 )
-from bridge.network import Uplink
 from bridge.refusals import refusal
 from bridge.xmpp.jid import Jid, JidError
 from transports.matrix.chats import KEY, UNACCEPTED, Chat, Chats, Invitation, first_words, invitation, opened
-from transports.matrix.client import CLIENT, Homeserver, transaction_id
+from transports.matrix.client import CLIENT, transaction_id
+from transports.matrix.common import Common
 from transports.matrix.content import Json, mapping, text
-from transports.matrix.ids import Ids, is_event_id, is_room_id
+from transports.matrix.ids import is_event_id, is_room_id
 from transports.matrix.order import InOrder
 from transports.matrix.recall import Recall
 from transports.matrix.refusal import Refusal
@@ -95,31 +95,23 @@ class Direct:
     log = Logger()
 
     def __init__(
-        self,
-        homeserver: Homeserver,
-        ids: Ids,
-        clock: Any,
-        uplink: Uplink,
-        submissions: Submissions,
-        users: Users,
-        bot: str,
-        known: Callable[[str], None],
+        self, common: Common, submissions: Submissions, users: Users, known: Callable[[str], None]
     ) -> None:
-        self._homeserver = homeserver
-        self._ids = ids
-        self._clock = clock
-        self._uplink = uplink
+        self._homeserver = common.homeserver
+        self._ids = common.ids
+        self._clock = common.clock
+        self._uplink = common.uplink
+        self._bot = common.bot
         self._submissions = submissions
         self._users = users
-        self._bot = bot
         self._known = known
-        self._recall = Recall(homeserver)
-        self._chats = Chats(ids)
+        self._recall = Recall(common.homeserver)
+        self._chats = Chats(common.ids)
         self._loaded: dict[str, Chat] = {}
         self._doors = InOrder(WAITING, WAITING_TOGETHER)
         self._loads = InOrder(WAITING, WAITING_TOGETHER)
-        for user in uplink.owners():
-            for key, value in uplink.memory(user).items():
+        for user in common.uplink.owners():
+            for key, value in common.uplink.memory(user).items():
                 self._chats.restore(user, key, value)
 
     # ---- what the user does

@@ -73,6 +73,7 @@ from transports.matrix.address import Addresses
 from transports.matrix.appservice import ApplicationService
 from transports.matrix.capabilities import ROOM
 from transports.matrix.client import Homeserver
+from transports.matrix.common import Common
 from transports.matrix.config import MatrixConfig
 from transports.matrix.content import Json, mapping, text
 from transports.matrix.direct import Direct
@@ -98,6 +99,7 @@ from transports.matrix.rooms import Rooms
 from transports.matrix.rules import Rules
 from transports.matrix.session import RoomSession, Stay
 from transports.matrix.settings import GatewaySettings, RoomSettings, ServerSettings
+from transports.matrix.stays import Stays
 from transports.matrix.submission import Submissions
 from transports.matrix.thirdparty import ThirdParty
 from transports.matrix.whispers import Whispers
@@ -145,6 +147,7 @@ class MatrixNetwork:
         )
         self._pings = Pings(homeserver, config.id, clock, jitter, self._outage)
         homeserver.lost = self._pings.doubt
+        self._stays = Stays()
         self._uplink: Uplink
         self._rooms: Rooms
         self._portals: Portals
@@ -163,18 +166,8 @@ class MatrixNetwork:
         config, self._uplink = self._config, uplink
         ids, clock, server = self._addresses, self._clock, self._homeserver
         self._pictures = pictures = Pictures(server)
-        self._portals = Portals(
-            server,
-            ids,
-            clock,
-            uplink,
-            self._rules,
-            config.bot,
-            config.patience,
-            self._bring,
-            self._unsaid,
-            pictures,
-        )
+        common = Common(server, ids, clock, uplink, self._rules, pictures, config.bot, config.patience)
+        self._portals = Portals(common, self._bring, self._unsaid)
         self._whispers = Whispers(
             ids, uplink, self._rules, self._portals.portal, self._portals.fresh, self.submit
         )
@@ -189,16 +182,12 @@ class MatrixNetwork:
         elsewhere, away = self._portals.muc, self._presences.away
         self._knocks = Knocks(server, ids, self._directory, self._rules, uplink)
         self._profiles = Profiles(server, ids, pictures, uplink)
-        self._rooms = Rooms(
-            server, ids, clock, uplink, self._rules, self._knocks.explained, elsewhere, away, pictures
-        )
+        self._rooms = Rooms(common, self._stays, self._knocks.explained, elsewhere, away)
         self._remains = Remains(
-            server, ids, uplink, lambda user, room: room in self._rooms.stays.get(user, {})
+            server, ids, uplink, lambda user, room: room in self._stays.by_user.get(user, {})
         )
         self._submissions = Submissions(server, self._answer, uplink.message_id, config.patience, self._bring)
-        self._direct = Direct(
-            server, ids, clock, uplink, self._submissions, self._whispers, config.bot, self._rooms.release
-        )
+        self._direct = Direct(common, self._submissions, self._whispers, self._rooms.release)
         self._portals.start()
         self.inbox = Inbox(uplink, self._hear, self._overhear, config.max_waiting, clock.seconds)
         self._gaps = Gaps(server, clock, self.inbox, self._places, self._announce)
@@ -233,7 +222,7 @@ class MatrixNetwork:
     async def _stop(self, reason: str) -> None:
         leaving = [
             self._rooms.leave(stay, reason, Exit.SHUTDOWN, stays=self._is_persistent(stay.user, stay.room))
-            for stay in self._rooms.all()
+            for stay in self._stays.all()
         ]
         left = DeferredList(leaving, consumeErrors=True)
         # cutting off what is not done in time makes it fire
@@ -286,7 +275,7 @@ class MatrixNetwork:
 
     def contact(self, room: RoomId, nick: str) -> ContactId:
         """Return who `nick` in `room` is outside it; BridgeError NO_SUCH_NICK if he is not there."""
-        session = self._rooms.by_address.get(room)
+        session = self._stays.by_address.get(room)
         user_id = None if session is None else session.room.user(nick)
         if user_id is not None:
             return self._addresses.contact(user_id)
@@ -300,7 +289,7 @@ class MatrixNetwork:
         """Return what people call it: a room's name if it is known, else its id on Matrix."""
         match address:
             case RoomAddress(room=room):
-                session = self._rooms.by_address.get(room)
+                session = self._stays.by_address.get(room)
                 known = session.room.name if session is not None and session.ready else ""
                 return known or self._directory.name(room) or self._addresses.target(room).id
             case ContactAddress(contact=contact):
@@ -322,7 +311,7 @@ class MatrixNetwork:
 
     def _announce(self, room: str, words: str) -> None:
         """Tell all of ours who are in a room something."""
-        session = self._rooms.sessions.get(room)
+        session = self._stays.sessions.get(room)
         for user, events in session.announce(words) if session is not None else ():
             self._uplink.deliver(user, events)
 
@@ -341,7 +330,7 @@ class MatrixNetwork:
         if not self._direct.concerns(event):
             return self._rooms.hear(event)
         hearing = self._direct.hear(event)
-        if event.get("room_id") not in self._rooms.sessions:
+        if event.get("room_id") not in self._stays.sessions:
             return hearing
         return hearing.addCallback(lambda _: self._rooms.hear(event))
 
@@ -376,7 +365,7 @@ class MatrixNetwork:
             case Profile(avatar=avatar):
                 self._profiles.wear(user, avatar)
             case SetRole() | SetAffiliation() | Configure() | Invite():
-                self._moderation.submit(*self._rooms.find(user, event.room), event)
+                self._moderation.submit(*self._stays.find(user, event.room), event)
             case Typing():
                 self._type(user, event)
             case Receipt():
@@ -392,7 +381,7 @@ class MatrixNetwork:
             case Unsubscribe(contact=contact):
                 self._presences.unsubscribe(user, contact)
             case Message() | Topic() | Reaction() | Retraction() | Kick() | ChangeNick():
-                stay, session = self._rooms.find(user, event.room)
+                stay, session = self._stays.find(user, event.room)
                 self._submissions.submit(stay, session, event)
             case _:
                 raise BridgeError(Trouble.UNSUPPORTED)
@@ -401,17 +390,17 @@ class MatrixNetwork:
         if event.contact is not None:
             self._direct.type(user, event)
         elif event.room is not None:
-            self._submissions.type(*self._rooms.find(user, event.room), event)
+            self._submissions.type(*self._stays.find(user, event.room), event)
 
     def _read(self, user: UserId, event: Receipt) -> None:
         if event.contact is not None:
             self._direct.read(user, event)
         elif event.room is not None and is_event_id(event.id):
-            stay, session = self._rooms.find(user, event.room)
+            stay, session = self._stays.find(user, event.room)
             self._submissions.read(stay.ghost, session.id, event.id)
 
     def _depart(self, user: UserId, room: RoomId, reason: str) -> None:
-        stay = self._rooms.stays.get(user, {}).get(room)
+        stay = self._stays.get(user, room)
         if stay is None:
             self._remains.clear(user, room, reason)
             self._uplink.deliver(user, (Exited(room=room, nick="", exit=Exit.LEFT, reason=reason),))
@@ -449,10 +438,10 @@ class MatrixNetwork:
             case RoomList():
                 return self._directory.page(query)
             case ConfigurationQuery(room=room):
-                found = self._moderation.configurations.ask(*self._rooms.find(user, room))
+                found = self._moderation.configurations.ask(*self._stays.find(user, room))
                 return Deferred.fromCoroutine(found)
             case AffiliationList(room=room, affiliation=affiliation):
-                listing = self._moderation.listed(*self._rooms.find(user, room), affiliation)
+                listing = self._moderation.listed(*self._stays.find(user, room), affiliation)
                 return Deferred.fromCoroutine(listing)
             case ContactQuery(contact=contact):
                 return Deferred.fromCoroutine(self._profiles.info(contact))
@@ -463,9 +452,9 @@ class MatrixNetwork:
         raise BridgeError(Trouble.UNSUPPORTED)
 
     async def _remember(self, user: UserId, query: HistoryQuery) -> HistoryPage:
-        target, session = self._addresses.target(query.room), self._rooms.by_address.get(query.room)
+        target, session = self._addresses.target(query.room), self._stays.by_address.get(query.room)
         ghost = self._addresses.ghost(user)
-        stay = self._rooms.stays.get(user, {}).get(query.room)
+        stay = self._stays.get(user, query.room)
         if session is not None and stay is not None and stay.inside:
             reader = Reader(ghost, session.id, session.room, session.heard)
         else:
@@ -480,13 +469,13 @@ class MatrixNetwork:
         return asked.addCallback(lambda answer: text(mapping(answer), "room_id"))
 
     async def _room_photo(self, room: RoomId) -> Photo:
-        session = self._rooms.by_address.get(room)
+        session = self._stays.by_address.get(room)
         is_seen = session is not None and session.ready
         mxc = session.room.avatar if session and is_seen else await self._directory.avatar(room)
         return await self._pictures.photo(mxc)
 
     def _describe(self, room: RoomId) -> Deferred[RoomInfo]:
-        session = self._rooms.by_address.get(room)
+        session = self._stays.by_address.get(room)
         if session is not None and session.ready:
             return Deferred.fromCoroutine(self._describe_inside(room, session))
         return Deferred.fromCoroutine(self._directory.describe(room))
@@ -498,18 +487,18 @@ class MatrixNetwork:
     def snapshot(self, user: UserId, room: RoomId) -> Entered | None:
         """Return the room as `user` sees it now; None if he is not in it."""
         try:
-            stay, session = self._rooms.find(user, room)
+            stay, session = self._stays.find(user, room)
         except BridgeError:
             return None
         return session.entered(stay)
 
     def users(self) -> Sequence[UserId]:
         """Return who is in any room, or on the way in."""
-        return list(self._rooms.stays)
+        return list(self._stays.by_user)
 
     def disconnect(self, user: UserId, reason: str) -> bool:
         """Take the user out of every room."""
-        stays = list(self._rooms.stays.get(user, {}).values())
+        stays = list(self._stays.by_user.get(user, {}).values())
         for stay in stays:
             self._rooms.leave(stay, reason)
         return bool(stays)

@@ -34,14 +34,13 @@ from bridge.events import (
     RoomId,
     Sent,
 )
-from bridge.network import Uplink
-from transports.matrix.client import CLIENT, Homeserver, transaction_id
+from transports.matrix.client import CLIENT, transaction_id
+from transports.matrix.common import Common
 from transports.matrix.content import Json, mapping, text
 from transports.matrix.faces import SMALL_ROOM
-from transports.matrix.ids import Ids, is_room_id
+from transports.matrix.ids import is_room_id
 from transports.matrix.inbox import NOBODY
 from transports.matrix.order import InOrder
-from transports.matrix.pictures import Pictures
 from transports.matrix.portal import Portal
 from transports.matrix.portal_ids import alias_of, room_of
 from transports.matrix.portal_room import PROTOCOL, creation, notice, promoted
@@ -61,7 +60,6 @@ from transports.matrix.portal_steps import (
     Type,
     Unseat,
 )
-from transports.matrix.rules import Rules
 from transports.matrix.session import Stay
 from transports.matrix.submission import Bring, Submissions
 from transports.matrix.tables import MEMBER, MESSAGE, POWER_LEVELS, TOPIC
@@ -103,36 +101,24 @@ class Kept(Struct, frozen=True):
 
 
 class Portals:
-    """See the module's docstring. `bot` is our own user; `unsaid` hears of what is lost."""
+    """See the module's docstring; `unsaid` hears of what is lost."""
 
     log = Logger()
 
-    def __init__(
-        self,
-        homeserver: Homeserver,
-        ids: Ids,
-        clock: Any,
-        uplink: Uplink,
-        rules: Rules,
-        bot: str,
-        patience: float,
-        bring: Bring,
-        unsaid: Unsaid,
-        pictures: Pictures,
-    ) -> None:
-        self._homeserver = homeserver
-        self._ids = ids
-        self._clock = clock
-        self._uplink = uplink
-        self._rules = rules
-        self._bot = bot
-        self._patience = patience
+    def __init__(self, common: Common, bring: Bring, unsaid: Unsaid) -> None:
+        self._homeserver = common.homeserver
+        self._ids = common.ids
+        self._clock = common.clock
+        self._uplink = common.uplink
+        self._rules = common.rules
+        self._bot = common.bot
+        self._patience = common.patience
+        self._pictures = common.pictures
         self._bring = bring
         self._unsaid = unsaid
-        self._pictures = pictures
-        self._wardrobe = Wardrobe(homeserver, uplink)
+        self._wardrobe = Wardrobe(common.homeserver, common.uplink)
         self._submissions = Submissions(
-            homeserver, self._answered, uplink.message_id, patience, self._bring_soon
+            common.homeserver, self._answered, common.uplink.message_id, common.patience, self._bring_soon
         )
         self._kept: dict[RoomId, Kept] = {}
         self._rooms: dict[str, RoomId] = {}

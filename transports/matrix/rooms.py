@@ -5,7 +5,7 @@ Each ghost goes through one door at a time, so that a leave and the next join ca
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 from urllib.parse import quote
 
@@ -19,32 +19,28 @@ from twisted.python.failure import Failure
 from bridge.errors import BridgeError, Trouble
 from bridge.events import (
     Enter,
-    Entered,
     Exit,
     Exited,
     Invite,
-    Leave,
     NotEntered,
-    RoomEvent,
     RoomId,
-    RoomNotice,
     UserId,
 )
-from bridge.network import Uplink
 from transports.matrix.actions import membership
-from transports.matrix.client import CLIENT, Homeserver
+from transports.matrix.client import CLIENT
+from transports.matrix.common import Common
 from transports.matrix.content import mapping, text
 from transports.matrix.faces import Faces
-from transports.matrix.ids import Ids, RoomTarget, is_room_id, is_user_id
+from transports.matrix.ids import RoomTarget, is_room_id, is_user_id
 from transports.matrix.names import is_nick, name_of
 from transports.matrix.order import InOrder
-from transports.matrix.pictures import Pictures
 from transports.matrix.recall import Recall
 from transports.matrix.room import Room
-from transports.matrix.rules import Rules
 from transports.matrix.session import WATCHED, RoomSession, Stay
+from transports.matrix.stays import Stays
 from transports.matrix.tables import MAX_ID, MEMBER, PROFILE, TOMBSTONE
 from transports.matrix.translate import Skipped
+from transports.matrix.upgrades import Upgrades, relocated
 
 ECHO_TIMEOUT = 30.0
 """Seconds in which the homeserver tells us of a membership that it agreed to."""
@@ -58,13 +54,9 @@ DOOR_QUEUE = 600
 DOORS = 50_000
 """Ways in and out that may wait, of one user and of all."""
 ENCRYPTED = "This room is end-to-end encrypted; that cannot be carried over XMPP."
-HOPE = 60.0
-"""Seconds in which an invitation to the replacement of a closed room may come."""
 MAX_UPGRADES = 20
 """Replacements of replacements that are followed."""
 ROUND = "This room has been replaced again and again."
-REPLACED = "This room has been replaced by another, which you could not be taken to."
-FOLLOWED = "You have been taken to the room that replaces this one; the address stays."
 AWAY = "The homeserver cannot be reached. What you say waits for it a while."
 BACK = "The homeserver can be reached again."
 BY_ANOTHER = "You are in this room already, by another of its addresses."
@@ -79,59 +71,37 @@ class Rooms:
 
     def __init__(
         self,
-        homeserver: Homeserver,
-        ids: Ids,
-        clock: Any,
-        uplink: Uplink,
-        rules: Rules,
+        common: Common,
+        stays: Stays,
         explain: Explain,
         elsewhere: Callable[[str], RoomId | None],
         away: Callable[[str], str | None],
-        pictures: Pictures,
     ) -> None:
-        self.sessions: dict[str, RoomSession] = {}
-        self.by_address: dict[RoomId, RoomSession] = {}
-        self.stays: dict[UserId, dict[RoomId, Stay]] = {}
-        self._homeserver = homeserver
-        self._recall = Recall(homeserver)
-        self._ids = ids
-        self._clock = clock
-        self._uplink = uplink
-        self._rules = rules
+        self._homeserver = common.homeserver
+        self._recall = Recall(common.homeserver)
+        self._ids = common.ids
+        self._clock = common.clock
+        self._uplink = common.uplink
+        self._rules = common.rules
+        self._pictures = common.pictures
+        self._stays = stays
         self._explain = explain
         self._elsewhere = elsewhere
         self._presence_of = away
-        self._pictures = pictures
-        self._faces = Faces(pictures, uplink.deliver)
+        self._faces = Faces(common.pictures, common.uplink.deliver)
         self._doors = InOrder(DOOR_QUEUE, DOORS)
+        self._upgrades = Upgrades(common, stays, self._doors, self._unseat, self._go_in, self.leave)
         self._loads = InOrder(DOORS, DOORS)
         self._waiting: dict[str, Deferred[None]] = {}
         self._moves: dict[tuple[str, str], Deferred[None]] = {}
-        self._restoring = clock.callLater(RESTORING, self._restored)
+        self._restoring = common.clock.callLater(RESTORING, self._restored)
         self._settling: dict[str, Any] = {}
-        self._hoping: dict[tuple[str, str], tuple[Any, Stay, RoomSession]] = {}
         self._away: IDelayedCall | None = None
-
-    def find(self, user: UserId, room: RoomId) -> tuple[Stay, RoomSession]:
-        """Return where a user is; BridgeError NOT_IN_ROOM."""
-        stay = self.stays.get(user, {}).get(room)
-        session = None if stay is None else self._session_of(stay)
-        if stay is None or session is None or not stay.inside:
-            raise BridgeError(Trouble.NOT_IN_ROOM)
-        return stay, session
-
-    def all(self) -> Iterator[Stay]:
-        """Everybody who is in a room or on the way in, once for each room."""
-        for mine in list(self.stays.values()):
-            yield from list(mine.values())
-
-    def _session_of(self, stay: Stay) -> RoomSession | None:
-        return self.sessions.get(stay.id)
 
     def stop(self) -> None:
         """Let nothing wait any more."""
-        hopes = [call for call, _, _ in self._hoping.values()]
-        for call in (self._restoring, self._away, *self._settling.values(), *hopes):
+        self._upgrades.stop()
+        for call in (self._restoring, self._away, *self._settling.values()):
             if call is not None and call.active():
                 call.cancel()
 
@@ -139,15 +109,15 @@ class Rooms:
 
     def enter(self, user: UserId, event: Enter) -> None:
         """Take a user in; who is in already is shown the room again."""
-        stay = self.stays.get(user, {}).get(event.room)
+        stay = self._stays.get(user, event.room)
         if stay is not None:
-            session = self._session_of(stay)
+            session = self._stays.session_of(stay)
             found = session.entered(stay) if session is not None and stay.inside else None
             if found is not None:
                 self._uplink.deliver(user, (found,))
             return
         stay = Stay(user, event.room, self._ids.ghost(user), event.nick)
-        self.stays.setdefault(user, {})[event.room] = stay
+        self._stays.add(stay)
         self._doors.do(_door(stay), lambda: self._enter(stay)).addErrback(self._refuse, stay)
 
     def _refuse(self, failure: Failure, stay: Stay) -> None:
@@ -156,7 +126,7 @@ class Rooms:
             self.log.failure("a room could not be entered", failure)
             error = BridgeError(Trouble.INTERNAL)
         if not stay.gone:
-            self._forget(stay)
+            self._stays.forget(stay)
             self._uplink.deliver(stay.user, (NotEntered(room=stay.room, nick=stay.nick, error=error),))
 
     async def _enter(self, stay: Stay) -> None:
@@ -198,14 +168,13 @@ class Rooms:
         """Show a room to the user, or return by which it has been replaced."""
         stay.id = id
         self._send_on(id)
-        session = self.sessions.get(id)
+        session = self._stays.sessions.get(id)
         if session is None:
             room = Room(stay.room, self._ids, self._uplink.link, self._pictures.known)
-            session = self.sessions[id] = RoomSession(id, room)
+            session = self._stays.sessions[id] = RoomSession(id, room)
         elif stay.ghost in session.stays:
             raise BridgeError(Trouble.NOT_ACCEPTABLE, BY_ANOTHER)
-        session.seat(stay)
-        self.by_address[stay.room] = session
+        self._stays.seat(stay, session)
         replacement = None
         try:
             replacement = await self._arrive(stay, session)
@@ -248,7 +217,7 @@ class Rooms:
             raise BridgeError(Trouble.REFUSED)
         self._uplink.remember(stay.user, stay.id, stay.nick.encode())
         stay.inside = True
-        self._uplink.deliver(stay.user, (found,) if stay.seen is None else _moved(found, stay))
+        self._uplink.deliver(stay.user, (found,) if stay.seen is None else relocated(found, stay))
         stay.seen = None
         if session.room.members[stay.ghost].name != stay.nick:
             self._name(stay, session)
@@ -267,8 +236,8 @@ class Rooms:
 
     def enforce(self) -> None:
         """Put out who may not be in any more by the rules as they are now."""
-        for stay in self.all():
-            session = self._session_of(stay)
+        for stay in self._stays.all():
+            session = self._stays.session_of(stay)
             if session is not None and stay.inside and not self._is_allowed(stay, session):
                 self.leave(stay, Trouble.NOT_ALLOWED.value.text, Exit.KICKED)
 
@@ -298,7 +267,7 @@ class Rooms:
         """See to it that the nick can be had, as far as is known, and that a new ghost has it as its name."""
         if not is_nick(stay.nick):
             raise BridgeError(Trouble.BAD_NICK)
-        session = self.by_address.get(stay.room)
+        session = self._stays.by_address.get(stay.room)
         if session is not None and session.ready and stay.ghost not in session.room.members:
             membership(stay.nick, session.room, stay.ghost)
         if PROFILE not in self._uplink.memory(stay.user):
@@ -322,7 +291,9 @@ class Rooms:
     async def _until(self, session: RoomSession, ghost: str, *, present: bool) -> None:
         """Wait until a ghost is seen in the room, or out of it; TIMED_OUT."""
         end = self._clock.seconds() + ECHO_TIMEOUT
-        while self.sessions.get(session.id) is session and (ghost in session.room.members) is not present:
+        while (
+            self._stays.sessions.get(session.id) is session and (ghost in session.room.members) is not present
+        ):
             moved = self._moves[session.id, ghost] = Deferred()
             moved.addTimeout(max(end - self._clock.seconds(), 0), self._clock)
             try:
@@ -331,57 +302,6 @@ class Rooms:
                 raise BridgeError(Trouble.TIMED_OUT) from None
             finally:
                 self._moves.pop((session.id, ghost), None)
-
-    # ---- from a room to its replacement
-
-    def _follow(self, stay: Stay, old: RoomSession) -> None:
-        """Take a user along: the ghost stays in the old room too, by whose id the new one is found again."""
-        moving = self._doors.do(stay.ghost, lambda: self._move(stay, old))
-        moving.addErrback(self._left_behind, stay, old)
-
-    async def _move(self, stay: Stay, old: RoomSession) -> None:
-        replacement = old.room.replacement
-        if replacement is None or not stay.inside or self._session_of(stay) is not old:
-            return
-        if not self._rules.may_enter(stay.user, self._ids.target(stay.room).id, replacement.id):
-            raise BridgeError(Trouble.NOT_ALLOWED)
-        id = await self._homeserver.join(stay.ghost, replacement.id, replacement.via, stay.nick)
-        if stay.inside:
-            stay.nick, stay.seen = old.room.nick(stay.ghost), frozenset(old.room.occupants)
-            stay.inside = False
-            self._unseat(stay, old)
-        await self._go_in(stay, id)
-
-    def _left_behind(self, failure: Failure, stay: Stay, old: RoomSession) -> None:
-        """Who needs an invitation first may still get one; all others are out."""
-        error = failure.value
-        if not isinstance(error, BridgeError):
-            self.log.failure("a user could not be taken along", failure)
-            error = BridgeError(Trouble.INTERNAL)
-        replacement = old.room.replacement
-        if stay.gone or replacement is None:
-            return
-        if error.trouble is Trouble.INVITE_ONLY and stay.inside:
-            key = (replacement.id, stay.ghost)
-            call = self._clock.callLater(HOPE, self._lose, stay, replacement, error)
-            self._hoping[key] = (call, stay, old)
-        else:
-            self._lose(stay, replacement, error)
-
-    def _lose(self, stay: Stay, replacement: RoomTarget, error: BridgeError) -> None:
-        self._hoping.pop((replacement.id, stay.ghost), None)
-        if not stay.gone:
-            alternate = self._ids.room(replacement.id, replacement.via)
-            self.leave(stay, f"{REPLACED} {error.text}", Exit.REPLACED, alternate=alternate)
-
-    def _is_hoped_for(self, id: str, ghost: str) -> bool:
-        """Take an invitation to a replacement for what it is."""
-        call, stay, old = self._hoping.pop((id, ghost), (None, None, None))
-        if call is None or stay is None or old is None:
-            return False
-        call.cancel()
-        self._follow(stay, old)
-        return not stay.gone
 
     # ---- out
 
@@ -398,10 +318,10 @@ class Rooms:
 
         `stays`: his ghost does not go. `alternate`: where the room went on.
         """
-        session = self._session_of(stay)
+        session = self._stays.session_of(stay)
         nick = stay.nick if session is None or not stay.inside else session.room.nick(stay.ghost)
         was_inside, stay.inside, stay.gone = stay.inside, False, True
-        self._forget(stay)
+        self._stays.forget(stay)
         exited = Exited(room=stay.room, nick=nick, exit=exit, reason=reason, alternate=alternate)
         self._uplink.deliver(stay.user, (exited,))
 
@@ -428,20 +348,15 @@ class Rooms:
         self._uplink.remember(stay.user, session.id, None)
         if session.ready:
             await self._until(session, stay.ghost, present=False)
-        before = self.sessions.get(session.room.predecessor)
+        before = self._stays.sessions.get(session.room.predecessor)
         if session.room.predecessor and (before is None or stay.ghost not in before.stays):
             # he was taken along from there; who was not is not in it
             path = leave_path(session.room.predecessor)
             await self._homeserver.call("POST", path, body=body, user=stay.ghost, patience=0)
 
     def _unseat(self, stay: Stay, session: RoomSession) -> None:
-        """Take a stay out of its room; a room without any of our users is forgotten."""
-        session.unseat(stay)
-        if not session.addresses[stay.room] and self.by_address.get(stay.room) is session:
-            del self.by_address[stay.room]
-            del session.addresses[stay.room]
-        if not session.stays and self.sessions.get(session.id) is session:
-            del self.sessions[session.id]
+        """Take a stay out of its room; nobody waits for what happens in a room that is forgotten."""
+        if self._stays.unseat(stay, session):
             settling = self._settling.pop(session.id, None)
             if settling is not None and settling.active():
                 settling.cancel()
@@ -449,19 +364,12 @@ class Rooms:
                 self._moves[key].callback(None)
             self.release(session.id)
 
-    def _forget(self, stay: Stay) -> None:
-        mine = self.stays.get(stay.user, {})
-        if mine.get(stay.room) is stay:
-            del mine[stay.room]
-            if not mine:
-                del self.stays[stay.user]
-
     # ---- what is heard
 
     def hear(self, event: Mapping[str, Any]) -> Deferred[None] | None:
         """Take in an event; the next of the room waits while its state is being loaded."""
         id = text(event, "room_id")
-        session = self.sessions.get(id)
+        session = self._stays.sessions.get(id)
         self._invited(id, event)
         # who comes back loads the state; what changed it need not wait for him, nor keep others waiting
         is_expected = session is None and self._restoring.active() and "state_key" not in event
@@ -472,7 +380,7 @@ class Rooms:
 
     def _know(self, id: str, event: Mapping[str, Any]) -> Deferred[None] | None:
         """Take in an event when what it refers to is known."""
-        session = self.sessions.get(id)
+        session = self._stays.sessions.get(id)
         looked = self._recall.incoming(session, event) if session is not None and session.ready else None
         if looked is None:
             self._hear(id, event)
@@ -484,7 +392,7 @@ class Rooms:
         content, inviter = mapping(event.get("content")), text(event, "sender")
         user = self._ids.ghost_of(text(event, "state_key"))
         is_invitation = event.get("type") == MEMBER and content.get("membership") == "invite"
-        if is_invitation and self._is_hoped_for(id, text(event, "state_key")):
+        if is_invitation and self._upgrades.is_hoped_for(id, text(event, "state_key")):
             return
         if is_invitation and user is not None and is_room_id(id) and is_user_id(inviter):
             if not self._ids.is_ghost(inviter) and not self._rules.may_reach(inviter, user):
@@ -496,7 +404,7 @@ class Rooms:
 
     def _way_in(self, id: str, inviter: str) -> tuple[RoomId, str]:
         """Return a room's address and who invites to it; an address that led others there is told again."""
-        session = self.sessions.get(id)
+        session = self._stays.sessions.get(id)
         if session is None or not session.addresses:
             # the server of who invites knows the room
             return self._ids.room(id, (inviter.partition(":")[2],)), name_of("", inviter)
@@ -505,7 +413,7 @@ class Rooms:
         return room, session.room.nick(inviter)
 
     def _hear(self, id: str, event: Mapping[str, Any]) -> None:
-        session = self.sessions.get(id)
+        session = self._stays.sessions.get(id)
         if session is None or not session.ready:
             return
         key = text(event, "state_key") if event.get("type") == MEMBER else ""
@@ -520,10 +428,10 @@ class Rooms:
             self._uplink.deliver(user, events)
         if event.get("type") == TOMBSTONE and session.room.replacement is not None:
             for stay in session.listeners:
-                self._follow(stay, session)
+                self._upgrades.follow(stay, session)
         if own is not None and own.gone:
             self._uplink.remember(own.user, id, None)
-            self._forget(own)
+            self._stays.forget(own)
             self._unseat(own, session)
         self._faces.heard(session, event)
         if own is not None and own.inside:
@@ -534,7 +442,7 @@ class Rooms:
 
     def overhear(self, event: Mapping[str, Any]) -> None:
         """Take in what is not kept: who is writing, and who has read how far."""
-        session = self.sessions.get(text(event, "room_id"))
+        session = self._stays.sessions.get(text(event, "room_id"))
         if session is not None and session.ready and event.get("type") == "m.typing":
             for user, events in session.type(event):
                 self._uplink.deliver(user, events)
@@ -554,13 +462,13 @@ class Rooms:
                 self._announce(BACK)
 
     def _announce(self, words: str) -> None:
-        for session in self.sessions.values():
+        for session in self._stays.sessions.values():
             for user, events in session.announce(words):
                 self._uplink.deliver(user, events)
 
     def show(self, user_id: str, away: str | None) -> None:
         """Take in how somebody is, in all rooms that he is in."""
-        for session in self.sessions.values():
+        for session in self._stays.sessions.values():
             if user_id in session.room.members:
                 for user, events in session.show(user_id, away):
                     self._uplink.deliver(user, events)
@@ -573,15 +481,8 @@ class Rooms:
 
     def _restored(self) -> None:
         """Who is not in his room by now is not expected any more."""
-        for id in [id for id in self._waiting if id not in self.sessions]:
+        for id in [id for id in self._waiting if id not in self._stays.sessions]:
             self.release(id)
-
-
-def _moved(found: Entered, stay: Stay) -> tuple[RoomEvent, ...]:
-    """What a user is told in a replacement: who of those whom he saw is not there, and who is."""
-    seen = (stay.seen or frozenset()) - {stay.nick, found.me.nick}
-    left = [Leave(room=found.room, nick=nick) for nick in sorted(seen) if nick not in found.occupants]
-    return (*left, found, RoomNotice(room=found.room, text=FOLLOWED))
 
 
 def _door(stay: Stay) -> str:

@@ -148,7 +148,7 @@ class Conduct(RuleBasedStateMachine):
         for _ in range(3):
             self.scene.turn(40)
         self.hear()
-        assert self.scene.network._rooms.sessions == {}
+        assert self.scene.network._stays.sessions == {}
         assert len(self.scene.network.inbox._rooms) == 0
 
 

@@ -32,7 +32,9 @@ from bridge.events import (
 from tests.transports.matrix.raw import ALICE, BOB, IDS, JULIET, ROMEO, create, event, member, said, state
 from tests.transports.matrix.test_registration import config
 from transports.matrix.chats import KEY, UNACCEPTED
+from transports.matrix.common import Common
 from transports.matrix.direct import Direct, is_person
+from transports.matrix.pictures import Pictures
 from transports.matrix.refusal import Refusal
 from transports.matrix.rules import Rules
 from transports.matrix.submission import Submissions
@@ -117,16 +119,9 @@ class Scene:
             lambda ghost, attachment: succeed(None),
         )
         self.rules = Rules(config(**options))
-        self.direct = Direct(
-            self.server,
-            IDS,
-            Clock(),
-            self,
-            submissions,
-            self,
-            BOT,
-            self.known.append,  # type: ignore[arg-type]
-        )
+        pictures = Pictures(self.server)  # type: ignore[arg-type]
+        common = Common(self.server, IDS, Clock(), self, self.rules, pictures, BOT, 1.0)  # type: ignore[arg-type]
+        self.direct = Direct(common, submissions, self, self.known.append)
 
     def deliver(self, user: UserId, events) -> None:
         assert user == USER

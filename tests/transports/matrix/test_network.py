@@ -101,7 +101,7 @@ def test_enter_with_a_nick_that_cannot_be_had_is_refused(nick, trouble):
     [refused] = scene.enter(nick=nick)
     assert isinstance(refused, NotEntered) and refused.error.trouble is trouble
     assert scene.network.users() == []
-    assert scene.network._rooms.sessions == {}
+    assert scene.network._stays.sessions == {}
     members = [one for one in scene.server.state[ROOM_ID] if one["state_key"] == ghost(ROMEO)]
     assert all(one["content"]["membership"] == "leave" for one in members)
 
@@ -138,7 +138,7 @@ def test_enter_that_the_operator_forbids_is_refused(rule, joins):
     [refused] = scene.enter()
     assert isinstance(refused, NotEntered) and refused.error.trouble is Trouble.NOT_ALLOWED
     assert [one[0] for one in scene.server.asked].count("join") == joins
-    assert scene.network._rooms.sessions == {}
+    assert scene.network._stays.sessions == {}
 
 
 def test_new_rules_put_out_whom_they_forbid():
@@ -158,7 +158,7 @@ def test_enter_that_fails_after_the_join_leaves_again():
     scene.server.refused["state"] = BridgeError(Trouble.TIMED_OUT)
     [refused] = scene.enter()
     assert refused.error.trouble is Trouble.TIMED_OUT
-    assert scene.network._rooms.sessions == {}
+    assert scene.network._stays.sessions == {}
     scene.server.refused.clear()
     assert isinstance(scene.enter()[-1], Entered)
 
@@ -213,7 +213,7 @@ def test_leave_is_answered_at_once_and_seen_by_others():
     assert [type(event) for event in scene.told[JULIET]] == [Leave]
     assert scene.network.disconnect(JULIET, "bye") and not scene.network.disconnect(JULIET, "bye")
     scene.turn()
-    assert (scene.network._rooms.sessions, scene.network._rooms.by_address) == ({}, {})
+    assert (scene.network._stays.sessions, scene.network._stays.by_address) == ({}, {})
     scene.told[ROMEO].clear()
     assert isinstance(scene.enter()[-1], Entered)
 
