@@ -12,9 +12,9 @@ STANZA := .peers/browser/stanza.js
 
 # Debian packages of the servers that the tests and the demo talk to, and the programs by which they are known.
 APT := python3-venv git prosody lua-sec lua-unbound ejabberd inspircd atheme-services ngircd libltdl7 postgresql biboumi \
-	unbound ldnsutils kamailio kamailio-presence-modules sip-tester baresip-core chromium $(shell command -v npm >/dev/null || echo nodejs npm)
+	unbound ldnsutils kamailio kamailio-presence-modules sip-tester rtpengine-daemon baresip-core chromium $(shell command -v npm >/dev/null || echo nodejs npm)
 PROGRAMS := git prosody ejabberdctl erl inspircd atheme-services ngircd biboumi unbound ldns-signzone kamailio sipp \
-	baresip chromium node npm
+	rtpengine baresip chromium node npm
 APT_GET := DEBIAN_FRONTEND=noninteractive apt-get -q -y --no-install-recommends
 export PATH := $(PATH):/usr/sbin:/sbin
 

@@ -30,15 +30,26 @@ from bridge.calls import (
     Source,
     SourceGroup,
 )
-from transports.sip.sdp import MAX_FORMATS, MAX_MEDIA, Attributes, Description, Direction, Media, Origin
+from transports.sip.sdp import (
+    MAX_FORMATS,
+    MAX_MEDIA,
+    Attributes,
+    Description,
+    Direction,
+    Media,
+    Origin,
+)
 from transports.sip.uri import MAX_PORT, Malformed
 
 MAX_CANDIDATES = 64
 """Candidates of a content; others are left out."""
 MAX_SOURCES = 64
 """Sources, groups and extensions of a content, each; others are left out."""
-NO_ADDRESS, NO_PORT = "127.0.0.1", 9
-"""Where media are sent of which nobody knows yet where they go; an address of zeros would be a hold."""
+NO_ADDRESS, NO_PORT = "127.0.0.1", 1
+"""Where media are sent of which nobody knows yet where they go.
+
+Zeros would be a hold; and port 9, as RFC 8840 has it, is a place that rtpengine 10.5 never sends to.
+"""
 
 _TOKEN = re.compile(r"[A-Za-z0-9.!#$%&'*^_`{|}~+-]{1,64}")
 _VALUE = re.compile(r"[^\r\n\0;]{0,1000}")
@@ -329,17 +340,6 @@ def write_candidate(candidate: Candidate) -> str:
     if candidate.generation:
         words += ["generation", candidate.generation]
     return " ".join(map(str, words))
-
-
-def write_fragment(line: Line, endpoint: Endpoint) -> str:
-    """Return candidates of one medium as a fragment of SDP (RFC 8840 §4). Raises Malformed."""
-    attributes = dict.fromkeys(_endpoint_attributes(endpoint, usable(endpoint.candidates), is_muxed=False))
-    session = [(name, value) for name, value in attributes if name in ("ice-ufrag", "ice-pwd")]
-    medium = [(name, value) for name, value in attributes if name in ("candidate", "end-of-candidates")]
-    lines = [f"a={name}:{value}" for name, value in session]
-    lines += [f"m={line.kind} {NO_PORT} {line.protocol} {line.format}", f"a=mid:{line.name}"]
-    lines += [f"a={name}:{value}" if value else f"a={name}" for name, value in medium]
-    return "".join(f"{text}\r\n" for text in lines)
 
 
 # ---- SDP → a call's description

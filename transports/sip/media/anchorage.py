@@ -1,0 +1,267 @@
+"""One call at an rtpengine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+from msgspec.structs import replace
+from twisted.internet.defer import Deferred
+from twisted.logger import Logger
+
+from bridge.calls import Endpoint, SessionDescription, Setup
+from bridge.errors import BridgeError, Trouble
+from transports.sip.media.backend import Demands, Listener, Protection
+from transports.sip.media.config import MediaConfig
+from transports.sip.media.ng import Ng, NgRefused, Reply
+from transports.sip.sdp import Description, Origin, parse_sdp, write_sdp
+from transports.sip.translate import (
+    Lines,
+    from_sdp,
+    lines_of_contents,
+    lines_of_media,
+    plain,
+    to_sdp,
+)
+from transports.sip.uri import Malformed
+
+XMPP, SIP = "xmpp", "sip"
+"""The tags by which an instance knows the ends."""
+FALLBACKS = ("G722", "PCMU", "PCMA", "telephone-event")
+"""What SIP is offered besides what XMPP offers, and is transcoded."""
+XMPP_FALLBACKS = ("opus", "PCMU", "telephone-event")
+"""Likewise what XMPP is offered."""
+
+_PROFILES = {
+    Protection.NONE: "RTP/AVP",
+    Protection.SDES: "RTP/SAVP",
+    Protection.DTLS: "UDP/TLS/RTP/SAVP",
+}
+_ORIGIN = Origin("-", 1, 1, "127.0.0.1")
+"""The instance puts its own address there."""
+
+
+class Home(Protocol):
+    """What an anchor sees of an instance."""
+
+    ng: Ng
+    anchors: dict[str, RtpengineAnchor]
+
+
+class RtpengineAnchor:
+    """See `backend.Anchor`; `homes` are the instances that may have the call, the first first."""
+
+    log = Logger()
+
+    def __init__(
+        self, config: MediaConfig, homes: Sequence[Home], id: str, demands: Demands, listener: Listener
+    ) -> None:
+        self.id, self.listener = id, listener
+        self._config, self._demands = config, demands
+        self._home, *self._others = homes
+        self._lines: Lines = ()
+        self._offered: Lines = ()
+        self._is_known = self._is_waiting = self._is_over = False
+        self._home.anchors[id] = self
+
+    # ---- offers and answers
+
+    def offer_to_sip(self, offer: SessionDescription) -> Deferred[Description]:
+        """See `Anchor`."""
+
+        async def do() -> Description:
+            lines = lines_of_contents(offer, self._lines)
+            flags = {
+                **self._from(XMPP, SIP),
+                **self._direction(self._config.xmpp_interface, self._config.sip_interface),
+                "ICE": "remove",
+                "transport-protocol": _PROFILES[self._demands.protection],
+                "rtcp-mux": ["demux"],
+                "address-family": f"IP{self._demands.family}",
+                "codec": self._codecs(),
+                "flags": ["trickle-ICE"],
+            }
+            found = plain(await self._ask("offer", to_sdp(self._xmpp(offer), lines, _ORIGIN), flags))
+            self._offered = lines
+            return found
+
+        return self._run(do)
+
+    def answer_to_xmpp(self, answer: Description) -> Deferred[SessionDescription]:
+        """See `Anchor`."""
+
+        async def do() -> SessionDescription:
+            flags = {
+                **self._from(XMPP, SIP),
+                "ICE": "force",
+                "rtcp-mux": ["accept"],
+                "DTLS": "passive",
+                "flags": ["trickle-ICE"],
+            }
+            found = from_sdp(await self._ask("answer", plain(answer), flags), self._offered, is_answer=True)
+            self._lines = self._offered
+            return found
+
+        return self._run(do)
+
+    def offer_to_xmpp(self, offer: Description) -> Deferred[SessionDescription]:
+        """See `Anchor`."""
+
+        async def do() -> SessionDescription:
+            flags = {
+                **self._from(SIP, XMPP),
+                "ICE": "force",
+                **self._direction(self._config.sip_interface, self._config.xmpp_interface),
+                "transport-protocol": "UDP/TLS/RTP/SAVPF",
+                "rtcp-mux": ["offer", "require"],
+                "codec": {"transcode": list(XMPP_FALLBACKS)},
+                "flags": ["generate-mid", "trickle-ICE"],
+            }
+            sdp = await self._ask("offer", plain(offer), flags)
+            lines = lines_of_media(sdp, self._lines)
+            found = from_sdp(sdp, lines, is_answer=False)
+            self._offered = lines
+            return found
+
+        return self._run(do)
+
+    def answer_to_sip(self, answer: SessionDescription) -> Deferred[Description]:
+        """See `Anchor`."""
+
+        async def do() -> Description:
+            flags = {**self._from(SIP, XMPP), "ICE": "remove", "flags": ["trickle-ICE"]}
+            found = plain(
+                await self._ask("answer", to_sdp(self._xmpp(answer), self._offered, _ORIGIN), flags)
+            )
+            self._lines = self._offered
+            return found
+
+        return self._run(do)
+
+    def _run(self, do: Callable[[], Any]) -> Deferred[Any]:
+        async def guarded() -> Any:
+            if self._is_over:
+                raise BridgeError(Trouble.LOST)
+            self._is_waiting = True
+            try:
+                found = await do()
+            except Malformed as malformed:
+                raise BridgeError(Trouble.NOT_ACCEPTABLE) from malformed
+            except NgRefused as refused:
+                self.log.warn("rtpengine refuses a call: {reason}", reason=str(refused))
+                raise BridgeError(Trouble.NOT_ACCEPTABLE) from refused
+            finally:
+                self._is_waiting = False
+                if self._is_over:
+                    self._delete()
+            if self._is_over:
+                raise BridgeError(Trouble.LOST)
+            return found
+
+        return Deferred.fromCoroutine(guarded())
+
+    async def _ask(self, command: str, sdp: Description, flags: dict[str, object]) -> Description:
+        values = {**flags, "sdp": write_sdp(sdp).decode("utf-8", "replace")}
+        while True:
+            try:
+                reply = await self._home.ng.ask(command, values)
+                break
+            except BridgeError:
+                if self._is_known or self._is_over or not self._others:
+                    raise
+                self._move()
+        self._is_known = True
+        return parse_sdp(str(reply.get("sdp", "")).encode())
+
+    def _move(self) -> None:
+        """Go to another instance; nothing of the call is at this one that answers."""
+        self._home.anchors.pop(self.id, None)
+        self._home = self._others.pop(0)
+        self._home.anchors[self.id] = self
+
+    # ---- how it is asked
+
+    def _from(self, one: str, other: str) -> dict[str, object]:
+        return {"call-id": self.id, "from-tag": one, "to-tag": other, "replace": ["origin"]}
+
+    def _direction(self, one: str, other: str) -> dict[str, object]:
+        return {"direction": [one, other]} if one else {}
+
+    def _codecs(self) -> dict[str, object]:
+        wanted = self._demands.codecs
+        if not wanted:
+            return {"transcode": list(FALLBACKS)}
+        return {"mask": ["all"], "transcode": list(dict.fromkeys((*wanted, "telephone-event")))}
+
+    def _xmpp(self, description: SessionDescription) -> SessionDescription:
+        """Leave out what rtpengine does not speak: candidates of TCP, and bundles.
+
+        COMPAT rtpengine 10.5: where it may choose, it begins DTLS before it was told to be passive.
+        """
+        contents = []
+        shared = {name: group[0] for group in description.bundles for name in group}
+        by_name = {content.name: content for content in description.contents}
+        for content in description.contents:
+            endpoint = content.endpoint
+            if not (endpoint.ufrag or endpoint.candidates):
+                endpoint = by_name.get(shared.get(content.name, ""), content).endpoint
+            udp = tuple(one for one in endpoint.candidates if one.protocol.lower() == "udp")
+            fingerprint = endpoint.fingerprint
+            if fingerprint is not None and fingerprint.setup is Setup.ACTPASS:
+                fingerprint = replace(fingerprint, setup=Setup.ACTIVE)
+            reached = replace(endpoint, candidates=udp, fingerprint=fingerprint)
+            contents.append(replace(content, endpoint=reached))
+        return SessionDescription(contents=tuple(contents))
+
+    # ---- the rest of its life
+
+    def candidates(self, content: str, endpoint: Endpoint) -> None:
+        """Where the XMPP side is, its own checks of connectivity tell: the instance can be reached.
+
+        COMPAT rtpengine 10.5: it takes fragments of SDP (RFC 8840), and then sends nowhere.
+        """
+
+    def press(self, digit: str, duration: int) -> None:
+        """See `Anchor`."""
+        values = {"call-id": self.id, "from-tag": XMPP, "code": digit, "duration": duration}
+        self._home.ng.ask("play DTMF", values).addErrback(self._log_failure, "a key")
+
+    def _log_failure(self, failure: Any, what: str) -> None:
+        failure.trap(NgRefused, BridgeError)
+        self.log.info("rtpengine did not take {what}: {reason}", what=what, reason=failure.value)
+
+    def look(self) -> None:
+        """See whether the instance still knows the call, once it did."""
+        if self._is_known and not self._is_waiting:
+            asked = self._home.ng.ask("query", {"call-id": self.id})
+            asked.addCallbacks(lambda reply: None, self._looked)
+
+    def _looked(self, failure: Any) -> None:
+        failure.trap(NgRefused, BridgeError)
+        if failure.check(NgRefused):
+            self.lose("No media came any more.")
+
+    def lose(self, reason: str) -> None:
+        """The call is not there any more; tell so, once."""
+        if self._leave():
+            self.listener.media_lost(reason)
+
+    def end(self) -> None:
+        """See `Anchor`."""
+        if self._leave():
+            self._delete()
+
+    def let_go(self) -> Deferred[Reply | None]:
+        """End it; fires when the instance did, or did not answer."""
+        self._leave()
+        return self._delete()
+
+    def _delete(self) -> Deferred[Reply | None]:
+        asked = self._home.ng.ask("delete", {"call-id": self.id, "from-tag": XMPP, "delete-delay": 0})
+        return asked.addErrback(self._log_failure, "the end of a call")
+
+    def _leave(self) -> bool:
+        """Return whether it was not over before."""
+        was_over, self._is_over = self._is_over, True
+        self._home.anchors.pop(self.id, None)
+        return not was_over
