@@ -61,6 +61,7 @@ from transports.sip.headers import NameAddr
 from transports.sip.line import Line
 from transports.sip.locate import Locator, Resolver
 from transports.sip.media.backend import MediaBackend
+from transports.sip.media.choice import MakeBackend, backend_of
 from transports.sip.message import Response
 from transports.sip.pager import Pager
 from transports.sip.party import Stack
@@ -77,8 +78,6 @@ from transports.sip.transport import listen_all
 from transports.sip.uri import Uri
 from transports.sip.way import Way
 
-MakeBackend = Callable[[Callable[[], None]], MediaBackend]
-"""Makes a back end; it calls back when its trouble is another."""
 ASK_TIMEOUT = 25.0
 """Seconds in which a question is answered."""
 STOP_TIMEOUT = 4.0
@@ -89,7 +88,9 @@ MAX_ANSWER = 100
 
 def build_network(config: SipConfig, reactor: Any) -> SipNetwork:
     """Make the network with real connections, randomness and time."""
-    return SipNetwork(config, reactor, dns_of(config, reactor), SystemRandom(), None, time)
+    return SipNetwork(
+        config, reactor, dns_of(config, reactor), SystemRandom(), backend_of(config, reactor), time
+    )
 
 
 class SipNetwork:

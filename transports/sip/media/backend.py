@@ -69,7 +69,7 @@ class Anchor(Protocol):
         """Take more candidates of the XMPP side."""
 
     def press(self, digit: str, duration: int) -> None:
-        """Have the SIP peer hear a key (RFC 4733) for that many milliseconds."""
+        """Have the SIP peer hear a key for that many milliseconds, if the XMPP side offered no RFC 4733."""
 
     def end(self) -> None:
         """Let go of it; safe to call at any time, and twice."""

@@ -1,11 +1,19 @@
-"""An rtpengine in memory, and who listens to a call."""
+"""rtpengines in memory, a back end with them, and who listens to a call."""
 
 from __future__ import annotations
 
 import json
 from typing import Any
 
-from tests.transports.sip.wires import Reactor
+from bridge.calls import CallId, Candidate, Endpoint, Fingerprint, Setup
+from bridge.errors import BridgeError, Trouble
+from tests.transports.sip.samples import SDP
+from tests.transports.sip.test_translate import content, session
+from tests.transports.sip.wires import Reactor, tokens
+from transports.sip.media.backend import Demands
+from transports.sip.media.config import MediaConfig
+from transports.sip.media.rtpengine import Rtpengines
+from transports.sip.sdp import parse_sdp
 
 ANSWER = (
     "v=0\r\no=- 1 1 IN IP4 203.0.113.5\r\ns=-\r\nc=IN IP4 203.0.113.5\r\nt=0 0\r\n"
@@ -73,3 +81,74 @@ class Engine:
             self.calls.add(asked["call-id"])
             return {"result": "ok", "sdp": SECURE if asked["ICE"] == "force" else ANSWER}
         return {"result": "ok"}
+
+
+PHONE = parse_sdp(SDP)
+ADDRESSES = (("192.0.2.7", 22222), ("192.0.2.8", 22222))
+
+
+def candidate(protocol: str) -> Candidate:
+    return Candidate(
+        foundation="1",
+        component=1,
+        protocol=protocol,
+        priority=1,
+        address="198.51.100.3",
+        port=40000,
+        type="host",
+    )
+
+
+OFFER = session(
+    content(
+        endpoint=Endpoint(
+            ufrag="u1",
+            password="p1",
+            candidates=(candidate("udp"), candidate("tcp")),
+            fingerprint=Fingerprint(hash="sha-256", value="AB", setup=Setup.ACTPASS),
+        )
+    )
+)
+
+
+class House:
+    """A back end with its instances."""
+
+    def __init__(self, count: int = 1, **more: str) -> None:
+        self.reactor = Reactor()
+        config = MediaConfig(
+            rtpengine=tuple(f"{host}:{port}" for host, port in ADDRESSES[:count]),
+            sip_interface="int",
+            xmpp_interface="pub",
+            **more,
+        )
+        self.changes: list[str] = []
+        self.backend = Rtpengines(
+            config, self.reactor, tokens(), lambda: self.changes.append(self.backend.trouble)
+        )
+        self.backend.start()
+        first = 1 if more else 0
+        self.engines = [Engine(self.reactor, n + first, ADDRESSES[n]) for n in range(count)]
+        self.serve()
+
+    def serve(self) -> list[dict]:
+        return [asked for engine in self.engines for asked in engine.serve()]
+
+    def pass_time(self, seconds: float) -> None:
+        for _ in range(int(seconds * 10)):
+            self.reactor.advance(0.1)
+            self.serve()
+
+    def call(self, demands: Demands | None = None, call: str = "c"):
+        ears = Ears()
+        return self.backend.anchor(CallId(call), demands or Demands(), ears), ears
+
+    def result(self, deferred):
+        came = []
+        deferred.addBoth(came.append)
+        self.serve()
+        return came[0] if came else None
+
+
+def failed(result: object) -> Trouble:
+    return result.check(BridgeError) and result.value.trouble  # type: ignore[attr-defined, no-any-return]

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from transports.sip.config import TrunkConfig
+from transports.sip.config import SipConfig, TrunkConfig
 from transports.sip.media.backend import Demands, Protection
-from transports.sip.media.choice import demands_of
+from transports.sip.media.choice import backend_of, demands_of
+from transports.sip.media.config import MediaConfig
+from transports.sip.media.rtpengine import Rtpengines
 
 
 @pytest.mark.parametrize(
@@ -27,3 +29,10 @@ def test_peer_behind_a_trunk_gets_what_the_operator_says(media, demands):
 def test_peer_behind_no_trunk_gets_plain_media():
     """By its own version of IP."""
     assert demands_of(None, 6) == Demands(family=6)
+
+
+def test_without_a_back_end_there_are_no_calls():
+    """With an rtpengine there are."""
+    assert backend_of(SipConfig(domain="gw.example"), None) is None
+    make = backend_of(SipConfig(domain="gw.example", media=MediaConfig(rtpengine=("127.0.0.1:9",))), None)
+    assert make is not None and isinstance(make(lambda: None), Rtpengines)

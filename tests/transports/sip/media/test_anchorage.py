@@ -1,0 +1,90 @@
+"""What an rtpengine is asked for one call, and what is made of its answers."""
+
+from __future__ import annotations
+
+from bridge.calls import SessionDescription
+from bridge.errors import Trouble
+from tests.transports.sip.media.engines import OFFER, PHONE, House, failed
+from tests.transports.sip.test_translate import content, session
+from transports.sip.media import anchorage
+from transports.sip.media.backend import Demands, Protection
+from transports.sip.sdp import write_sdp
+
+
+def test_offer_to_a_phone_has_nothing_of_ice_and_what_it_wants():
+    """The instance is told how the phone is protected, its codecs, and which interfaces."""
+    house = House()
+    demands = Demands(protection=Protection.SDES, codecs=("PCMA",), family=6)
+    anchor, _ = house.call(demands)
+    offered = house.result(anchor.offer_to_sip(OFFER))
+    [asked] = house.engines[0].asked
+    assert "a=mid" not in write_sdp(offered).decode() and offered.media[0].port == 30000
+    assert {key: asked[key] for key in ("ICE", "transport-protocol", "direction", "address-family")} == {
+        "ICE": "remove",
+        "transport-protocol": "RTP/SAVP",
+        "direction": ["pub", "int"],
+        "address-family": "IP6",
+    }
+    assert asked["codec"] == {"mask": ["all"], "transcode": ["PCMA", "telephone-event"]}
+    assert "a=setup:active" in asked["sdp"] and " tcp " not in asked["sdp"]
+
+
+def test_answer_to_xmpp_has_the_names_of_its_offer():
+    """And ICE, and a fingerprint."""
+    house = House()
+    anchor, _ = house.call()
+    house.result(anchor.offer_to_sip(OFFER))
+    answer = house.result(anchor.answer_to_xmpp(PHONE))
+    assert isinstance(answer, SessionDescription)
+    [audio] = answer.contents
+    assert (audio.name, audio.endpoint.ufrag) == ("voice", "u")
+    assert house.engines[0].asked[-1]["DTLS"] == "passive"
+
+
+def test_phones_offer_and_the_answer_to_it_go_the_other_way():
+    """A later offer keeps the names."""
+    house = House()
+    anchor, _ = house.call()
+    offered = house.result(anchor.offer_to_xmpp(PHONE))
+    [audio] = offered.contents
+    assert audio.name == "x" and audio.endpoint.fingerprint is not None
+    asked = house.engines[0].asked[-1]
+    assert (asked["from-tag"], asked["direction"]) == (anchorage.SIP, ["int", "pub"])
+    answered = house.result(anchor.answer_to_sip(session(content("x"))))
+    assert answered.media[0].port == 30000
+    again = house.result(anchor.offer_to_sip(session(content("x"))))
+    assert again.media[0].port == 30000 and house.engines[0].asked[-1]["from-tag"] == "xmpp"
+
+
+def test_what_does_not_fit_is_not_acceptable():
+    """Refused by the instance, or by us."""
+    house = House()
+    anchor, _ = house.call()
+    house.engines[0].refusals["offer"] = "no codecs left"
+    assert failed(house.result(anchor.offer_to_sip(OFFER))) is Trouble.NOT_ACCEPTABLE
+    assert failed(house.result(anchor.offer_to_sip(session()))) is Trouble.NOT_ACCEPTABLE
+
+
+def test_call_ends_at_its_instance_once():
+    """What is asked of it afterwards fails."""
+    house = House()
+    anchor, ears = house.call()
+    house.result(anchor.offer_to_sip(OFFER))
+    anchor.end()
+    anchor.end()
+    [asked] = house.serve()
+    assert (asked["command"], asked["delete-delay"]) == ("delete", 0)
+    assert failed(house.result(anchor.offer_to_sip(OFFER))) is Trouble.LOST
+    assert ears.lost == []
+
+
+def test_call_that_ends_while_it_is_offered_is_let_go():
+    """Its end may have overtaken the offer."""
+    house = House()
+    anchor, _ = house.call()
+    came = []
+    anchor.offer_to_sip(OFFER).addErrback(came.append)
+    anchor.end()
+    house.serve()
+    [asked] = house.serve()
+    assert asked["command"] == "delete" and failed(came[0]) is Trouble.LOST
