@@ -6,7 +6,7 @@ always knows where both ends are; what XMPP need not know (an address, a refresh
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from enum import Enum
 from typing import Any, Protocol, TypeVar
 
@@ -147,6 +147,7 @@ class Call:
         self._wants_hold = self._is_held = self._peer_holds = False
         self._timers: list[Any] = []
         self._patience: Any = None
+        self._deferred: Callable[[], None] | None = None
         self.transfers = Transfers(self, desk)
 
     # ---- how it begins
@@ -381,7 +382,8 @@ class Call:
         if self._is_sent:
             self._give_way(party)
         if self.turn is not Turn.NOBODY or negotiation is None:
-            party.refuse(491)
+            if not self.defer(lambda: self._offered(party, description)):
+                party.refuse(491)
         elif description is None or description == negotiation.remote:
             self._repeat(party)
         else:
@@ -464,10 +466,25 @@ class Call:
         else:
             self.run(self.anchor_again())
 
+    def defer(self, do: Callable[[], None]) -> bool:
+        """Do something as soon as nothing is under way; False if that cannot be, or something else waits."""
+        if self.is_over or self.is_free or self._deferred is not None:
+            return False
+        self._deferred = do
+        return True
+
+    def _do_deferred(self) -> bool:
+        do, self._deferred = self._deferred, None
+        if do is not None:
+            do()
+        return do is not None
+
     def check(self) -> None:
         """If nothing is under way, do what was put off: tell the anchor of the peer, the peer of a hold."""
         negotiation = self.party.negotiation if self.party is not None else None
         if self.is_over or self.turn is not Turn.NOBODY or negotiation is None or not self.is_standing:
+            return
+        if self._do_deferred():
             return
         if negotiation.remote is not None and negotiation.remote != self._anchored:
             self.run(self.anchor_again())
@@ -536,6 +553,7 @@ class Call:
     def _end(self, ending: Ending, text: str, status: int | None) -> None:
         self.is_over = True
         self._stop_timers()
+        self._do_deferred()
         for party in (self.party, self.coming):
             if party is not None:
                 party.end(ending, text, status)

@@ -131,7 +131,8 @@ class Transfers:
         """Follow a REFER, if the user may call whom it names."""
         call = self._call
         if not call.is_free or self._referrer is not None:
-            party.reply(request, 491)
+            if self._referrer is not None or not call.defer(lambda: self.referred(party, request)):
+                party.reply(request, 491)
             return
         try:
             referral = parse_referral(request)
