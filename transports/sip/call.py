@@ -35,7 +35,6 @@ from bridge.events import ContactId, UserId
 from transports.sip.callee import Established
 from transports.sip.callee import Over as NotTaken
 from transports.sip.caller import Answered, Rang, Unanswered
-from transports.sip.digits import read_digit, write_digit
 from transports.sip.ending import (
     ending_of,
     ending_of_reasons,
@@ -45,6 +44,7 @@ from transports.sip.ending import (
     words_of,
 )
 from transports.sip.headers import NameAddr
+from transports.sip.keypad import Keypad
 from transports.sip.media.backend import Anchor
 from transports.sip.message import Fields, Request, Response
 from transports.sip.offer import OutOfTurn
@@ -62,10 +62,6 @@ PATIENCE = 30.0
 BUSY_PAUSE = 1.0
 """Seconds until we try again to tell the peer of a hold, while something else is under way."""
 MAX_REDIRECTS = 5
-DIGIT_GAP = 100
-"""Milliseconds between keys."""
-MAX_DIGITS = 64
-"""Keys of one event."""
 GENERIC = parse_sdp(
     b"v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n"
     b"m=audio 9 RTP/AVP 0 8 9 101\r\na=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-16\r\n"
@@ -127,7 +123,6 @@ class Call:
         self.trunk, self.is_incoming = trunk, is_incoming
         self._desk, self._clock = desk, desk.stack.reactor
         self._takes_early = trunk is not None and trunk.config.early_media == "answer"
-        self._sends_info = trunk is not None and trunk.config.digits == "info"
         self.party: Party | None = None
         self.coming: Party | None = None
         """Who is to take the party's place."""
@@ -145,10 +140,11 @@ class Call:
         self._proposed: SessionDescription | None = None
         self._is_sent = False
         self._wants_hold = self._is_held = self._peer_holds = False
-        self._timers: list[Any] = []
+        self._again: Any = None
         self._patience: Any = None
         self._deferred: Callable[[], None] | None = None
         self.transfers = Transfers(self, desk)
+        self.keypad = Keypad(self, self._clock, trunk is not None and trunk.config.digits == "info")
 
     # ---- how it begins
 
@@ -204,7 +200,7 @@ class Call:
                 self._wants_hold = held
                 self.check()
             case CallDigits():
-                self._press(event)
+                self.keypad.press(event.digits, event.duration)
             case CallTransfer():
                 self.transfers.ask(event)
             case CallEnd(ending=ending, text=text):
@@ -263,19 +259,6 @@ class Call:
         self._proposed = None
         self.tell(CallRefused(call=self.id, crossed=crossed))
         self.run(self.anchor_again())
-
-    def _press(self, event: CallDigits) -> None:
-        """Have the peer hear the keys, one after the other."""
-        pause = (event.duration + DIGIT_GAP) / 1000
-        for place, digit in enumerate(event.digits[:MAX_DIGITS]):
-            self._later(place * pause, self._press_one, digit, event.duration)
-
-    def _press_one(self, digit: str, duration: int) -> None:
-        if self._sends_info and self.party is not None and self.party.dialog is not None:
-            asking = self.party.ask("INFO", *write_digit(digit, duration))
-            asking.addErrback(lambda failure: self.log.info("{call}: a key was not heard", call=self.id))
-        else:
-            self.anchor.press(digit, duration)
 
     # ---- what the peer does
 
@@ -354,7 +337,7 @@ class Call:
     def _asked(self, party: Party, request: Request) -> None:
         match request.method:
             case "INFO":
-                self._info(party, request)
+                self.keypad.told(party, request)
             case "REFER":
                 self.transfers.referred(party, request)
             case "NOTIFY":
@@ -365,15 +348,6 @@ class Call:
                 party.reply(request, 200, ALLOW)
             case _:
                 party.reply(request, 405, ALLOW)
-
-    def _info(self, party: Party, request: Request) -> None:
-        try:
-            digit, duration = read_digit(request)
-        except Malformed:
-            party.reply(request, 415 if request.body else 200)
-            return
-        party.reply(request, 200)
-        self.tell(CallDigits(call=self.id, digits=digit, duration=duration))
 
     # ---- offers in the call
 
@@ -499,7 +473,7 @@ class Call:
             self._is_held = held
         else:
             self.turn = Turn.NOBODY
-            self._later(BUSY_PAUSE, self.check)
+            self._again = self._clock.callLater(BUSY_PAUSE, self.check)
 
     async def anchor_again(self) -> None:
         """Have the anchor know what holds with the peer, as if he had offered it and the user had agreed."""
@@ -540,8 +514,7 @@ class Call:
 
     def pressed(self, digit: str) -> None:
         """Tell the user which key the peer pressed."""
-        if self.is_standing:
-            self.tell(CallDigits(call=self.id, digits=digit))
+        self.keypad.pressed(digit)
 
     def end(self, ending: Ending, text: str = "", status: int | None = None) -> None:
         """End it and tell the user; a caller who waits for an answer gets the `status`."""
@@ -589,14 +562,9 @@ class Call:
             error = BridgeError(Trouble.INTERNAL)
         self.end(ending_of_trouble(error), error.text, status_of_trouble(error))
 
-    def _later(self, seconds: float, do: Any, *arguments: Any) -> None:
-        self._timers = [timer for timer in self._timers if timer.active()]
-        self._timers.append(self._clock.callLater(seconds, do, *arguments))
-
     def _stop_timers(self) -> None:
         self._forget_offer()
         self.transfers.stop()
-        for timer in self._timers:
-            if timer.active():
-                timer.cancel()
-        self._timers.clear()
+        self.keypad.stop()
+        if self._again is not None and self._again.active():
+            self._again.cancel()

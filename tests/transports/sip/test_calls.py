@@ -36,6 +36,7 @@ from tests.transports.sip.calling import (
     trickled,
 )
 from tests.transports.sip.wires import Bridge, Names, Reactor
+from transports.sip.keypad import MAX_WAITING
 from transports.sip.network import SipNetwork
 
 C1 = CallId("c1")
@@ -244,6 +245,9 @@ def test_keys_are_pressed_in_the_media_or_told() -> None:
     pair.a.do(CallDigits(call=C1, digits="1#", duration=100))
     pair.run(1)
     assert pair.a.backend.anchors[0].pressed == [("1", 100), ("#", 100)]
+    pair.a.do(CallDigits(call=C1, digits="5" * 200, duration=100))
+    pair.run(20)
+    assert len(pair.a.backend.anchors[0].pressed) == 2 + MAX_WAITING
     pair.b.backend.anchors[0].listener.pressed("7")
     assert pair.b.told() == [CallDigits(call=theirs, digits="7")]
     told = Pair({"digits": "info"})
