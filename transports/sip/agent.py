@@ -261,7 +261,7 @@ class Agent:
 
     def admits(self, host: str, count: int) -> bool:
         """Tell whether an address may open a connection."""
-        return bool(self._guard.trunks(host)) or (self._guard.may_reach(host) and count < MAX_PER_HOST)
+        return self._guard.is_trusted(host) or (self._guard.may_reach(host) and count < MAX_PER_HOST)
 
     def lost(self, hop: Hop) -> None:
         """A connection is gone: what waits for an answer on it waits in vain."""
@@ -346,7 +346,7 @@ class Agent:
         if response.is_success and response.cseq.method == "INVITE":
             return data
         size = self._size if transaction is None else self._sizes.get(transaction, self._size)
-        if self._guard.trunks(hop.host) or len(data) <= size:
+        if self._guard.is_trusted(hop.host) or len(data) <= size:
             return data
         data = write(replace(response, fields=(), body=b"", reason=""))
         return data if len(data) <= size else None

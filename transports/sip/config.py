@@ -13,6 +13,8 @@ from transports.sip.media.config import MediaConfig
 from transports.sip.uri import parse_uri
 
 RESTART = {"restart": True}
+LEAST_KEY = 16
+"""Characters of a secret that keys are made of."""
 Listen = Annotated[str, Meta(pattern=r"^(udp|tcp|tls) ([0-9.]+|\[[0-9A-Fa-f:.]+\]):[0-9]{1,5}$")]
 """A transport, an IP address and a port."""
 Endpoint = Annotated[str, Meta(pattern=r"^([0-9.]+|\[[0-9A-Fa-f:.]+\]):[0-9]{1,5}$")]
@@ -221,14 +223,37 @@ class SipConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     media: Annotated[
         MediaConfig | None, Meta(description="Without this table, no calls are carried.", extra=RESTART)
     ] = None
+    account_key: Annotated[
+        Secret | None,
+        Meta(
+            description="A secret of at least 16 characters, by which the passwords of users' own SIP "
+            "accounts are encrypted; without it users have none. If it changes, users enter theirs again.",
+            examples=["sixteen characters or more"],
+            extra=RESTART,
+        ),
+    ] = None
+    account_users: Annotated[
+        tuple[Pattern, ...],
+        Meta(
+            description="Which XMPP users may register a SIP account of theirs: domains or bare JIDs, with "
+            "* for anything.",
+            examples=[["example.org"]],
+        ),
+    ] = ("*",)
+    account_domains: Annotated[
+        tuple[Pattern, ...],
+        Meta(description="At which SIP domains, with * for anything.", examples=[["*.provider.example"]]),
+    ] = ("*",)
     trunks: Annotated[
         dict[str, TrunkConfig],
-        Meta(description="PBXes, carriers and proxies by a name of your choice.", extra=RESTART),
+        Meta(description="PBXes, carriers and proxies by a name of your choice."),
     ] = {}
 
     def __post_init__(self) -> None:
         """See what belongs together; ValueError."""
         if any(one.startswith("tls") for one in self.listen) and not (self.certificate and self.key):
             raise ValueError("to listen for TLS needs certificate and key")
+        if self.account_key and len(self.account_key.reveal()) < LEAST_KEY:
+            raise ValueError(f"account_key: expected at least {LEAST_KEY} characters")
         for one in self.allowed_peers:
             ip_network(one, strict=False)

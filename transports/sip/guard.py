@@ -34,6 +34,7 @@ class Guard:
     def __init__(self, config: SipConfig, seconds: Callable[[], float]) -> None:
         self._seconds = seconds
         self._trusted: dict[str, frozenset[str]] = {}
+        self._by_host: dict[str, dict[str, bool]] = {}
         self._sources: OrderedDict[str, Source] = OrderedDict()
         self.apply(config)
 
@@ -42,26 +43,43 @@ class Guard:
         self._ranges = [ip_network(one, strict=False) for one in config.allowed_peers]
         self._rate, self._burst = config.requests_per_second, config.request_burst
 
-    def trust(self, trunk: str, hosts: frozenset[str]) -> None:
-        """Take note of the addresses of a trunk, instead of those it had before."""
-        self._trusted[trunk] = hosts
+    def trust(self, trunk: str, hosts: frozenset[str], *, is_limited: bool = False) -> None:
+        """Take note of the addresses of a trunk, instead of those it had before; of none, forget it.
+
+        One that `is_limited` may send no more than strangers.
+        """
+        for host in self._trusted.pop(trunk, frozenset()) - hosts:
+            del self._by_host[host][trunk]
+            if not self._by_host[host]:
+                del self._by_host[host]
+        for host in hosts:
+            self._by_host.setdefault(host, {})[trunk] = is_limited
+        if hosts:
+            self._trusted[trunk] = hosts
 
     def trunks(self, host: str) -> list[str]:
         """Return whose address this is."""
-        return [trunk for trunk, hosts in self._trusted.items() if host in hosts]
+        return list(self._by_host.get(host, ()))
 
-    def may_reach(self, host: str) -> bool:
-        """Tell whether an address is spoken with: a public one, or one that is allowed, or a trunk's."""
+    def is_trusted(self, host: str) -> bool:
+        """Tell whether it is the address of a trunk of the operator's."""
+        return not all(self._by_host.get(host, {}).values())
+
+    def may_reach(self, host: str, *, besides: str = "") -> bool:
+        """Tell whether an address is spoken with: a public one, or one that is allowed, or a trunk's.
+
+        The trunk `besides` does not count.
+        """
         address = ip_address(host)
         if isinstance(address, IPv6Address) and address.ipv4_mapped:
             address = address.ipv4_mapped
-        if _is_public(address) or bool(self.trunks(host)):
+        if _is_public(address) or any(one != besides for one in self._by_host.get(host, ())):
             return True
         return any(address.version == one.version and address in one for one in self._ranges)
 
     def admits(self, host: str) -> bool:
-        """Count a request; False if it is one too many. What comes from trunks is not counted."""
-        if self.trunks(host):
+        """Count a request; False if it is one too many. The operator's trunks' are not counted."""
+        if self.is_trusted(host):
             return True
         now = self._seconds()
         key = _site(host)

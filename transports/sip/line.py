@@ -12,7 +12,7 @@ from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
 from bridge.errors import BridgeError, Trouble
-from transports.sip.agent import ALLOW, Agent
+from transports.sip.agent import ALLOW, UNKNOWN, Agent
 from transports.sip.digest import Account, DigestClient
 from transports.sip.guard import Guard
 from transports.sip.headers import NameAddr, parse_name_addr
@@ -93,7 +93,13 @@ class Line:
     async def locate(self) -> list[Hop]:
         """Return where it is now; its addresses are trusted from now on. Raises BridgeError."""
         hops = await self._locator.locate(self.trunk.server)
-        self._guard.trust(self.trunk.name, frozenset(hop.host for hop in hops))
+        name, is_personal = self.trunk.name, self.trunk.is_personal
+        if is_personal:  # a user does not decide which private addresses we speak with
+            hops = [hop for hop in hops if self._guard.may_reach(hop.host, besides=name)]
+        if not self._stopped:
+            self._guard.trust(name, frozenset(hop.host for hop in hops), is_limited=is_personal)
+        if not hops:
+            raise BridgeError(Trouble.UNREACHABLE, UNKNOWN)
         return hops
 
     async def _turn(self) -> None:
@@ -135,7 +141,7 @@ class Line:
         self._number += 1
         trunk = self.trunk
         account = NameAddr(uri=trunk.account)
-        contact = self._contact_of(trunk.config.username, hop)
+        contact = self._contact_of(trunk.contact_user, hop)
         fields: Fields = (
             ("Contact", f"<{contact}>;expires={expires}"),
             ("Expires", str(expires)),
@@ -161,7 +167,7 @@ class Line:
         """Ask what the server can do: BridgeError if it is not there; a refusal says that it is."""
         trunk = self.trunk
         uri = Uri(scheme="sip", host=trunk.domain)
-        asker = NameAddr(uri=self._contact_of(trunk.config.username, hops[0]))
+        asker = NameAddr(uri=self._contact_of(trunk.contact_user, hops[0]))
         request = make("OPTIONS", uri, asker, NameAddr(uri=uri), self._token)
         response = await self._agent.request(request, hops, self.client)
         if response.status in _OF_NO_USE:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from random import Random, SystemRandom
+from secrets import token_bytes
 from time import time
 from typing import Any
 
-from twisted.internet.defer import Deferred, DeferredList, TimeoutError, fail, succeed
+from twisted.internet.defer import Deferred, TimeoutError, fail, succeed
 from twisted.logger import Logger
 
 from bridge.calls import CallEnd, CallEvent, CallOffer, CallTransfer, Ending
@@ -49,6 +50,7 @@ from bridge.network import (
     Uplink,
 )
 from bridge.refusals import refusal
+from transports.sip.accounts import Accounts
 from transports.sip.address import Spellings, contact_uri, is_number, parse_contact, user_uri
 from transports.sip.agent import Agent
 from transports.sip.bound import Bound, dns_of, token
@@ -59,6 +61,7 @@ from transports.sip.errands import Errands
 from transports.sip.guard import Guard
 from transports.sip.headers import NameAddr
 from transports.sip.line import Line
+from transports.sip.lines import Lines
 from transports.sip.locate import Locator, Resolver
 from transports.sip.media.backend import MediaBackend
 from transports.sip.media.choice import MakeBackend, backend_of
@@ -69,19 +72,18 @@ from transports.sip.people import People
 from transports.sip.reception import Reception
 from transports.sip.records import CallLog
 from transports.sip.request import make
-from transports.sip.routes import Route, Routes, read_trunks
+from transports.sip.routes import Route, Routes, Trunk, read_trunks
 from transports.sip.security import Certificates
 from transports.sip.session_timer import Policy
 from transports.sip.settings import NoSettings
 from transports.sip.status import trouble_of
 from transports.sip.transport import listen_all
 from transports.sip.uri import Uri
+from transports.sip.vault import Vault
 from transports.sip.way import Way
 
 ASK_TIMEOUT = 25.0
 """Seconds in which a question is answered."""
-STOP_TIMEOUT = 4.0
-"""Seconds that registrations get to be taken back."""
 MAX_ANSWER = 100
 """Characters of what a client says of itself."""
 
@@ -124,7 +126,6 @@ class SipNetwork:
         self._agent = Agent(
             reactor, self._guard, Certificates(config), self._serve, token, config.max_connections
         )
-        self._lines: dict[str, Line] = {}
         self._calls: Calls | None = None
         self._call_log = CallLog(config.call_log)
         self._uplink: Uplink
@@ -132,6 +133,8 @@ class SipNetwork:
         self._people: People
         self._reception: Reception
         self._locator: Locator
+        self._lines: Lines
+        self._accounts: Accounts
 
     # ---- life
 
@@ -158,20 +161,27 @@ class SipNetwork:
         )
         if self._backend is not None:
             self._start_calls(self._backend, bound)
-        for name, trunk in self._routes.trunks.items():
-            self._lines[name] = Line(
-                trunk,
-                self._agent,
-                self._locator,
-                self._guard,
-                self._reactor,
-                token,
-                self._random.random,
-                bound.contact,
-                self._changed,
-            )
-            self._people.take_line(self._lines[name])
-            self._lines[name].start()
+        self._lines = Lines(self._routes, self._guard, self._people, self._line)
+        key = self._config.account_key
+        vault = Vault(key, token_bytes) if key is not None else None
+        self._accounts = Accounts(
+            self._config, uplink, self._lines, self._routes, self._reactor, token, vault
+        )
+        self._lines.start()
+        self._accounts.start()
+
+    def _line(self, trunk: Trunk) -> Line:
+        return Line(
+            trunk,
+            self._agent,
+            self._locator,
+            self._guard,
+            self._reactor,
+            token,
+            self._random.random,
+            self.bound.contact,
+            self._changed,
+        )
 
     def _start_calls(self, backend: MediaBackend, bound: Bound) -> None:
         """Begin to carry calls. Raises OSError if the file of their records cannot be opened."""
@@ -201,9 +211,7 @@ class SipNetwork:
         if self._calls is not None:
             self._calls.stop()
         self._people.stop()
-        leaving = [Deferred.fromCoroutine(line.stop()) for line in self._lines.values()]
-        left = DeferredList(leaving, consumeErrors=True)
-        await left.addTimeout(STOP_TIMEOUT, self._reactor, lambda result, timeout: None)
+        await self._lines.stop(self._reactor)
         await self._agent.stop()
         if self._backend is not None:
             await self._backend.stop()
@@ -214,6 +222,10 @@ class SipNetwork:
         self._config = config
         self._guard.apply(config)
         self._routes.apply(config)
+        self._lines.apply(read_trunks(config))
+        self._accounts.apply(config)
+        self._tell_trouble()
+        self._people.look_again()
         if self._calls is not None:
             self._calls.apply(config)
 
@@ -231,6 +243,9 @@ class SipNetwork:
     def _changed(self, line: Line, reason: str) -> None:
         """A trunk can be used, or no longer."""
         name = line.trunk.name
+        if line.trunk.is_personal:
+            self._accounts.heard(line, reason)
+            return
         if line.is_up:
             self.log.info("the trunk {name} answers", name=name)
         else:
@@ -239,7 +254,7 @@ class SipNetwork:
         self._people.look_again()
 
     def _tell_trouble(self) -> None:
-        down = [one.trunk.name for one in self._lines.values() if one.is_up is False]
+        down = self._lines.down
         words = [
             f"out of reach: {', '.join(down)}" if down else "",
             self._backend.trouble if self._backend else "",
@@ -370,19 +385,15 @@ class SipNetwork:
 
     def users(self) -> Sequence[UserId]:
         """Return whose accounts are registered now."""
-        return [
-            UserId(owner)
-            for line in self._lines.values()
-            if line.is_up and (owner := line.trunk.config.owner)
-        ]
+        return [UserId(owner) for owner in self._lines.owners]
 
     def disconnect(self, user: UserId, reason: str) -> bool:
         """Users have no links of their own."""
         return False
 
     def commands(self, address: Address) -> Sequence[Command]:
-        """There are none beside the generic ones."""
-        return ()
+        """Return what users do with their own accounts."""
+        return self._accounts.commands() if isinstance(address, GatewayAddress) else ()
 
 
 def _version(response: Response) -> ClientVersion:

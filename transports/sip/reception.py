@@ -98,7 +98,7 @@ class Reception:
     async def _serve(self, request: Request, hop: Hop, answer: Answer) -> None:
         if self._is_settled(request, hop, answer):
             return
-        trunks = [self._routes.trunks[name] for name in self._guard.trunks(hop.host)]
+        trunks = self._routes.named(self._guard.trunks(hop.host))
         if not trunks and not self._routes.is_open:
             raise Refusal(403)
         if request.method == "OPTIONS":
@@ -176,13 +176,13 @@ class Reception:
         """Return who is meant, and by which trunk he is written to."""
         self._check_host(uri)
         for trunk in trunks:
-            if trunk.config.owner and uri.user == trunk.config.username:
+            if trunk.config.owner and uri.user == trunk.contact_user:
                 return trunk, UserId(trunk.config.owner)
         try:
             user = user_of(uri)
         except Malformed:
             raise Refusal(404) from None
-        serving = next((trunk for trunk in trunks if trunk.serves(user)), None)
+        serving = next((trunk for trunk in trunks if trunk.serves(user) and not trunk.is_personal), None)
         if serving is None and not self._routes.is_open:
             raise Refusal(403)
         return serving, user

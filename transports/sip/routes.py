@@ -21,12 +21,23 @@ NO_FEDERATION = "This gateway does not carry messages to that SIP domain."
 
 
 class Trunk(Struct, frozen=True, kw_only=True):
-    """A trunk as it was configured, read."""
+    """A trunk as it was configured, read; or a user's own account, whose `contact` is in our Contact."""
 
     name: str
     config: TrunkConfig
     server: Uri
     domain: str
+    contact: str = ""
+
+    @property
+    def is_personal(self) -> bool:
+        """Tell whether a user registered it himself."""
+        return bool(self.contact)
+
+    @property
+    def contact_user(self) -> str:
+        """The user part of our Contact there."""
+        return self.contact or self.config.username
 
     @property
     def account(self) -> Uri:
@@ -37,8 +48,7 @@ class Trunk(Struct, frozen=True, kw_only=True):
         """Tell whether an XMPP user may use it, and be written to from there."""
         if self.config.owner:
             return user == self.config.owner
-        domain = user.rpartition("@")[2]
-        return any(_fits(one, user if "@" in one else domain) for one in self.config.users)
+        return is_among(user, self.config.users)
 
     def carries_number(self, number: str) -> bool:
         """Tell whether a number goes this way."""
@@ -66,10 +76,15 @@ def read_trunks(config: SipConfig) -> dict[str, Trunk]:
 
 
 class Routes:
-    """See the module's docstring; `apply` takes over what can change while it runs."""
+    """See the module's docstring; `apply` takes over what can change while it runs.
+
+    `trunks` are the operator's, by their names; users' own accounts go first.
+    """
 
     def __init__(self, config: SipConfig, trunks: Mapping[str, Trunk]) -> None:
         self.trunks = trunks
+        self._accounts: dict[UserId, Trunk] = {}
+        self._personal: dict[str, Trunk] = {}
         self.apply(config)
 
     def apply(self, config: SipConfig) -> None:
@@ -82,11 +97,32 @@ class Routes:
         """Tell whether strangers may write to users, and users to them."""
         return self._is_open
 
+    def adopt(self, user: UserId, trunk: Trunk) -> None:
+        """Have a user's own account lead where he goes."""
+        self._accounts[user] = self._personal[trunk.name] = trunk
+
+    def disown(self, user: UserId) -> Trunk | None:
+        """Take it away; return it."""
+        trunk = self._accounts.pop(user, None)
+        return None if trunk is None else self._personal.pop(trunk.name)
+
+    def account(self, user: UserId) -> Trunk | None:
+        """Return a user's own account."""
+        return self._accounts.get(user)
+
+    def named(self, names: Iterable[str]) -> list[Trunk]:
+        """Return the trunks and accounts of these names."""
+        found = (self.trunks.get(name) or self._personal.get(name) for name in names)
+        return [trunk for trunk in found if trunk is not None]
+
     def route(self, user: UserId, contact: ContactId) -> Route:
         """Return the way of a user to a contact. Raises BridgeError: NOT_ALLOWED, JID_MALFORMED."""
         if is_number(contact):
             return self._to_number(user, contact)
         uri = contact_uri(contact)
+        own = self._accounts.get(user)
+        if own is not None and own.carries_domain(uri.host):
+            return Route(uri=uri, trunk=own)
         leading = [trunk for trunk in self.trunks.values() if trunk.carries_domain(uri.host)]
         trunk = _usable(user, leading)
         if trunk is not None:
@@ -101,7 +137,7 @@ class Routes:
         if number in self._emergency:
             raise BridgeError(Trouble.NOT_ALLOWED, EMERGENCY)
         leading = [trunk for trunk in self.trunks.values() if trunk.carries_number(number)]
-        trunk = _usable(user, leading)
+        trunk = self._accounts.get(user) or _usable(user, leading)
         if trunk is None:
             raise BridgeError(Trouble.NOT_ALLOWED, NOT_YOURS if leading else NO_WAY)
         uri = Uri(scheme="sip", user=number, host=trunk.domain, params={"user": "phone"})
@@ -110,6 +146,12 @@ class Routes:
 
 def _usable(user: UserId, trunks: Iterable[Trunk]) -> Trunk | None:
     return next((trunk for trunk in trunks if trunk.serves(user)), None)
+
+
+def is_among(who: str, patterns: Iterable[str]) -> bool:
+    """Tell whether a bare JID, or a domain, fits one of the patterns; one without @ is about the domain."""
+    domain = who.rpartition("@")[2]
+    return any(_fits(one, who if "@" in one else domain) for one in patterns)
 
 
 def _fits(pattern: str, text: str) -> bool:

@@ -73,6 +73,7 @@ def sip_bridge(
             "ca_file": str(house.authority.root),
             "nameservers": [f"{HOST}:{sip_names.port}"],
             "federation": True,
+            "account_key": "a secret of the operator",
             "allowed_peers": [STRANGER],
         },
         {

@@ -5,6 +5,7 @@ from __future__ import annotations
 from random import Random
 
 import pytest
+from msgspec.structs import replace
 from twisted.python.failure import Failure
 
 from bridge.calls import (
@@ -320,7 +321,7 @@ def test_limits_of_all_of_a_user_and_of_a_trunk() -> None:
 def test_caller_who_is_one_too_many_is_told(field: str, status: int) -> None:
     """And when to come again, if it is not the user's matter."""
     pair = Pair()
-    pair.b.network.reload(type(pair.b.config)(domain="b.gw", **{field: 1}))
+    pair.b.network.reload(replace(pair.b.config, **{field: 1}))
     pair.connect()
     pair.lines()
     pair.a.do(CallOffer(call=CallId("c2"), contact=TO_JULIET, description=AUDIO))

@@ -66,8 +66,11 @@ NAMES = {("A", "far.example"): [dns.Record_A(STRANGER)]}
 class Scene:
     """A network that listens, with its trunk's answers to OPTIONS already given."""
 
-    def __init__(self, trunks: dict[str, TrunkConfig] | None = None, **config: object) -> None:
+    def __init__(
+        self, trunks: dict[str, TrunkConfig] | None = None, *, kept: dict | None = None, **config: object
+    ) -> None:
         self.reactor, self.bridge, self.names = Reactor(), Bridge(), Names(NAMES)
+        self.bridge.kept = kept or {}
         config.setdefault("allowed_peers", ("203.0.113.0/24", "198.51.100.0/24"))
         self.config = SipConfig(
             domain="gw.example",
@@ -91,8 +94,8 @@ class Scene:
     def answers(self) -> list[int]:
         return [one.status for one in self.reactor.taken() if isinstance(one, Response)]
 
-    def reply(self, asked: Request, status: int = 200, fields=()) -> None:
-        self.reactor.arrive(write(respond(asked, status, "far", fields)))
+    def reply(self, asked: Request, status: int = 200, fields=(), host: str = PEER) -> None:
+        self.reactor.arrive(write(respond(asked, status, "far", fields)), host)
 
     def say(
         self, body: str, contact: ContactId = BOB, user: UserId = ROMEO, ref: int = 1, **more: object

@@ -126,6 +126,7 @@ class Bridge:
     def __init__(self) -> None:
         self.told: list[tuple[str, Any]] = []
         self.troubles: list[str] = []
+        self.kept: dict[str, dict[str, bytes]] = {}
         self._ids = count(1)
 
     def deliver(self, user: str, events: Any) -> None:
@@ -133,6 +134,17 @@ class Bridge:
 
     def message_id(self) -> MessageId:
         return MessageId(f"m{next(self._ids)}")
+
+    def memory(self, user: str) -> Mapping[str, bytes]:
+        return dict(self.kept.get(user, {}))
+
+    def remember(self, user: str, key: str, value: bytes | None) -> None:
+        self.kept.setdefault(user, {}).pop(key, None)
+        if value is not None:
+            self.kept[user][key] = value
+
+    def owners(self) -> list[str]:
+        return [user for user, kept in self.kept.items() if kept]
 
     def trouble(self, words: str) -> None:
         self.troubles.append(words)
