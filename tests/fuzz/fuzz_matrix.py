@@ -25,7 +25,7 @@ from tests.transports.matrix.homeserver import BOT, NOW, ROMEO, ROOM_ID, Scene, 
 from tests.transports.matrix.raw import ALICE, BOB, CAROL, IDS, create, event, levels, member, said, state
 from transports.matrix.appservice import read_transaction
 from transports.matrix.inbox import NOBODY
-from transports.matrix.portals import KEY, Kept
+from transports.matrix.portal_register import KEY, Kept
 from transports.matrix.rooms import RESTORING
 
 BALCONY, TWO = "!balcony:hs.example", "!two:hs.example"

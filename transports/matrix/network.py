@@ -90,6 +90,7 @@ from transports.matrix.names import name_of
 from transports.matrix.pictures import Pictures
 from transports.matrix.ping import WORKING, Pings, Way
 from transports.matrix.portal import Portal
+from transports.matrix.portal_register import PortalRegister
 from transports.matrix.portals import Portals
 from transports.matrix.presence import Presences
 from transports.matrix.profiles import Profiles
@@ -150,6 +151,7 @@ class MatrixNetwork:
         self._stays = Stays()
         self._uplink: Uplink
         self._rooms: Rooms
+        self._register: PortalRegister
         self._portals: Portals
         self.inbox: Inbox
         self._gaps: Gaps
@@ -167,7 +169,8 @@ class MatrixNetwork:
         ids, clock, server = self._addresses, self._clock, self._homeserver
         self._pictures = pictures = Pictures(server)
         common = Common(server, ids, clock, uplink, self._rules, pictures, config.bot, config.patience)
-        self._portals = Portals(common, self._bring, self._unsaid)
+        register = self._register = PortalRegister(common)
+        self._portals = Portals(common, register, self._bring, self._unsaid)
         self._whispers = Whispers(
             ids, uplink, self._rules, self._portals.portal, self._portals.fresh, self.submit
         )
@@ -179,7 +182,7 @@ class MatrixNetwork:
             config.presences,
             lambda user_id, away: self._rooms.show(user_id, away),
         )
-        elsewhere, away = self._portals.muc, self._presences.away
+        elsewhere, away = register.muc, self._presences.away
         self._knocks = Knocks(server, ids, self._directory, self._rules, uplink)
         self._profiles = Profiles(server, ids, pictures, uplink)
         self._rooms = Rooms(common, self._stays, self._knocks.explained, elsewhere, away)
@@ -198,7 +201,7 @@ class MatrixNetwork:
             config.hs_token.reveal(),
             config.max_transaction,
             self._receive,
-            self._portals.has_alias,
+            register.has_alias,
             self._direct.exists,
             ThirdParty(self._addresses).answer,
             self._pings.doubt,
@@ -317,7 +320,7 @@ class MatrixNetwork:
 
     def _places(self) -> Mapping[str, str]:
         """Return the rooms of ours, with a user of ours who is in."""
-        places = dict.fromkeys(self._portals.rooms(), self._config.bot)
+        places = dict.fromkeys(self._register.rooms, self._config.bot)
         for user in self._uplink.owners():
             ghost = self._addresses.ghost(user) if user else ""
             places |= {key: ghost for key in self._uplink.memory(user) if ghost and is_room_id(key)}

@@ -12,14 +12,12 @@ from typing import Any, assert_never
 from urllib.parse import quote
 
 import msgspec
-from msgspec import Struct
-from nio.api import Api
 from twisted.internet.defer import Deferred, TimeoutError
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from bridge.errors import BridgeError, Trouble
+from bridge.errors import BridgeError
 from bridge.events import (
     NO_REF,
     Attachment,
@@ -38,12 +36,11 @@ from transports.matrix.client import CLIENT, transaction_id
 from transports.matrix.common import Common
 from transports.matrix.content import Json, mapping, text
 from transports.matrix.faces import SMALL_ROOM
-from transports.matrix.ids import is_room_id
-from transports.matrix.inbox import NOBODY
 from transports.matrix.order import InOrder
 from transports.matrix.portal import Portal
-from transports.matrix.portal_ids import alias_of, room_of
-from transports.matrix.portal_room import PROTOCOL, creation, notice, promoted
+from transports.matrix.portal_register import Kept, PortalRegister
+from transports.matrix.portal_room import notice, promoted
+from transports.matrix.portal_seats import Seats
 from transports.matrix.portal_steps import (
     Act,
     Dress,
@@ -64,10 +61,7 @@ from transports.matrix.session import Stay
 from transports.matrix.submission import Bring, Submissions
 from transports.matrix.tables import MEMBER, MESSAGE, POWER_LEVELS, TOPIC
 from transports.matrix.translate import Skipped
-from transports.matrix.wardrobe import Wardrobe
 
-MAX_PORTALS = 10_000
-"""Rooms of XMPP that are known on the homeserver."""
 QUEUE = 2_000
 """Steps that may wait in one room."""
 STEPS = 50_000
@@ -78,26 +72,10 @@ KEEP_AFTER = 5.0
 """Seconds after which it is kept until when a room was heard, and which messages are which there."""
 KEPT_LINKS = 100
 """Messages of a room whose ids on both sides are kept over a restart."""
-KEY = "portal "
-"""Begins the key under which a portal is remembered; its room on XMPP follows."""
 
 
-Look = tuple[str, str]
-"""What a ghost is called, and the mxc URL of its picture, "" for none."""
 Unsaid = Callable[[Portal, str, str, BridgeError], None]
 """Is told of a room, of an occupant's nick and words, and why they did not get to Matrix."""
-
-
-class Kept(Struct, frozen=True):
-    """What is remembered of a portal: the room on Matrix, and whether anybody of Matrix was in it.
-
-    `seen` is when something was last heard of it, in seconds since the epoch; `links` are pairs of ids.
-    """
-
-    id: str
-    active: bool = False
-    seen: float | None = None
-    links: tuple[tuple[str, str], ...] = ()
 
 
 class Portals:
@@ -105,7 +83,7 @@ class Portals:
 
     log = Logger()
 
-    def __init__(self, common: Common, bring: Bring, unsaid: Unsaid) -> None:
+    def __init__(self, common: Common, register: PortalRegister, bring: Bring, unsaid: Unsaid) -> None:
         self._homeserver = common.homeserver
         self._ids = common.ids
         self._clock = common.clock
@@ -116,21 +94,17 @@ class Portals:
         self._pictures = common.pictures
         self._bring = bring
         self._unsaid = unsaid
-        self._wardrobe = Wardrobe(common.homeserver, common.uplink)
+        self._register = register
+        self._seats = Seats(common, self._failed)
         self._submissions = Submissions(
             common.homeserver, self._answered, common.uplink.message_id, common.patience, self._bring_soon
         )
-        self._kept: dict[RoomId, Kept] = {}
-        self._rooms: dict[str, RoomId] = {}
         self._portals: dict[str, Portal] = {}
-        self._looks: dict[str, dict[str, Look]] = {}
         self._owners: dict[Ref, Portal] = {}
         self._saying: dict[Ref, tuple[Portal, Say, Deferred[None]]] = {}
         self._waiting: dict[tuple[str, str], list[Deferred[None]]] = {}
-        self._making = InOrder(QUEUE, STEPS)
         self._loads = InOrder(STEPS, STEPS)
         self._talk = InOrder(QUEUE, STEPS)
-        self._seats = InOrder(STEPS, STEPS)
         self._calls: dict[object, Any] = {}
         self._last_ref = 0
         self._stopped = False
@@ -139,13 +113,7 @@ class Portals:
 
     def start(self) -> None:
         """Go on with the rooms that people were in."""
-        for key, value in self._uplink.memory(NOBODY).items():
-            if not key.startswith(KEY):
-                continue
-            with contextlib.suppress(msgspec.DecodeError):
-                kept = msgspec.json.decode(value, type=Kept)
-                self._know(RoomId(key.removeprefix(KEY)), kept)
-        for kept in self._kept.values():
+        for kept in self._register.kept.values():
             if kept.active:
                 self._load(kept.id).addErrback(self._stuck, "a room of XMPP cannot be loaded")
 
@@ -158,17 +126,10 @@ class Portals:
             if call.active():
                 call.cancel()
 
-    def _know(self, room: RoomId, kept: Kept) -> None:
-        self._kept[room] = kept
-        self._rooms[kept.id] = room
-
     def _keep(self, portal: Portal) -> None:
         """Remember a portal as it is now."""
         links = tuple(portal.links.newest(KEPT_LINKS))
-        kept = Kept(portal.id, bool(portal.guests), portal.seen, links)
-        if kept != self._kept.get(portal.muc):
-            self._know(portal.muc, kept)
-            self._uplink.remember(NOBODY, KEY + portal.muc, msgspec.json.encode(kept))
+        self._register.keep(portal.muc, Kept(portal.id, bool(portal.guests), portal.seen, links))
 
     def _changed(self, portal: Portal) -> None:
         """Remember it soon."""
@@ -184,75 +145,6 @@ class Portals:
 
             self._calls[key] = self._clock.callLater(seconds, do)
 
-    # ---- rooms are made
-
-    def has(self, event: Json) -> bool:
-        """Tell whether an event is of a room of XMPP, or of one that is just being made."""
-        is_being_made = len(self._making) > 0 and event.get("sender") == self._bot
-        return is_being_made or text(event, "room_id") in self._rooms
-
-    def rooms(self) -> Iterable[str]:
-        """Return the ids of all rooms of XMPP on Matrix."""
-        return self._rooms
-
-    def muc(self, target: str) -> RoomId | None:
-        """Return the room on XMPP that an id or alias of Matrix leads to, None if it is of Matrix itself."""
-        return self._rooms.get(target) or room_of(target, self._ids)
-
-    def has_alias(self, alias: str) -> Deferred[bool]:
-        """See to it that the room of an alias is there; fires with False if there is none on XMPP."""
-        room = room_of(alias, self._ids)
-        making: Deferred[bool] = self._making.run(
-            room or "", lambda: Deferred.fromCoroutine(self._has_alias(alias, room))
-        )
-        return making
-
-    async def _has_alias(self, alias: str, room: RoomId | None) -> bool:
-        if room is None:
-            return False
-        try:
-            room_id = await self.find(room)
-            if alias != alias_of(room, self._ids):
-                await self._name(alias, room_id)
-        except BridgeError as error:
-            self.log.info("there is no room for an alias: {reason}", reason=error.text)
-            return False
-        return True
-
-    async def find(self, room: RoomId) -> str:
-        """Return the room of Matrix for a room of XMPP, made if it was not there; fails with BridgeError."""
-        kept, alias = self._kept.get(room), alias_of(room, self._ids)
-        if kept is not None:
-            await self._name(alias, kept.id)
-            return kept.id
-        if len(self._kept) >= MAX_PORTALS:
-            raise BridgeError(Trouble.TOO_MANY)
-        info = await self._uplink.look(room)
-        body = creation(room, info, alias, self._bot)
-        try:
-            made = await self._homeserver.call("POST", f"{CLIENT}/createRoom", body=body)
-        except BridgeError:
-            # made by us before, and forgotten
-            made = await self._homeserver.api(Api.room_resolve_alias(alias))
-        room_id = text(mapping(made), "room_id")
-        if not is_room_id(room_id):
-            raise BridgeError(Trouble.REFUSED)
-        kept = Kept(room_id)
-        self._know(room, kept)
-        self._uplink.remember(NOBODY, KEY + room, msgspec.json.encode(kept))
-        await self._uplink.durable()
-        if info.public is not False:
-            path = f"{CLIENT}/directory/list/appservice/{PROTOCOL}/{quote(room_id, safe='')}"
-            listing = self._homeserver.call("PUT", path, body={"visibility": "public"})
-            listing.addErrback(self._stuck, "a room of XMPP is not listed")
-        return room_id
-
-    async def _name(self, alias: str, room_id: str) -> None:
-        """Let a room have an alias; it may have it already."""
-        path = f"{CLIENT}/directory/room/{quote(alias, safe='')}"
-        with contextlib.suppress(BridgeError):
-            await self._homeserver.call("PUT", path, body={"room_id": room_id})
-
     def _load(self, room_id: str) -> Deferred[None]:
         return self._loads.run("", lambda: Deferred.fromCoroutine(self._begin(room_id)))
 
@@ -260,8 +152,8 @@ class Portals:
         """Load the state of a room, and have everybody in it come in on XMPP."""
         if room_id in self._portals:
             return
-        room = self._rooms[room_id]
-        kept = self._kept[room]
+        room = self._register.rooms[room_id]
+        kept = self._register.kept[room]
 
         def admits(user_id: str) -> bool:
             return self._rules.may_reach(user_id, room)
@@ -276,11 +168,7 @@ class Portals:
         portal.session.ready = True
         await self._relearn(portal)
         self._portals[room_id] = portal
-        members = portal.room.members.values()
-        self._looks[room_id] = {
-            one.user_id: (one.name, one.avatar) for one in members if self._ids.is_ghost(one.user_id)
-        }
-        self._wardrobe.learn(state, self._ids)
+        self._seats.load(portal, state)
         self._do(portal, portal.begin())
         for user_id in list(portal.guests):
             self._picture(portal, user_id)
@@ -296,11 +184,16 @@ class Portals:
 
     # ---- what is heard
 
+    def has(self, event: Json) -> bool:
+        """Tell whether an event is of a room of XMPP, or of one that is just being made."""
+        is_being_made = self._register.is_making and event.get("sender") == self._bot
+        return is_being_made or text(event, "room_id") in self._register.rooms
+
     def hear(self, event: Json) -> Deferred[None] | None:
         """Take in an event of a room of ours on Matrix; the next of the room may have to wait."""
         room_id, sender = text(event, "room_id"), text(event, "sender")
         portal = self._portals.get(room_id)
-        if room_id not in self._rooms:
+        if room_id not in self._register.rooms:
             # what we do ourselves while we make it is in its state afterwards
             return None
         if portal is None:
@@ -311,7 +204,7 @@ class Portals:
             return waiting.addCallback(lambda _: self._hear_loaded(event))
         heard = portal.hear(event)
         if event.get("type") == MEMBER and mapping(event.get("content")).get("membership") != "join":
-            self._looks[room_id].pop(text(event, "state_key"), None)
+            self._seats.gone(portal, text(event, "state_key"))
         if isinstance(heard, Skipped):
             self.log.warn(
                 "the event {id} is skipped: {reason}", id=event.get("event_id"), reason=heard.reason
@@ -377,13 +270,13 @@ class Portals:
     async def _bid(self, user_id: str, event: Invite) -> None:
         """Invite somebody of Matrix into the room that he is invited into on XMPP."""
         if self._rules.may_reach(user_id, event.room):
-            room_id = await self.find(event.room)
+            room_id = await self._register.find(event.room)
             words = {"reason": f"{event.nick}: {event.reason}" if event.reason else event.nick}
             await self._ask("POST", f"{_path(room_id)}/invite", {"user_id": user_id, **words})
 
     def portal(self, room: RoomId) -> Portal | None:
         """Return a room by its address on XMPP, None if it is not known or not loaded."""
-        kept = self._kept.get(room)
+        kept = self._register.kept.get(room)
         return None if kept is None else self._portals.get(kept.id)
 
     def _portal_of(self, event: Incoming) -> Portal | None:
@@ -395,7 +288,7 @@ class Portals:
     # ---- what is done
 
     def _do(self, portal: Portal, steps: Iterable[Step]) -> None:
-        was_active = self._kept[portal.muc].active
+        was_active = self._register.kept[portal.muc].active
         for step in steps:
             self._step(portal, step)
         if bool(portal.guests) is not was_active:
@@ -415,10 +308,8 @@ class Portals:
                 self._submissions.type(stay, portal.session, event)
             case Read(ghost=ghost, event_id=event_id):
                 self._submissions.read(ghost, portal.id, event_id)
-            case Seat():
-                self._seats.run(portal.id, partial(self._seat, portal, step)).addErrback(self._failed)
-            case Dress():
-                self._seats.run(portal.id, partial(self._dressed, portal, step)).addErrback(self._failed)
+            case Seat() | Dress():
+                self._seats.do(portal, step)
             case _:
                 work = partial(self._work, portal, step)
                 self._talk.run(portal.id, work).addErrback(self._failed)
@@ -433,7 +324,7 @@ class Portals:
             case Say():
                 return Deferred.fromCoroutine(self._say(portal, step))
             case Unseat():
-                return self._unseat(portal, step)
+                return self._seats.unseat(portal, step)
             case Notice(text=words, event_id=event_id):
                 txn = transaction_id(self._bot, portal.id, self._uplink.message_id())
                 return self._ask("PUT", f"{path}/send/{MESSAGE}/{txn}", notice(words, event_id))
@@ -456,75 +347,6 @@ class Portals:
         """Ask the homeserver as our own user; to ask for it twice does no harm."""
         return self._homeserver.call(method, path, body=body, patience=self._patience, repeatable=True)
 
-    def _seat(self, portal: Portal, step: Seat | Dress) -> Deferred[None] | None:
-        """Have a ghost in, if it is still to be in and is not yet."""
-        if not portal.shown(step.ghost):
-            return None
-        self._fetch(portal, step.ghost, step.nick)
-        return self._let_in(portal, step.ghost, step.nick)
-
-    def _dressed(self, portal: Portal, step: Dress) -> Deferred[None] | None:
-        return self._seat(portal, step) if step.ghost in self._looks[portal.id] else None
-
-    def _fetch(self, portal: Portal, ghost: str, nick: str) -> None:
-        """Fetch the picture that an occupant has; his ghost puts it on when it is there."""
-        occupant, speaker = portal.occupants.get(nick), portal.speaker
-        id = "" if occupant is None else occupant.avatar
-        if not id or speaker is None or self._wardrobe.place(id) is not None:
-            return
-
-        def dress(is_there: bool) -> None:
-            if is_there:
-                self._step(portal, Dress(ghost, nick))
-
-        to = ContactId(f"{portal.muc}/{nick}")
-        brought: Deferred[Any] = self._wardrobe.bring(ghost, self._ids.contact(speaker), to, id)
-        brought.addCallback(dress).addErrback(self._failed)
-
-    def _let_in(self, portal: Portal, ghost: str, nick: str) -> Deferred[None] | None:
-        looks = self._looks[portal.id]
-        occupant, known = portal.occupants.get(nick), looks.get(ghost, ("", ""))
-        id = None if occupant is None else occupant.avatar
-        # until another picture is there, and where nothing is known of it, the old one stays
-        place = "" if id == "" else (self._wardrobe.place(id) if id else None)
-        look = (nick, known[1] if place is None else place)
-        if looks.get(ghost) == look:
-            return None
-        looks[ghost] = look
-        return Deferred.fromCoroutine(self._join(portal, ghost, look, id or ""))
-
-    async def _join(self, portal: Portal, ghost: str, look: Look, picture: str) -> None:
-        """Join and take a name, which is one request; our own user opens the door if it is shut."""
-        nick, place = look
-        content = {"membership": "join", "displayname": nick, **self._wardrobe.look(picture, place)}
-        put = Api.room_put_state("", portal.id, MEMBER, content, ghost)
-        options: dict[str, Any] = {"user": ghost, "room": portal.id, "patience": self._patience}
-        try:
-            await self._homeserver.api(put, **options)
-        except BridgeError:
-            path = _path(portal.id)
-            for door in ("unban", "invite"):
-                with contextlib.suppress(BridgeError):
-                    await self._ask("POST", f"{path}/{door}", {"user_id": ghost})
-            try:
-                await self._homeserver.api(put, **options)
-            except BridgeError:
-                self._looks[portal.id].pop(ghost, None)
-                raise
-
-    def _unseat(self, portal: Portal, step: Unseat) -> Deferred[Any] | None:
-        """Have a ghost out, unless it came back meanwhile."""
-        if portal.shown(step.ghost):
-            return None
-        self._looks[portal.id].pop(step.ghost, None)
-        path = _path(portal.id)
-        body = {"reason": step.reason} if step.reason else {}
-        if step.by_us:
-            return self._ask("POST", f"{path}/kick", {"user_id": step.ghost, **body})
-        return self._homeserver.call(
-            "POST", f"{path}/leave", body=body, user=step.ghost, room=portal.id, repeatable=True
-        )
-
     def _bring_soon(self, ghost: str, attachment: Attachment) -> Deferred[Attachment | None]:
         """Take a file to the homeserver, as long as the room can wait for it; then a link has to do."""
         brought = self._bring(ghost, attachment).addTimeout(FILE_PATIENCE, self._clock)
@@ -532,7 +354,7 @@ class Portals:
 
     async def _say(self, portal: Portal, step: Say) -> None:
         try:
-            seated = self._let_in(portal, step.stay.ghost, step.stay.nick)
+            seated = self._seats.let_in(portal, step.stay.ghost, step.stay.nick)
             if seated is not None:
                 await seated
         except BridgeError as error:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 
-import msgspec
 import pytest
 
 from bridge.errors import BridgeError, Trouble
@@ -13,7 +12,6 @@ from bridge.events import (
     Entered,
     Failed,
     Invite,
-    Join,
     Kick,
     Leave,
     Message,
@@ -34,7 +32,6 @@ from bridge.network import RoomInfo
 from tests.transports.matrix.homeserver import BOT, NOW, ROOM_ID, Scene
 from tests.transports.matrix.raw import ALICE, IDS, member, said
 from tests.transports.matrix.web import outcome
-from transports.matrix.portals import KEY, Kept
 
 MUC = RoomId("balcony@conf.example")
 ALIAS = "#_xmpp_balcony=40conf.example:hs.example"
@@ -45,7 +42,7 @@ GHOST = IDS.ghost("romeo@montague.example")
 
 def asked(scene: Scene, alias: str = ALIAS) -> bool:
     """Have the homeserver ask for an alias."""
-    found = scene.network._portals.has_alias(alias)
+    found = scene.network._register.has_alias(alias)
     scene.turn()
     return bool(outcome(found))
 
@@ -105,46 +102,6 @@ def spoken(body: str, id: str, nick: str = "Romeo") -> Message:
     return Message(room=MUC, nick=nick, body=Text(plain=body), id=MessageId(id))
 
 
-# ---- rooms are made
-
-
-def test_alias_of_a_room_on_xmpp_makes_a_room():
-    """It is remembered before the homeserver is told, listed, and not made twice."""
-    scene = made()
-    assert scene.server.aliases[ALIAS] == ROOM_ID
-    kept = msgspec.json.decode(scene.memory("")[KEY + MUC], type=Kept)
-    assert kept == Kept(ROOM_ID)
-    path = ("directory", "list", "appservice", "xmpp", ROOM_ID)
-    assert ("PUT", BOT, *path, {"visibility": "public"}) in scene.server.asked
-    scene.server.asked.clear()
-    assert asked(scene) and asked(scene, "#_xmpp_conf.example_balcony:hs.example")
-    assert not any("createRoom" in one for one in scene.server.asked)
-
-
-def test_hidden_room_is_not_listed():
-    """Who does not know it does not find it."""
-    scene = Scene()
-    scene.looked[MUC] = RoomInfo(room=MUC, public=False)
-    assert asked(scene)
-    assert not any("list" in one for one in scene.server.asked)
-
-
-@pytest.mark.parametrize("alias", ["#_xmpp_nothing=40conf.example:hs.example", "#_xmpp_:hs.example"])
-def test_alias_of_no_room_is_not_there(alias):
-    """The homeserver tells whoever asked."""
-    scene = Scene()
-    assert not asked(scene, alias)
-
-
-def test_room_that_was_made_and_forgotten_is_found():
-    """A crash between both leaves a room that has the alias already."""
-    scene = Scene()
-    scene.looked[MUC] = RoomInfo(room=MUC)
-    scene.server.aliases[ALIAS] = ROOM_ID
-    assert asked(scene)
-    assert scene.network._portals.has({"room_id": ROOM_ID})
-
-
 # ---- people
 
 
@@ -192,28 +149,6 @@ def test_room_that_is_away_is_tried_again_later():
     scene.acted.clear()
     scene.turn(11)
     assert scene.acted == [(GUEST, Enter(room=MUC, nick="Alice"))]
-
-
-def test_ghost_that_is_shut_out_is_let_in_by_us():
-    """A ban or a closed door on Matrix is no matter of the room on XMPP."""
-    scene = inside()
-    real = scene.server.api
-    tries = []
-
-    def api(request, **options):
-        if options.get("user") == GHOST and not tries:
-            tries.append(request)
-            scene.server.refused["put"] = BridgeError(Trouble.NO_PRIVILEGE)
-            answer = real(request, **options)
-            del scene.server.refused["put"]
-            return answer
-        return real(request, **options)
-
-    scene.server.api = api
-    heard(scene, Join(room=MUC, occupant=ROMEO), spoken("hi", "s1"))
-    doors = [one[4] for one in scene.server.asked if one[1] == BOT]
-    assert doors[:2] == ["unban", "invite"]
-    assert (GHOST, "hi") in sends(scene)
 
 
 def test_moderator_gets_his_level():
@@ -334,11 +269,3 @@ def test_room_that_nobody_is_in_is_loaded_when_somebody_comes():
     scene.acted.clear()
     happens(scene, member(ALICE, "Alice"))
     assert isinstance(scene.acted[0][1], Enter)
-
-
-def test_spoilt_memory_of_a_portal_is_passed_over():
-    """The room is made, or found, anew."""
-    scene = Scene()
-    scene.remember("", KEY + MUC, b"{")
-    scene.start()
-    assert not scene.network._portals.has({"room_id": ROOM_ID})
