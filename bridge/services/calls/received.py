@@ -38,7 +38,7 @@ class Received(Call):
     # ---- it rings
 
     def ring(self) -> None:
-        """Propose it to all clients."""
+        """Propose it to all clients, also if none is known to be there: a push may wake one (XEP-0353 §2)."""
         self._until = self._seconds() + RING_TIME
         kinds = tuple(dict.fromkeys(content.kind for content in self._offer.description.contents))
         told = JingleMessage(step=Told.PROPOSE, sid=self.party.sid, kinds=kinds)

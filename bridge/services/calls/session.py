@@ -167,6 +167,7 @@ class Session:
         for kept in self._from_client:
             self._candidates(kept)
         self._from_client.clear()
+        self._next()
 
     def _is_active(self) -> None:
         self.phase, self._until = Phase.ACTIVE, NEVER

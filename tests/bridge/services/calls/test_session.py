@@ -411,6 +411,23 @@ def test_client_that_says_that_both_offered_is_believed(desk: Desk) -> None:
     assert desk.told() == [CallRefused(call=call, crossed=True)]
 
 
+@pytest.mark.parametrize("is_calling", [True, False])
+def test_offer_of_the_client_before_the_call_stands_follows_the_answer(desk: Desk, is_calling: bool) -> None:
+    """XEP-0166 §4.2 allows it; one offer waits at a time."""
+    client = desk.placed()[0] if is_calling else desk.taken_up()
+    assert client.ask(Action.CONTENT_MODIFY, flows={"voice": Flow.SENDS}) == ""
+    assert desk.told() == []
+    if is_calling:
+        call = next(iter(desk.calls._by_id))
+        desk.hear(CallAnswer(call=call, description=ANSWER))
+    else:
+        call = CALL
+        client.ask(Action.SESSION_ACCEPT, description=ANSWER)
+        assert desk.network.submitted.pop(0)[1] == CallAnswer(call=call, description=ANSWER)
+    (update,) = desk.told()
+    assert update == CallUpdate(call=call, description=with_flow(OFFER if is_calling else ANSWER, Flow.SENDS))
+
+
 def test_other_offers_of_the_client_wait_for_the_networks(desk: Desk) -> None:
     """They are no tie."""
     client = talking_back(desk)

@@ -78,6 +78,15 @@ def test_who_made_a_content_is_told_with_it(wires: tuple[Wire, Wire]) -> None:
         ours.read(carried(theirs.write(Step(action=Action.CONTENT_REMOVE, names=("film",)))))
 
 
+def test_content_is_known_by_its_name_alone(wires: tuple[Wire, Wire]) -> None:
+    """COMPAT stanza.js 12 says that the initiator made what the responder did."""
+    ours, theirs = wires
+    ours.made(Step(action=Action.CONTENT_ADD, description=BOTH.__class__(contents=(FILM,))), by_us=False)
+    theirs.made(Step(action=Action.CONTENT_ADD, description=BOTH.__class__(contents=(FILM,))), by_us=True)
+    mistaken = Jingle(action=Action.CONTENT_REMOVE, sid="a", contents=(build_content(INITIATOR, "film"),))
+    assert ours.read(mistaken).names == theirs.read(mistaken).names == ("film",)
+
+
 def test_session_names_its_parties_once(wires: tuple[Wire, Wire]) -> None:
     """XEP-0166 §7.1: who begins it and who accepts it, nowhere else."""
     ours, theirs = wires
