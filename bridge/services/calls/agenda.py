@@ -15,9 +15,8 @@ from bridge.errors import BridgeError, Trouble
 from bridge.network import CallQuery, Network
 from bridge.router import Request, Router
 from bridge.services.calls.call import Call
-from bridge.services.calls.outputs import Announce, Ask, Consult, Explain, Output, Party, Ping, Tell
+from bridge.services.calls.outputs import NEVER, Announce, Ask, Consult, Explain, Output, Party, Ping, Tell
 from bridge.services.calls.placed import Placed
-from bridge.services.calls.session import NEVER
 from bridge.xmpp.element import Element
 from bridge.xmpp.payloads.hints import NO_COPY, STORE, build_hint, build_private
 from bridge.xmpp.payloads.jingle import build_jingle

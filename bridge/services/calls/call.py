@@ -5,8 +5,8 @@ from __future__ import annotations
 from bridge.calls import CallEnd, CallEvent, CallRefused, CallTransfer, Ending
 from bridge.errors import BridgeError
 from bridge.events import ContactId
-from bridge.services.calls.outputs import Announce, Emit, Explain, Output, Party, Seconds, Tell
-from bridge.services.calls.session import NEVER, Phase, Session
+from bridge.services.calls.outputs import NEVER, Announce, Emit, Explain, Output, Party, Seconds, Tell
+from bridge.services.calls.session import Phase, Session
 from bridge.services.calls.steps import Step
 from bridge.xmpp.payloads.jingle import Condition, Jingle, Reason, jingle_error
 from bridge.xmpp.payloads.jingle_message import JingleMessage
@@ -98,7 +98,7 @@ class Call:
         session = self.session
         if session is None:
             return
-        if isinstance(event, CallRefused) and self._is_transferring and not session.is_asked:
+        if isinstance(event, CallRefused) and self._is_transferring and not session.talk.is_asked:
             self._is_transferring = False
             self._emit(Explain("The call could not be transferred."))
             return

@@ -68,6 +68,8 @@ Output = Tell | Consult | Ask | Ping | Announce | Explain
 Emit = Callable[[Output], None]
 Seconds = Callable[[], float]
 
+NEVER = float("inf")
+"""The time of what is not going to happen."""
 EXPLAINED = frozenset(Ending) - {
     Ending.SUCCESS,
     Ending.BUSY,

@@ -6,8 +6,8 @@ from bridge.calls import CallEnd, CallOffer, Ending
 from bridge.errors import BridgeError
 from bridge.services.calls.bounds import INITIATE_TIME, PATIENCE
 from bridge.services.calls.call import Call
-from bridge.services.calls.outputs import EXPLAINED, Consult, Emit, Explain, Party, Seconds
-from bridge.services.calls.session import NEVER, Session
+from bridge.services.calls.outputs import EXPLAINED, NEVER, Consult, Emit, Explain, Party, Seconds
+from bridge.services.calls.session import Session
 from bridge.services.calls.wire import Wire
 from bridge.xmpp.payloads.jingle import Condition, Jingle, Reason, jingle_error
 from bridge.xmpp.payloads.jingle_message import JingleMessage

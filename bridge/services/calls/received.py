@@ -9,8 +9,8 @@ from bridge.calls import CallAnswer, CallCandidates, CallEnd, CallEvent, CallOff
 from bridge.errors import BridgeError
 from bridge.services.calls.bounds import CANDIDATES_KEPT, DIRECT_DEVICES, RING_TIME
 from bridge.services.calls.call import Call
-from bridge.services.calls.outputs import Announce, Emit, Output, Party, Seconds, Tell
-from bridge.services.calls.session import NEVER, Session
+from bridge.services.calls.outputs import NEVER, Announce, Emit, Output, Party, Seconds, Tell
+from bridge.services.calls.session import Session
 from bridge.services.calls.wire import Wire
 from bridge.xmpp.payloads.jingle import Reason
 from bridge.xmpp.payloads.jingle_message import JingleMessage

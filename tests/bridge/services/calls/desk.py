@@ -7,6 +7,7 @@ from typing import Any
 from msgspec import structs
 
 from bridge.calls import (
+    CallAnswer,
     CallEnd,
     CallId,
     CallOffer,
@@ -255,6 +256,23 @@ class Desk(Scene):
         client = Client(self, device, sid, is_initiator=False)
         assert client.read(initiate).description == offer
         return client
+
+
+def talking(desk: Desk) -> tuple[Client, CallId]:
+    """The user called, and both talk."""
+    client, call = desk.placed()
+    desk.hear(CallAnswer(call=call, description=ANSWER))
+    for stanza in desk.out():
+        client.read(stanza)
+    return client, call
+
+
+def talking_back(desk: Desk) -> Client:
+    """The contact called, and both talk."""
+    client = desk.taken_up()
+    assert client.ask(Action.SESSION_ACCEPT, description=ANSWER) == ""
+    desk.told()
+    return client
 
 
 def features_of(*features: str) -> Element:

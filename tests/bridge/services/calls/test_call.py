@@ -6,8 +6,7 @@ import pytest
 
 from bridge.calls import CallAnswer, CallEnd, Ending
 from bridge.services.calls.call import Call
-from bridge.services.calls.outputs import EXPLAINED, Output, Party
-from bridge.services.calls.session import NEVER
+from bridge.services.calls.outputs import EXPLAINED, NEVER, Output, Party
 from bridge.xmpp.payloads.jingle import Action
 from bridge.xmpp.payloads.jingle_message import Step as Told
 from tests.bridge.services.calls.desk import (
