@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from base64 import b64encode
 from collections.abc import Callable
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from bridge.xmpp import stream_management as sm
 from bridge.xmpp.dialback import NS_DIALBACK_FEATURE, Keys, Pair
@@ -71,10 +71,11 @@ class OutgoingStream(ServerStream):
         self._certificate_required = certificate_required
         self._external = external
         self._bidirectional = bidirectional
-        self._former = session
-        self._resuming = False
-        self._waiting: list[Pair] = []
-        """Pairs that the peer has accepted while the session is being resumed."""
+        self.former = session
+        """The session to go on with, as long as it is not known whether it does."""
+        self._management: Literal["none", "resuming", "enabling", "settled"] = "none"
+        self._unopened: list[Pair] = []
+        """Pairs that the peer has accepted before stream management was settled."""
         self._features = Element("features", "")
         self._is_authenticated = False
 
@@ -176,62 +177,70 @@ class OutgoingStream(ServerStream):
     # stream management begins with the first pair
 
     def _open(self, pair: Pair) -> None:
-        if self.session is None and not self._resuming:
+        """XEP-0198 §4: stanzas wait for the peer's answer; without its name a session cannot be resumed."""
+        if self._management == "settled":
+            return super()._open(pair)
+        if self.is_bidirectional:
+            self._admitted.add(pair.inverse)  # the peer need not wait
+        self._unopened.append(pair)
+        if self._management == "none":
             self._manage()
-        if self._resuming:
-            self._waiting.append(pair)
-        else:
-            super()._open(pair)
+        return None
 
     def _manage(self) -> None:
-        former, self._former = self._former, None
-        if former is not None and former.id and self._offers("sm", NS_SM) and self._may_continue(former):
-            self._resuming = True
-            self._former = former
+        former = self.former
+        if not self._offers("sm", NS_SM):
+            self._settle()
+        elif former is not None and former.id and self._may_continue(former):
+            self._management = "resuming"
             self._out.append(sm.resume(former))
-            return
-        if former is not None:
-            self._events.append(SessionLost(former))
-        if self._offers("sm", NS_SM):
-            self._new_session()
-            self._out.append(sm.enable())
+        else:
+            self._enable()
+
+    def _enable(self) -> None:
+        self._management = "enabling"
+        self._out.append(sm.enable())
 
     def _enabled(self, element: Element) -> None:
-        """XEP-0198 §4: the peer counts what it sends from here on."""
-        if self.session is None:
+        if self._management != "enabling":
             return
-        self.session.handled = 0
+        session = self._new_session()
         if sm.is_true(element.get("resume")):
-            self.session.id = element.get("id") or ""
+            session.id = element.get("id") or ""
+        self._settle()
 
     def _resumed(self, element: Element) -> None:
-        handled = sm.read_handled(element)
-        if not self._resuming or self._former is None:
+        former, handled = self.former, sm.read_handled(element)
+        if self._management != "resuming" or former is None:
             return
-        if handled is None or not self._former.outbox.acknowledge(handled):
+        if handled is None or not former.outbox.acknowledge(handled):
             return self.fail("undefined-condition", "more was acknowledged than sent")
-        former, self._former, self._resuming = self._former, None, False
-        self.session = former
-        self._open_waiting()
+        self.former = None
+        self._settle()
         self._continue(former)
 
     def _failed(self, element: Element) -> None:
-        """XEP-0198 §5: the session is over, but for what the peer had handled; or it was never granted."""
-        if self._resuming and self._former is not None:
+        """XEP-0198 §5: the session is over, but for what the peer had handled; or none was granted."""
+        if self._management == "resuming" and self.former is not None:
             handled = sm.read_handled(element)
             if handled is not None:
-                self._former.outbox.acknowledge(handled)
-            former, self._former, self._resuming = self._former, None, False
-            self._events.append(SessionLost(former))
-            self._manage()
-            self._open_waiting()
-        else:
-            self.session = None
+                self.former.outbox.acknowledge(handled)
+            self._enable()
+        elif self._management == "enabling":
+            self._settle()
 
-    def _open_waiting(self) -> None:
-        waiting, self._waiting = self._waiting, []
-        for pair in waiting:
+    def _is_counted(self) -> bool:
+        return super()._is_counted() or self._management in ("enabling", "resuming")
+
+    def _settle(self) -> None:
+        """Open what waited, and give up the session that does not go on, for now there is another way."""
+        self._management = "settled"
+        unopened, self._unopened = self._unopened, []
+        for pair in unopened:
             super()._open(pair)
+        former, self.former = self.former, None
+        if former is not None:
+            self._events.append(SessionLost(former))
 
     table: ClassVar[dict[tuple[State, Input], str]] = {
         **SHARED,

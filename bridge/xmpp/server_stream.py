@@ -203,8 +203,10 @@ class ServerStream:
         self._spellings.clear()
 
     def receive_eof(self) -> None:
-        """Learn that the connection is gone; what is not acknowledged makes even a farewell a failure."""
-        if self.state == "closing" and not (self.session is not None and len(self.session.outbox)):
+        """Learn that the connection is gone; if either side may be in doubt, even a farewell has failed."""
+        session = self.session
+        is_in_doubt = session is not None and (len(session.outbox) or (session.id and self.is_bidirectional))
+        if self.state == "closing" and not is_in_doubt:
             self._end(StreamEnded())
         elif self.state != "closed":
             self._end(StreamFailed("", "the connection was lost", by_peer=True))
@@ -303,12 +305,16 @@ class ServerStream:
 
     def _late_stanza(self, stanza: Element) -> None:
         """What comes after the last acknowledgement is sent again; else this is the only time."""
-        if self.session is None:
+        if not self._is_counted():
             self._stanza(stanza)
 
     def _late_oversized(self, stanza: Element) -> None:
-        if self.session is None:
+        if not self._is_counted():
             self._oversized(stanza)
+
+    def _is_counted(self) -> bool:
+        """Tell whether the peer keeps what it sends until it is acknowledged."""
+        return self.session is not None
 
     def _open(self, pair: Pair) -> None:
         self._opened.add(pair)

@@ -20,8 +20,9 @@ class Outbox:
     def __init__(self) -> None:
         self.bytes = 0
         """The size of what is kept."""
+        self.acknowledged = 0
+        """The peer's count, as far as it is known."""
         self._sent: deque[tuple[object, bytes]] = deque()
-        self._acknowledged = 0
 
     def add(self, note: object, stanza: bytes) -> None:
         """Keep a stanza that is being sent."""
@@ -30,12 +31,12 @@ class Outbox:
 
     def acknowledge(self, handled: int) -> bool:
         """Forget what the peer has handled by its own count; False if it claims more than was sent."""
-        newly = (handled - self._acknowledged) % MODULUS
+        newly = (handled - self.acknowledged) % MODULUS
         if newly > len(self._sent):
             return False
         for _ in range(newly):
             self.bytes -= len(self._sent.popleft()[1])
-        self._acknowledged = handled
+        self.acknowledged = handled
         return True
 
     def take(self) -> Sequence[tuple[object, bytes]]:

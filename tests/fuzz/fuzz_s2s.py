@@ -30,7 +30,6 @@ from bridge.xmpp.stream_events import (
     DialbackRequested,
     Opened,
     PairAdmitted,
-    PairOpened,
     Ready,
     ResumeRequested,
     StartTls,
@@ -131,12 +130,19 @@ class Owner:
             required = rng.random() < 0.2
             self.stream = outgoing(encryption=encryption, certificate_required=required, session=former)
             self.stream.start()
+            self._open, self.stream._open = self.stream._open, self._accepted  # type: ignore[method-assign]
         self.written: list[bytes] = []
         self.proven: set[str] = set()
         """Domains of the peer's for which there was any evidence."""
         self.waiting: list[Any] = []
         """Events that are answered later."""
         self.ends = 0
+
+    def _accepted(self, pair: Pair) -> None:
+        """The peer may use the stream at once, before we do."""
+        if self.stream.is_bidirectional:
+            self.proven.add(pair.target)
+        self._open(pair)
 
     def go_on(self) -> None:
         """Deal with what happened, sooner or later."""
@@ -158,9 +164,6 @@ class Owner:
             assert sender in self.proven, f"a stanza of {sender}, which has proven nothing"
         elif isinstance(event, PairAdmitted):
             self.proven.add(event.pair.sender)
-        elif isinstance(event, PairOpened):
-            if self.stream.is_bidirectional:
-                self.proven.add(event.pair.target)
         elif isinstance(event, StreamFailed | StreamEnded):
             self.ends += 1
             assert self.ends == 1, "it ended twice"

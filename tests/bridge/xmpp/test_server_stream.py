@@ -413,7 +413,7 @@ def test_session_is_resumable_only_if_that_was_asked_for() -> None:
 def test_bidirectional_stream_is_used_when_what_goes_by_it_counts() -> None:
     """Before the peer has asked for that, or sent something itself, a break would lose our stanzas."""
     link = Link()
-    link.near._manage = lambda: None  # type: ignore[method-assign]
+    link.near._manage = link.near._settle  # type: ignore[method-assign]
     link.authenticated()
     assert not of_type(link.far_events, PairOpened)
     link.near.send(PAIR, MESSAGE)
@@ -463,6 +463,16 @@ def test_closing_is_answered_and_ends_well() -> None:
     link.near.close()
     link.pump()
     assert of_type(link.near_events, StreamEnded) and of_type(link.far_events, StreamEnded)
+
+
+def test_farewell_that_is_not_answered_leaves_a_session_in_doubt() -> None:
+    """The peer may not know what of its stanzas had arrived: that is told by resuming."""
+    link = Link().authenticated()
+    link.near.close()
+    link.near.receive_eof()
+    link._take_events(link.near)
+    assert [failed.condition for failed in of_type(link.near_events, StreamFailed)] == [""]
+    assert not of_type(link.near_events, StreamEnded)
 
 
 def test_closing_takes_what_was_still_under_way() -> None:

@@ -36,7 +36,7 @@ def test_acknowledging_more_than_was_sent_is_noticed() -> None:
 def test_counters_wrap_to_zero() -> None:
     """After 2**32 - 1 comes 0."""
     outbox, session = Outbox(), Session()
-    outbox._acknowledged = MODULUS - 1
+    outbox.acknowledged = MODULUS - 1
     outbox.add(None, b"a")
     outbox.add(None, b"b")
     assert outbox.acknowledge(0)
