@@ -292,7 +292,7 @@ class Acceptor(Factory):
         if not kept.session.id:
             return stream.refuse_resume(kept.session)
         if kept.connection is not None:
-            kept.connection.stream.session = None
+            self._pool.release(kept.connection, resumable=True)
         if stream.resume(kept.session, event.handled):
             self._sessions[event.id] = Resumable(kept.session, kept.remote, connection)
         else:

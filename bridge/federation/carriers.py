@@ -26,6 +26,13 @@ class Index(Generic[K]):
         if connection not in same:
             same.append(connection)
 
+    def prefer(self, key: K, connection: Connection) -> None:
+        """Let it be the first, if it is there."""
+        same = self._by.get(key, [])
+        if connection in same:
+            same.remove(connection)
+            same.insert(0, connection)
+
     def discard(self, key: K, connection: Connection) -> None:
         """Remove it, if it is there."""
         same = self._by.get(key, [])
@@ -49,7 +56,7 @@ class Carriers:
     def __init__(self) -> None:
         self._takers: Index[Pair] = Index()
         self._taken: dict[Connection, set[Pair]] = {}
-        self._asked: dict[Pair, Connection] = {}
+        self._asked: Index[Pair] = Index()
         self._asked_on: dict[Connection, dict[Pair, float]] = {}
         """The pairs that the peer has not decided on, since when."""
 
@@ -69,15 +76,15 @@ class Carriers:
 
     def is_asked(self, pair: Pair) -> bool:
         """Tell whether a peer is to decide on a pair."""
-        return pair in self._asked
+        return bool(self._asked[pair])
 
     def late(self, connection: Connection, before: float) -> list[Pair]:
         """Return the pairs that were asked for on a connection before a time."""
         return [pair for pair, since in self._asked_on.get(connection, {}).items() if since < before]
 
     def ask(self, pair: Pair, connection: Connection, now: float) -> None:
-        """Note that the peer is asked to take a pair, which must not be asked for elsewhere."""
-        self._asked[pair] = connection
+        """Note that the peer is asked to take a pair."""
+        self._asked.add(pair, connection)
         self._asked_on.setdefault(connection, {})[pair] = now
 
     def take(self, pair: Pair, connection: Connection) -> None:
@@ -86,12 +93,17 @@ class Carriers:
         self._takers.add(pair, connection)
         self._taken.setdefault(connection, set()).add(pair)
 
+    def prefer(self, pair: Pair, connection: Connection) -> None:
+        """Use a connection, if it takes a pair, rather than others: what it holds must not be overtaken."""
+        self._takers.prefer(pair, connection)
+
     def refuse(self, pair: Pair, connection: Connection) -> bool:
         """Note that it does not, or may not any more; False if it was not asked."""
         asked = self._asked_on.get(connection, {})
         if pair not in asked:
             return False
-        del asked[pair], self._asked[pair]
+        del asked[pair]
+        self._asked.discard(pair, connection)
         if not asked:
             del self._asked_on[connection]
         return True
@@ -102,5 +114,5 @@ class Carriers:
         for pair in self._taken.pop(connection, ()):
             self._takers.discard(pair, connection)
         for pair in asked:
-            del self._asked[pair]
+            self._asked.discard(pair, connection)
         return carried, asked

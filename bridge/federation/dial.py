@@ -32,6 +32,10 @@ TARGETS = 8
 """How many targets of one server are tried."""
 
 
+Errand = Pair | Session
+"""What a server is dialled for: a pair that has something to send or to ask, or a lost stream's session."""
+
+
 class Means(Struct, frozen=True, kw_only=True):
     """What dialling needs."""
 
@@ -54,7 +58,7 @@ class Dial:
 
     `share` is asked before a target is connected to: it returns True if a stream that leads there
     already will do. `run` fires with the connection whose stream is ready, None if shared, or fails
-    with BridgeError.
+    with BridgeError. `session` is that of a lost stream, which is to go on there.
     """
 
     log = Logger()
@@ -70,6 +74,7 @@ class Dial:
         session: Session | None,
     ) -> None:
         self.pair = pair
+        self.session = session
         self.target: Target | None = None
         """Where the attempt under way leads."""
         self.tlsa: Sequence[Tlsa] = ()
@@ -78,11 +83,15 @@ class Dial:
         self._owner = owner
         self._share = share
         self._external = external
-        self._session = session
         self._outcome: Deferred[Connection] | None = None
         self._running: Deferred[Connection | None] | None = None
         self._connection: Connection | None = None
         """The one that the attempt under way has made."""
+
+    @property
+    def errand(self) -> Errand:
+        """What it is for."""
+        return self.session or self.pair
 
     def run(self) -> Deferred[Connection | None]:
         """Try one target after the other."""
@@ -156,7 +165,7 @@ class Dial:
             certificate_required=policy.authentication == "certificate" or dane.decides(self.tlsa),
             external=self._external and self._means.contexts.has(self.pair.sender),
             bidirectional=True,
-            session=self._session,
+            session=self.session,
         )
         return Connection(stream, self._owner, self._means.reactor)
 

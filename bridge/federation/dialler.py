@@ -13,7 +13,7 @@ from bridge.errors import BridgeError, Trouble
 from bridge.federation.arrivals import Arrivals
 from bridge.federation.carriers import Index
 from bridge.federation.connection import Connection
-from bridge.federation.dial import Dial, Means
+from bridge.federation.dial import Dial, Errand, Means
 from bridge.federation.resolver import Target
 from bridge.federation.tls import peer
 from bridge.xmpp.dialback import Pair
@@ -31,10 +31,10 @@ class Client(Protocol):
     def share(self, pair: Pair, target: Target) -> bool:
         """Say whether a connection that leads there already will do."""
 
-    def reached(self, pair: Pair, connection: Connection | None) -> None:
+    def reached(self, dial: Dial, connection: Connection | None) -> None:
         """The stream is ready, or one is shared."""
 
-    def unreached(self, pair: Pair, error: BridgeError) -> None:
+    def unreached(self, dial: Dial, error: BridgeError) -> None:
         """There will be none."""
 
     def happened(self, connection: Connection, event: Event) -> None:
@@ -53,7 +53,7 @@ class Dialler:
     log = Logger()
 
     def __init__(self, means: Means, arrivals: Arrivals, client: Client) -> None:
-        self.dials: dict[Pair, Dial] = {}
+        self.dials: dict[Errand, Dial] = {}
         """The efforts under way."""
         self.ready_for: Index[str] = Index()
         """Connections whose streams are ready, by the peer's domain."""
@@ -73,31 +73,32 @@ class Dialler:
         """All connections, ready or not."""
         return list(self._dialled)
 
-    def dial(self, pair: Pair, session: Session | None) -> None:
-        """Reach a server for a pair that is not dialled for yet; `session` is to go on there."""
-        dial = self.dials[pair] = Dial(
+    def dial(self, pair: Pair, session: Session | None = None) -> None:
+        """Reach a server for the session of a stream for `pair`, or for the pair; once at a time for each."""
+        dial = Dial(
             pair,
             self._means,
             self,
-            lambda target: self._client.share(pair, target),
+            lambda target: session is None and self._client.share(pair, target),
             external=pair.target not in self._bare,
             session=session,
         )
-        dialled = dial.run().addCallbacks(self._reached, self._unreached, (pair,), {}, (pair,))
+        self.dials[dial.errand] = dial
+        dialled = dial.run().addCallbacks(self._reached, self._unreached, (dial,), {}, (dial,))
         dialled.addErrback(lambda failure: self.log.failure("dialling went wrong", failure))
 
-    def _reached(self, connection: Connection | None, pair: Pair) -> None:
-        del self.dials[pair]
-        self._client.reached(pair, connection)
+    def _reached(self, connection: Connection | None, dial: Dial) -> None:
+        del self.dials[dial.errand]
+        self._client.reached(dial, connection)
 
-    def _unreached(self, failure: Failure, pair: Pair) -> None:
-        del self.dials[pair]
+    def _unreached(self, failure: Failure, dial: Dial) -> None:
+        del self.dials[dial.errand]
         error = failure.value
         if not isinstance(error, BridgeError):
             if not failure.check(CancelledError):
-                self.log.failure("dialling {remote} failed", failure, remote=pair.target)
+                self.log.failure("dialling {remote} failed", failure, remote=dial.pair.target)
             error = BridgeError(Trouble.REMOTE_TIMEOUT)
-        self._client.unreached(pair, error)
+        self._client.unreached(dial, error)
 
     def may_go_bare(self, stream: OutgoingStream) -> bool:
         """Tell whether a stream that was lost may have been so for our certificate; the next goes without.
@@ -120,7 +121,7 @@ class Dialler:
     def opened(self, connection: Connection) -> None:
         """A target was connected to."""
         stream = stream_of(connection)
-        dial = self.dials.get(stream.pair)
+        dial = self.dials.get(stream.former or stream.pair)
         if dial is None or self._is_stopped:
             return connection.abort()
         dial.connected(connection)

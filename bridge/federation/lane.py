@@ -10,7 +10,6 @@ from twisted.internet.interfaces import IDelayedCall
 from bridge.errors import BridgeError, Trouble
 from bridge.federation.connection import Connection
 from bridge.xmpp.dialback import Pair
-from bridge.xmpp.stream_management import Session
 
 Bounce = Callable[[bytes, BridgeError], None]
 """Answers one stanza, which could not be delivered, to its sender."""
@@ -23,16 +22,14 @@ class Lane:
         "_bounce",
         "_bytes",
         "_waiting",
+        "awaited",
         "carrier",
-        "delay",
         "is_refused",
-        "is_waiting",
         "limit",
         "pair",
-        "patience",
         "retry",
-        "session",
         "since",
+        "trouble",
     )
 
     def __init__(self, pair: Pair, limit: int, bounce: Bounce) -> None:
@@ -42,16 +39,12 @@ class Lane:
         self.carrier: Connection | None = None
         self.since = 0.0
         """When the carrier was found."""
-        self.session: Session | None = None
-        """That of a lost stream, whose fate has to be settled before anything goes out."""
-        self.is_waiting = False
-        """Whether others see to that."""
-        self.patience = 0.0
-        """Until when a lost connection is dialled again before anything is given up."""
-        self.delay = 0.0
-        """Seconds before the latest of these attempts."""
+        self.awaited = 0
+        """Sessions of lost streams whose fate has to be settled before anything goes out (`Suspensions`)."""
+        self.trouble: float | None = None
+        """Since when connections have been lost, though the peer has not acknowledged everything."""
         self.retry: IDelayedCall | None = None
-        """The next of them."""
+        """The next attempt to make one."""
         self.is_refused = False
         """Whether another pair's connection would not do, so that this one gets its own."""
         self._waiting: deque[bytes] = deque()

@@ -5,7 +5,7 @@ we dialled for it, one dialled for another pair on which it was asked for as wel
 one that the peer opened for both directions (XEP-0288).
 
 A lane in which something waits has a carrier, or waits for a dial, a peer's decision, the clock (`retry`)
-or the session of a lost stream (`Suspensions`); whichever of these ends calls `_seek`.
+or sessions of lost streams (`Suspensions`); whichever of these ends calls `_seek`.
 """
 
 from __future__ import annotations
@@ -22,13 +22,14 @@ from bridge.errors import BridgeError, Trouble
 from bridge.federation.arrivals import Arrivals
 from bridge.federation.carriers import Carriers
 from bridge.federation.connection import CLOSE_TIMEOUT, Connection
-from bridge.federation.dial import Means
+from bridge.federation.dial import Dial, Means
 from bridge.federation.dialler import Dialler, stream_of
 from bridge.federation.lane import Bounce, Lane, is_full
+from bridge.federation.patience import PATIENCE, pause
 from bridge.federation.questions import Question, Questions
 from bridge.federation.refusals import Refusals
 from bridge.federation.resolver import Target
-from bridge.federation.suspensions import RETURN, Suspensions
+from bridge.federation.suspensions import LOST, Suspensions
 from bridge.federation.upkeep import look_after, review
 from bridge.xmpp.dialback import Pair, Verdict
 from bridge.xmpp.outgoing import OutgoingStream
@@ -51,18 +52,12 @@ DIALS = 500
 """Servers that may be dialled at once."""
 RESERVED = 250
 """How many of these are kept for stanzas of ours: strangers, too, can have us dial to ask about a key."""
-PATIENCE = 30.0
-"""Seconds for which a server whose connection was lost is dialled again before its stanzas come back."""
-FIRST_DELAY, LONGEST_DELAY = 0.5, 8.0
-"""Seconds between such attempts, doubled each time."""
 ANSWER_TIMEOUT = 30.0
 """Seconds a peer has to say whether it takes a pair."""
 UNUSED = 30.0
 """Seconds after which a stream that nothing was sent on is closed."""
 QUESTIONS = 5_000
 """Keys of others' that may be asked about at once."""
-LOST = BridgeError(Trouble.REMOTE_TIMEOUT)
-"""What senders are told when a link could not be made or kept."""
 
 
 class Pool:
@@ -87,10 +82,8 @@ class Pool:
         self._carriers = Carriers()
         self._dialler = Dialler(means, arrivals, self)
         self._questions = Questions(clock)
-        self._suspensions = Suspensions(self._lane_of, self.lose_session, clock)
+        self._suspensions = Suspensions(self._lane_of, self._dial_again, self._session_over, clock)
         self._refusals = Refusals()
-        self._revivals: dict[Pair, tuple[float, Session]] = {}
-        """Sessions that are dialled for though no lane waits for them, and until when."""
         self._is_stopped = False
         self._on: dict[type, Callable[[Connection, Any], None]] = {
             PairOpened: lambda connection, event: self.adopt(event.pair, connection),
@@ -164,7 +157,7 @@ class Pool:
         session = connection.stream.session
         if session is not None and not len(session.outbox):
             for lane in self._lanes_of(connection):
-                lane.patience = 0.0
+                lane.trouble = None
         self.writable(connection)
 
     def writable(self, connection: Connection) -> None:
@@ -186,26 +179,28 @@ class Pool:
     def _seek(self, lane: Lane) -> None:
         """Find a connection for a lane that has none, or make one; without need, forget the lane."""
         pair, carrier = lane.pair, self._carriers.of(lane.pair)
-        if lane.is_waiting:
+        if lane.awaited:
             return None
-        if lane.session is None and carrier is not None:
+        if carrier is not None:
             return None if lane.carrier is carrier else self._carry(lane, carrier)
-        if lane.session is None and not lane:
+        if not lane:
             return self._forget(lane)
-        if lane.retry is not None or pair in self._dialler.dials or self._carriers.is_asked(pair):
+        if lane.retry is not None or pair in self._dialler.dials or self._is_sought(pair):
             return None
-        if lane.session is not None:
-            return self._dial(pair)
         if self._is_stopped:
             return self._give_up(lane, LOST)
         if any(self._request(pair, connection) for connection in self._dialler.ready_for[pair.target]):
             return None
         return self._dial(pair)
 
+    def _is_sought(self, pair: Pair) -> bool:
+        """Tell whether a connection may carry a pair soon."""
+        return self._carriers.is_asked(pair) or self._suspensions.are_dialled_for(pair)
+
     def _request(self, pair: Pair, connection: Connection) -> bool:
         """Ask for the pair on a connection that is there, if it may be asked for."""
         stream = stream_of(connection)
-        if stream.state != "ready" or self._carriers.is_asked(pair):
+        if stream.state != "ready":
             return False
         if stream.pair == pair:
             stream.authenticate()
@@ -225,7 +220,7 @@ class Pool:
         self._carriers.take(pair, connection)
         self._refusals.discard(pair)
         lane = self._lanes.get(pair)
-        if lane is not None and (lane.session is None or lane.session is not connection.stream.session):
+        if lane is not None:
             self._seek(lane)
 
     def _carry(self, lane: Lane, carrier: Connection) -> None:
@@ -239,11 +234,15 @@ class Pool:
     def _pair_refused(self, connection: Connection, event: PairRefused) -> None:
         if not self._carriers.refuse(event.pair, connection):
             return
-        if event.pair != stream_of(connection).pair:
+        stream = stream_of(connection)
+        if event.pair != stream.pair:
             return self._go_alone(event.pair)
         trouble = Trouble.REMOTE_NOT_FOUND if event.condition == "item-not-found" else Trouble.REMOTE_TIMEOUT
         error = BridgeError(trouble, f"That server refuses the link ({event.condition}).")
-        return self._refuse(event.pair, error)
+        if stream.former is None:
+            return self._refuse(event.pair, error)
+        self._suspensions.retry(stream.former, error)
+        return connection.close()
 
     def _go_alone(self, pair: Pair) -> None:
         """A pair was not taken on another's connection; it gets one of its own."""
@@ -257,15 +256,21 @@ class Pool:
     def _dial(self, pair: Pair) -> None:
         if len(self._dialler.dials) >= DIALS:
             return self._refuse(pair, BridgeError(Trouble.OVERLOADED))
-        lane = self._lanes.get(pair)
-        return self._dialler.dial(pair, None if lane is None or lane.is_waiting else lane.session)
+        return self._dialler.dial(pair)
+
+    def _dial_again(self, pair: Pair, session: Session) -> bool:
+        """Dial to go on with a session, if there is room for that."""
+        has_room = len(self._dialler.dials) < DIALS
+        if has_room:
+            self._dialler.dial(pair, session)
+        return has_room
 
     def share(self, pair: Pair, target: Target) -> bool:
         """XEP-0220 §2.6.2: use one stream for several domains of a server, if it says that it can."""
         policy, lane = self._means.policies.of(pair.target), self._lanes.get(pair)
         if policy.authentication == "certificate" or self._questions.wait_for(pair):
             return False
-        if lane is None or lane.session is not None:
+        if lane is None or self._is_sought(pair):
             return False
         for connection in self._dialler.ready_at[target]:
             stream = stream_of(connection)
@@ -275,68 +280,64 @@ class Pool:
                 return self._request(pair, connection)
         return False
 
-    def reached(self, pair: Pair, connection: Connection | None) -> None:
+    def reached(self, dial: Dial, connection: Connection | None) -> None:
         """The dialled stream is ready: ask what waits to be asked, and for the pair if it is wanted."""
+        pair = dial.pair
         if connection is None:
             return self._questions.refuse(pair, "remote-server-timeout")
         self._questions.ask_waiting(pair, connection)
         connection.flush()
-        if pair in self._revivals:
-            return None if self._request(pair, connection) else self._revive_again(pair)
+        is_wanted = dial.session is not None or self._wants(pair)
+        if is_wanted and not self._request(pair, connection):
+            self._failed(dial, LOST)
+        return None
+
+    def _wants(self, pair: Pair) -> bool:
         lane = self._lanes.get(pair)
-        if lane is None or not self._wants(lane) or self._request(pair, connection):
-            return None
-        return self._refuse(pair, LOST)
+        is_served = lane is None or lane.awaited or lane.carrier is not None or self._is_sought(pair)
+        return bool(lane) and not is_served
 
-    def _wants(self, lane: Lane) -> bool:
-        if lane.session is not None:
-            return not lane.is_waiting
-        return bool(lane) and lane.carrier is None and not self._carriers.is_asked(lane.pair)
-
-    def unreached(self, pair: Pair, error: BridgeError) -> None:
+    def unreached(self, dial: Dial, error: BridgeError) -> None:
         """There is no stream: neither for what waits to be asked nor for the pair."""
-        not_found = error.trouble is Trouble.REMOTE_NOT_FOUND
-        self._questions.refuse(pair, "remote-server-not-found" if not_found else "remote-connection-failed")
-        if pair in self._revivals:
-            self._clock.callLater(FIRST_DELAY, self._revive_again, pair)
+        if dial.session is None:
+            not_found = error.trouble is Trouble.REMOTE_NOT_FOUND
+            condition = "remote-server-not-found" if not_found else "remote-connection-failed"
+            self._questions.refuse(dial.pair, condition)
+        self._failed(dial, error)
+
+    def _failed(self, dial: Dial, error: BridgeError) -> None:
+        if dial.session is None:
+            self._refuse(dial.pair, error)
         else:
-            self._refuse(pair, error)
+            self._suspensions.retry(dial.session, error)
 
     def _refuse(self, pair: Pair, error: BridgeError) -> None:
         """A pair has no stream: try again while a lost one may come back, else answer what waits."""
         lane = self._lanes.get(pair)
-        if lane is None or lane.is_waiting:
-            return
-        if lane.session is None and self._carriers.of(pair) is not None:
+        if lane is None or lane.awaited or self._carriers.of(pair) is not None:
             return
         may_pass = not self._is_stopped and error.trouble is not Trouble.NOT_ALLOWED
-        if may_pass and self._clock.seconds() < lane.patience:
-            if lane.retry is None:
-                lane.delay = min(LONGEST_DELAY, lane.delay * 2)
-                lane.retry = self._clock.callLater(lane.delay, self._try_again, lane)
-            return
-        self._give_up(lane, error)
+        trouble = PATIENCE if lane.trouble is None else self._clock.seconds() - lane.trouble
+        if not may_pass or trouble >= PATIENCE:
+            self._give_up(lane, error)
+        elif lane.retry is None:
+            lane.retry = self._clock.callLater(pause(trouble), self._try_again, lane)
 
     def _try_again(self, lane: Lane) -> None:
         lane.retry = None
         self._seek(lane)
 
     def _give_up(self, lane: Lane, error: BridgeError) -> None:
-        """Answer what waits, but for that which may go by another connection than the one that was sought."""
-        others = set() if lane.session is None else self._suspensions.put_back(lane.session)
-        lane.patience = 0.0
-        if self._carriers.of(lane.pair) is None:
-            self.log.info(
-                "{local} → {remote}: given up: {error}",
-                local=lane.pair.sender, remote=lane.pair.target, error=error.text,
-            )  # fmt: skip
-            self._refusals.add(lane.pair, error, self._clock.seconds())
-            self._dialler.given_up(lane.pair.target)
-            self._forget(lane)
-            lane.give_up(error)
-            others.discard(lane)
-        for other in others:
-            self._seek(other)
+        """Answer what waits: no connection carries it, and none is sought any more."""
+        self.log.info(
+            "{local} → {remote}: given up: {error}",
+            local=lane.pair.sender, remote=lane.pair.target, error=error.text,
+        )  # fmt: skip
+        lane.trouble = None
+        self._refusals.add(lane.pair, error, self._clock.seconds())
+        self._dialler.given_up(lane.pair.target)
+        self._forget(lane)
+        lane.give_up(error)
 
     def _forget(self, lane: Lane) -> None:
         lane.stop_retrying()
@@ -378,67 +379,40 @@ class Pool:
         lanes = {lane for pair in carried if (lane := self._lanes.get(pair)) is not None}
         session, connection.stream.session = connection.stream.session, None
         if session is not None:
-            if resumable and session.id and not self._is_stopped:
-                lanes |= self._suspend(session, connection, carried)
-            else:
-                lanes |= self._suspensions.put_back(session)
+            goes_on = resumable and session.id and not self._is_stopped
+            lanes |= self._suspend(session, connection) if goes_on else self._suspensions.put_back(session)
         for lane in lanes:
             self._go_on(lane, connection)
         for pair in asked:
             self._undecided(pair, connection)
 
-    def _suspend(self, session: Session, connection: Connection, carried: frozenset[Pair]) -> set[Lane]:
-        """Have a session wait for its stream to come back, if it is worth it; returns the lanes concerned."""
+    def _suspend(self, session: Session, connection: Connection) -> set[Lane]:
+        """Wait for a session if one of the two may have something in it; returns the lanes concerned."""
         stream = connection.stream
-        if not isinstance(stream, OutgoingStream):
-            return self._suspensions.begin(session, None)
-        lane = self._lanes.get(stream.pair)
         if not len(session.outbox) and not stream.is_bidirectional:
             return set()
-        if stream.pair not in carried or (lane is not None and lane.session is not None):
-            return self._revive(stream.pair, session)
-        return self._suspensions.begin(session, stream.pair)
-
-    def _revive(self, pair: Pair, session: Session) -> set[Lane]:
-        """Go on with a session that no lane of ours waits for: the peer's may, after both had dialled."""
-        if pair in self._dialler.dials or self._carriers.is_asked(pair) or pair in self._revivals:
-            return self._suspensions.put_back(session)
-        self._revivals[pair] = self._clock.seconds() + RETURN, session
-        self._dialler.dial(pair, session)
-        held = {self._lane_of(note.pair) for note, _ in session.outbox.pending() if isinstance(note, Lane)}
-        if any(lane.session is not None for lane in held):
-            return set()
-        for lane in held:
-            lane.carrier = None  # what it holds must not be overtaken
-        return self._suspensions.begin(session, None)
-
-    def _revive_again(self, pair: Pair) -> None:
-        """A revival failed: try again while the peer waits for it, else let its stanzas go another way."""
-        deadline, session = self._revivals.pop(pair, (0.0, None))
-        if session is None:
-            return
-        if self._clock.seconds() < deadline and not self._is_stopped and pair not in self._dialler.dials:
-            self._revivals[pair] = deadline, session
-            self._dialler.dial(pair, session)
-        else:
-            self.lose_session(session)
+        pair = stream.pair if isinstance(stream, OutgoingStream) else None
+        return self._suspensions.begin(session, pair, connection.since)
 
     def resumed(self, connection: Connection) -> None:
         """The session of a lost stream goes on, on this connection."""
         session = connection.stream.session
-        self._forget_revival(session)
         if session is not None:
             for lane in self._suspensions.end(session):
+                if lane.carrier is None:
+                    self._carriers.prefer(lane.pair, connection)
                 self._seek(lane)
-
-    def _forget_revival(self, session: Session | None) -> None:
-        for pair in [pair for pair, (_, revived) in self._revivals.items() if revived is session]:
-            del self._revivals[pair]
 
     def lose_session(self, session: Session) -> None:
         """Nobody will go on with it; its lanes do."""
-        self._forget_revival(session)
         for lane in self._suspensions.put_back(session):
+            self._seek(lane)
+
+    def _session_over(self, session: Session, pair: Pair | None, error: BridgeError) -> None:
+        """It was waited for in vain, by dialling for a pair if there is one: its server cannot be reached."""
+        for lane in self._suspensions.put_back(session):
+            if lane.pair == pair:
+                self._refuse(pair, error)
             self._seek(lane)
 
     def _go_on(self, lane: Lane, lost: Connection) -> None:
@@ -446,23 +420,26 @@ class Pool:
         now = self._clock.seconds()
         if lane.carrier is lost:
             lane.carrier = None
-        if lane.patience and now - lane.since <= PATIENCE:
-            return self._seek(lane) if self._carriers.of(lane.pair) else self._refuse(lane.pair, LOST)
-        lane.patience = now + PATIENCE
-        lane.delay = FIRST_DELAY
-        return self._seek(lane)
+        if lane.trouble is None or now - lane.since > PATIENCE:
+            lane.trouble = now
+        else:
+            self._refuse(lane.pair, LOST)
+        self._seek(lane)
 
     def _undecided(self, pair: Pair, connection: Connection) -> None:
         """The connection on which a pair was asked for is lost."""
-        if pair in self._revivals:
-            return self._revive_again(pair)
-        lane, stream = self._lanes.get(pair), stream_of(connection)
-        if lane is None:
-            return
-        if pair != stream.pair or self._dialler.may_go_bare(stream):
+        stream = stream_of(connection)
+        if pair != stream.pair:
+            return self._seek_for(pair)
+        goes_bare = self._dialler.may_go_bare(stream)
+        if stream.former is not None:
+            return self._suspensions.retry(stream.former, LOST)
+        return self._seek_for(pair) if goes_bare else self._refuse(pair, LOST)
+
+    def _seek_for(self, pair: Pair) -> None:
+        lane = self._lanes.get(pair)
+        if lane is not None:
             self._seek(lane)
-        else:
-            self._refuse(pair, LOST)
 
     # ---- time
 

@@ -87,7 +87,15 @@ class Transport:
 
     def _end(self, reason: Exception) -> None:
         for side in (self, self.other):
-            side.ended = side.ended or reason
+            side.end(reason)
+
+    def end(self, reason: Exception) -> None:
+        """Let this end know that the connection is over, once it has read what has come."""
+        self.ended = self.ended or reason
+
+    def cut(self, kept: int) -> None:
+        """Break what leads here; of what is under way only the first bytes still come."""
+        self.inbox = [b"".join(self.inbox)[:kept]] if self.secured and kept else []
 
     def registerProducer(self, producer: Any, streaming: bool) -> None:
         assert streaming
@@ -116,8 +124,8 @@ class Transport:
 
     # time goes on
 
-    def turn(self) -> bool:
-        """Let what has come arrive; True if anything happened."""
+    def turn(self, most: int | None = None) -> bool:
+        """Let what has come arrive, under TLS in pieces if need be; True if anything happened."""
         if self.is_lost:
             return False
         if self.tls and self.other.tls and not self.secured:
@@ -129,9 +137,10 @@ class Transport:
             self._end(ConnectionLost())
             return True
         if self.inbox and not self.is_paused and self.tls == self.secured:
-            data = b"".join(self.inbox)
-            self.inbox.clear()
-            self.protocol.dataReceived(data)
+            data, most = b"".join(self.inbox), most if self.secured else None
+            self.inbox = [data[most:]] if most is not None and data[most:] else []
+            if data:
+                self.protocol.dataReceived(data[:most])
             return True
         if self.ended is not None and (not self.inbox or self.is_paused):
             self.is_lost = True

@@ -29,6 +29,28 @@ def test_first_connection_is_used_while_it_lasts(carriers: Carriers) -> None:
     assert carriers.pairs(SECOND) == {PAIR}
 
 
+def test_connection_that_takes_a_pair_can_be_preferred(carriers: Carriers) -> None:
+    """One that does not take it cannot."""
+    carriers.take(PAIR, FIRST)
+    carriers.prefer(PAIR, SECOND)
+    assert carriers.of(PAIR) is FIRST
+    carriers.take(PAIR, SECOND)
+    carriers.prefer(PAIR, SECOND)
+    assert carriers.of(PAIR) is SECOND
+    carriers.lose(SECOND)
+    assert carriers.of(PAIR) is FIRST
+
+
+def test_pair_may_be_asked_for_on_two_connections(carriers: Carriers) -> None:
+    """Each answers for itself."""
+    carriers.ask(PAIR, FIRST, 1.0)
+    carriers.ask(PAIR, SECOND, 1.0)
+    assert carriers.refuse(PAIR, FIRST)
+    assert carriers.is_asked(PAIR)
+    assert carriers.lose(SECOND) == (frozenset(), (PAIR,))
+    assert not carriers.is_asked(PAIR)
+
+
 def test_loss_of_a_spare_connection_concerns_nobody(carriers: Carriers) -> None:
     """What it took goes on by the other."""
     carriers.take(PAIR, FIRST)

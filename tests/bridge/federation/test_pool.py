@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from bridge.config import FederationLimits, PeerConfig
-from bridge.federation.pool import PATIENCE
+from bridge.federation.patience import PATIENCE
 from bridge.federation.refusals import REFUSAL
 from tests.bridge.federation.fabric import Network, Server, played
 

@@ -6,12 +6,15 @@ from typing import Any
 
 import pytest
 from twisted.internet.defer import Deferred
+from twisted.internet.error import ConnectionLost
 
 from bridge.config import DomainPattern, FederationConfig, FederationLimits
 from bridge.federation.acceptor import Acceptor
 from bridge.federation.arrivals import Arrivals
 from bridge.federation.connect import Unreachable
-from bridge.federation.pool import ANSWER_TIMEOUT, PATIENCE, UNUSED
+from bridge.federation.patience import PATIENCE
+from bridge.federation.pool import ANSWER_TIMEOUT, UNUSED
+from bridge.federation.suspensions import RETURN
 from bridge.federation.upkeep import SILENCE
 from bridge.xmpp.dialback import Verdict
 from bridge.xmpp.incoming import IncomingStream
@@ -440,6 +443,70 @@ def test_keys_that_wait_are_bounded(network: Network, monkeypatch: pytest.Monkey
     capulet.send(JULIET, ROMEO, "1")
     assert montague.bodies() == []
     assert capulet.errors() == [("1", "remote-server-timeout")]
+
+
+def step(network: Network, turns: int) -> None:
+    for _ in range(turns):
+        network.clock.advance(0)
+        for transport in list(network.transports):
+            transport.turn()
+
+
+@pytest.mark.parametrize("turns", range(1, 16))
+def test_link_cut_while_it_is_made_doubles_nothing(network: Network, turns: int) -> None:
+    """Whatever the two have said to each other by then, also before the session has a name."""
+    capulet, montague = both(network)
+    capulet.pool.send("capulet.example", "montague.example", message(JULIET, ROMEO, "1"))
+    step(network, turns)
+    montague.pool.send("montague.example", "capulet.example", message(ROMEO, JULIET, "1"))
+    network.clock.advance(0)
+    network.cut()
+    network.pass_time(2 * RETURN)
+    for sender, receiver in ((capulet, montague), (montague, capulet)):
+        assert [*receiver.bodies(), *(name for name, _ in sender.errors())] == ["1"]
+
+
+def acquainted_twice(network: Network) -> tuple[Server, Server]:
+    """Two servers that dialled each other at once; each uses the link that the other made."""
+    capulet, montague = both(network)
+    capulet.pool.send("capulet.example", "montague.example", message(JULIET, ROMEO, "0"))
+    montague.pool.send("montague.example", "capulet.example", message(ROMEO, JULIET, "0"))
+    network.settle()
+    network.pass_time(1)
+    assert len(network.live()) == 4
+    return capulet, montague
+
+
+def test_what_was_resumed_is_not_overtaken_on_another_link(network: Network) -> None:
+    """A lane stays with the link that has its stanzas, though it came later."""
+    capulet, montague = acquainted_twice(network)
+    (carrier,) = [lane.carrier for lane in capulet.pool._lanes.values()]
+    capulet.pool.send("capulet.example", "montague.example", message(JULIET, ROMEO, "1"))
+    network.clock.advance(0)
+    carrier.transport.abortConnection()
+    network.settle()
+    network.pass_time(3)
+    (resumed,) = [lane.carrier for lane in capulet.pool._lanes.values()]
+    capulet.send(JULIET, ROMEO, "2")
+    assert montague.bodies() == ["0", "1", "2"]
+    assert resumed.since > carrier.since
+
+
+def test_link_that_seemed_alive_when_it_was_resumed_is_not_overtaken(network: Network) -> None:
+    """Who did not notice its end learns of it by the resumption, and has another link to the same server."""
+    capulet, montague = acquainted_twice(network)
+    (lane,) = montague.pool._lanes.values()
+    former = lane.carrier
+    montague.pool.send("montague.example", "capulet.example", message(ROMEO, JULIET, "1"))
+    network.clock.advance(0)
+    near = former.transport.other
+    near.cut(0)
+    near.end(ConnectionLost())
+    while montague.pool._carriers.carries(former):
+        step(network, 1)
+    montague.pool.send("montague.example", "capulet.example", message(ROMEO, JULIET, "2"))
+    network.settle()
+    assert capulet.bodies() == ["0", "1", "2"]
 
 
 def test_links_that_both_sides_dialled_are_both_resumed(network: Network) -> None:

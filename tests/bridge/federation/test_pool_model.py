@@ -12,7 +12,7 @@ from hypothesis.stateful import RuleBasedStateMachine, rule
 from twisted.logger import globalLogPublisher
 
 from bridge.config import FederationLimits
-from bridge.federation.pool import PATIENCE
+from bridge.federation.patience import PATIENCE
 from bridge.federation.suspensions import RETURN
 from bridge.xmpp.incoming import IncomingStream
 from tests.bridge.federation.fabric import Network, Server, Transport, played
@@ -95,9 +95,8 @@ class Federation(RuleBasedStateMachine):
                 end._end(ConnectionError())
 
     def is_open_ended(self, stream: Any) -> bool:
-        """Whether a stream cannot be resumed: its session has no name yet, or is over already."""
-        has_no_name = stream.session is not None and not stream.session.id
-        return has_no_name or (isinstance(stream, IncomingStream) and stream.state in ("closing", "closed"))
+        """Whether a stream cannot be resumed: the session is over already."""
+        return isinstance(stream, IncomingStream) and stream.state in ("closing", "closed")
 
     @rule(index=st.integers(0, 20))
     def close(self, index: int) -> None:
@@ -196,13 +195,13 @@ class Federation(RuleBasedStateMachine):
         assert (
             not pool._lanes
             and not pool._dialler.dials
-            and not pool._suspensions._lanes
+            and not pool._suspensions.sessions()
             and not pool._dialler._dialled
         )
         assert not pool._questions._answers and not pool._questions._asked and not pool._questions._waiting
         assert not pool._dialler.ready_for._by and not pool._dialler.ready_at._by
         carriers = pool._carriers
-        assert not any((carriers._takers._by, carriers._taken, carriers._asked, carriers._asked_on))
+        assert not any((carriers._takers._by, carriers._taken, carriers._asked._by, carriers._asked_on))
         assert not server.acceptor._connections and not server.acceptor._strangers
         assert not server.guard._connections
 
