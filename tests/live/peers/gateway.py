@@ -243,7 +243,7 @@ class MatrixBridge:
 class SipBridge:
     """xmppbridge with a gateway to SIP, at the component port of an XMPP server.
 
-    `trunks` are the options of each by its name.
+    `trunks` are the options of each by its name, `media` what carries calls.
     """
 
     brand = "xmppbridge"
@@ -255,6 +255,7 @@ class SipBridge:
         port: int,
         options: Mapping[str, object],
         trunks: Mapping[str, Mapping[str, object]],
+        media: Mapping[str, object],
     ) -> None:
         self.domain = domain
         prefix = f'gateways."{domain}"'
@@ -264,6 +265,7 @@ class SipBridge:
             + table(prefix, {"network": "sip"})
             + table(f"{prefix}.component", {"host": HOST, "port": port, "secret": SECRET})
             + table(f"{prefix}.sip", options)
+            + table(f"{prefix}.sip.media", media)
             + "".join(table(f"{prefix}.sip.trunks.{name}", values) for name, values in trunks.items())
         )
         self.daemon = Daemon(

@@ -53,6 +53,13 @@ request_route {{
     exit;
   }}
   if (is_method("SUBSCRIBE") && $rd == "{gateway_domain}") record_route();
+  if (has_totag() && is_method("INVITE|ACK|BYE|PRACK|INFO|UPDATE|REFER")) {{
+    if (!loose_route() && !(is_method("ACK") && t_check_trans())) {{ sl_send_reply("404", "Not Here"); exit; }}
+    t_relay();
+    exit;
+  }}
+  if (is_method("CANCEL")) {{ if (t_check_trans()) t_relay(); exit; }}
+  if (is_method("INVITE")) record_route();
   if ($rd == "{gateway_domain}") {{ $du = "sip:{host}:{gateway_port}"; t_relay(); exit; }}
   if (is_method("OPTIONS") && $rU == $null) {{ sl_send_reply("200", "OK"); exit; }}
   if ($fU =~ "^47[0-9][0-9]$") {{

@@ -11,6 +11,7 @@ from tests.live.peers.daemon import HOST, free_port
 from tests.live.peers.dns import Nameserver
 from tests.live.peers.gateway import SipBridge
 from tests.live.peers.kamailio import PASSWORD, Kamailio
+from tests.live.peers.rtpengine import Rtpengine
 from tests.live.sip.stage import OWNER, STRANGER, SipStage
 from tests.live.stage import House
 
@@ -33,6 +34,21 @@ def kamailio(house: House, sip_port: int) -> Kamailio:
 
 
 @pytest.fixture(scope="session")
+def sip_keys_port() -> int:
+    """Where the gateway is told which keys were pressed."""
+    return free_port()
+
+
+@pytest.fixture(scope="session")
+def sip_rtpengine(house: House, sip_keys_port: int) -> Rtpengine:
+    """What carries the media of the gateway's calls."""
+    made = Rtpengine(house.make_folder("rtpengine"), sip_keys_port)
+    made.daemon.start()
+    house.own(made.daemon)
+    return made
+
+
+@pytest.fixture(scope="session")
 def sip_tls_port() -> int:
     """Where it listens for SIP over TLS."""
     return free_port()
@@ -48,7 +64,13 @@ def sip_names() -> Iterator[Nameserver]:
 
 @pytest.fixture(scope="session")
 def sip_bridge(
-    house: House, kamailio: Kamailio, sip_port: int, sip_tls_port: int, sip_names: Nameserver
+    house: House,
+    kamailio: Kamailio,
+    sip_rtpengine: Rtpengine,
+    sip_keys_port: int,
+    sip_port: int,
+    sip_tls_port: int,
+    sip_names: Nameserver,
 ) -> SipBridge:
     """The gateway, with an account of one user's at Kamailio, and a trunk for everybody there."""
     xmpp = house.xmpp("prosody")
@@ -75,10 +97,17 @@ def sip_bridge(
             "federation": True,
             "account_key": "a secret of the operator",
             "allowed_peers": [STRANGER],
+            "call_log": str(house.make_folder("calls") / "calls.jsonl"),
         },
         {
             "desk": {**server, **account},
             "pbx": {**server, "users": [xmpp.domain], "numbers": ["+1555*"], "max_message": 20000},
+        },
+        {
+            "rtpengine": [sip_rtpengine.address],
+            "sip_interface": "int",
+            "xmpp_interface": "pub",
+            "dtmf_listen": f"{HOST}:{sip_keys_port}",
         },
     )
     made.daemon.start()

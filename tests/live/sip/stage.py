@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 
+from tests.live.cast.jingle import Habits, JinglePerson
 from tests.live.cast.sip import Phone
 from tests.live.cast.xmpp import Person
-from tests.live.peers.daemon import HOST
+from tests.live.peers.daemon import HOST, free_port
 from tests.live.peers.gateway import SipBridge
 from tests.live.peers.kamailio import PASSWORD as EXTENSION_PASSWORD
 from tests.live.peers.kamailio import Kamailio
@@ -47,6 +48,25 @@ class SipStage:
         self._people.append(person)
         await person.log_in()
         return person
+
+    async def caller(self, name: str, *, is_owner: bool = False, **habits: object) -> JinglePerson:
+        """Log somebody in who calls and is called."""
+        local = OWNER if is_owner else f"{name}{self.number}"
+        await asyncio.to_thread(self.xmpp.register, local)
+        jid = f"{local}@{self.xmpp.domain}/a"
+        person = JinglePerson(jid, PASSWORD, self.xmpp.client_port, self.bridge.domain, Habits(**habits))  # type: ignore[arg-type]
+        self._people.append(person)
+        await person.log_in()
+        return person
+
+    async def listed(self, name: str) -> tuple[str, int]:
+        """Register a phone that is to be played by sipp; return its user part and the port that it has."""
+        made = Phone(f"{name}{self.number}", self.kamailio.domain, (HOST, self.kamailio.port))
+        self._phones.append(made)
+        await made.start()
+        made.port = free_port()
+        await made.register(EXTENSION_PASSWORD)
+        return made.user, made.port
 
     async def phone(self, name: str = "bob") -> Phone:
         """Register a phone at the server."""

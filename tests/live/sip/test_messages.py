@@ -107,11 +107,11 @@ async def test_who_writes_is_shown_to_who_shows_it(sip_stage: SipStage):
 
 
 async def test_gateway_answers_options_and_what_it_cannot_do(sip_stage: SipStage):
-    """What a proxy asks to see whether we are there; calls do not exist yet."""
+    """What a proxy asks to see whether we are there; calls are for users that we serve."""
     bob = await sip_stage.phone()
     answer = await bob.ask("OPTIONS", f"sip:{sip_stage.domain}")
     assert answer.status == 200 and "MESSAGE" in answer.fields["allow"]
-    assert (await bob.ask("INVITE", f"sip:a%40b.example@{sip_stage.domain}")).status == 405
+    assert (await bob.ask("INVITE", f"sip:a%40b.example@{sip_stage.domain}")).status == 403
     assert (await bob.ask("MESSAGE", f"sip:someone@{sip_stage.domain}", "hello")).status == 404
 
 
