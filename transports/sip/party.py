@@ -354,11 +354,17 @@ class Party:
         return response
 
     async def _located(self, uri: Uri) -> list[Hop]:
-        """Return where the peer is; should that be nowhere, he is asked where the call was begun."""
+        """Return where the peer is; should that be nowhere, he is asked where the call was begun.
+
+        The connection by which it was begun is used on, as long as he is at its other end.
+        """
         try:
-            return [*await self._stack.locator.locate(uri), *self.hops]
+            found = await self._stack.locator.locate(uri)
         except BridgeError:
             return self.hops
+        first = self.hops[0]
+        is_there = any((one.transport, one.host) == (first.transport, first.host) for one in found)
+        return [*self.hops, *found] if first.is_reliable and is_there else [*found, *self.hops]
 
     def _unanswered(self, failure: Failure) -> None:
         self.log.debug("no answer in a call: {reason}", reason=failure.getErrorMessage())

@@ -159,11 +159,8 @@ class Gateway:
         self.reactor, self.bridge = Reactor(), Bridge()
         self.backend = MemoryBackend(self.reactor)
         self.user = ROMEO if name == "a" else JULIET
-        trunks = {
-            "peer": TrunkConfig(
-                server=f"sip:{HOSTS[peer]}", domain=f"{peer}.gw", users=("*",), numbers=("+1*",), **trunk
-            )
-        }
+        usual = {"server": f"sip:{HOSTS[peer]}", "domain": f"{peer}.gw", "users": ("*",), "numbers": ("+1*",)}
+        trunks = {"peer": TrunkConfig(**{**usual, **trunk})}
         self.config = SipConfig(
             domain=f"{name}.gw", listen=(f"udp {HOSTS[name]}:5060",), trunks=trunks, **config
         )

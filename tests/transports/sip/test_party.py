@@ -22,7 +22,7 @@ from tests.transports.sip.calling import AUDIO, TO_JULIET, Gateway, described
 from tests.transports.sip.phone import Phone
 from tests.transports.sip.samples import SDP
 from tests.transports.sip.wires import PEER
-from transports.sip.message import Response
+from transports.sip.message import Response, parse, respond, write
 
 C1 = CallId("c1")
 URI = "sip:romeo%40a.example@a.gw"
@@ -411,3 +411,18 @@ def test_answer_that_is_none_ends_the_call() -> None:
         scene.phone.accept(scene.call_out(), body=body)
         assert scene.phone.asked("ACK") and scene.phone.asked("BYE")
         assert [ending for ending, _ in scene.ended()] == [Ending.INCOMPATIBLE]
+
+
+def test_connection_of_a_call_is_used_to_its_end() -> None:
+    """Whatever port the phone says that it listens on (and over TLS, whatever its certificate says)."""
+    gateway = Gateway("a", "b", {"server": f"sip:{PEER};transport=tcp"}, {})
+    protocol, stream = gateway.reactor.dialled()
+    stream.clear()
+    gateway.do(CallOffer(call=C1, contact=TO_JULIET, description=AUDIO))
+    invite = parse(stream.value())
+    stream.clear()
+    fields = (("Contact", f"<sip:phone@{PEER}:5099;transport=tcp>"), ("Content-Type", "application/sdp"))
+    protocol.dataReceived(write(respond(invite, 200, "far", fields, SDP)))
+    gateway.do(CallEnd(call=C1, ending=Ending.SUCCESS))
+    ack, _, bye = stream.value().partition(b"BYE ")
+    assert ack.startswith(b"ACK ") and bye and len(gateway.reactor.tcpClients) == 1
