@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import math
+import socket
 import wave
 from array import array
 from collections.abc import Sequence
@@ -52,6 +54,14 @@ def write_tone(path: Path, frequency: float, seconds: int = 60) -> None:
         file.writeframes(second.tobytes() * seconds)
 
 
+def free_pair() -> int:
+    """Return a port after which the next is free, too: baresip takes that for TLS."""
+    while True:
+        port = free_port()
+        with contextlib.suppress(OSError), socket.create_server((HOST, port + 1)):
+            return port
+
+
 class Baresip(Witness):
     """A telephone under one address. It sees events like ``CALL_RINGING``, ``CALL_ESTABLISHED``, ``digit 5``."""
 
@@ -67,7 +77,7 @@ class Baresip(Witness):
     ) -> None:
         """`domain` is of its address, its own if ""; `account` is further parameters of baresip's accounts."""
         super().__init__(name)
-        self.port, self._control, self._folder = free_port(), free_port(), folder
+        self.port, self._control, self._folder = free_pair(), free_port(), folder
         self.uri = f"sip:{name}@{domain or f'{HOST}:{self.port}'}"
         write_tone(folder / "tone.wav", frequency)
         modules = next(Path("/usr/lib").rglob("baresip/modules"))
