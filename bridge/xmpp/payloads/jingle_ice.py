@@ -30,7 +30,8 @@ _FOUNDATION = re.compile(r"[A-Za-z0-9+/]{1,32}")
 _HASH = re.compile(r"[a-z0-9-]{1,16}")
 _FINGERPRINT = re.compile(r"[0-9A-F]{2}(?::[0-9A-F]{2}){15,63}")
 _TYPES = frozenset({"host", "prflx", "relay", "srflx"})
-_PROTOCOLS = frozenset({"udp", "tcp"})
+_UDP = "udp"
+_PROTOCOLS = frozenset({_UDP, "tcp"})
 _TCP_TYPES = frozenset({"active", "passive", "so"})
 _BEST_HASH = "sha-256"
 _RAW_PRIORITY = (126 << 24) + (0xFFFF << 8) + 256
@@ -83,13 +84,18 @@ def parse_transport(transport: Element) -> Endpoint:
 
 
 def build_transport(endpoint: Endpoint) -> Element:
-    """Write a transport: ICE if the endpoint has a `ufrag`, else raw UDP."""
+    """Write a transport: ICE if the endpoint has a `ufrag`, else raw UDP.
+
+    Candidates of TCP are left out: XEP-0176 §5.3 knows none.
+    """
     transport = Element("transport", NS_ICE if endpoint.ufrag else NS_RAW)
     if endpoint.ufrag:
         transport.attributes.update(ufrag=endpoint.ufrag, pwd=endpoint.password)
     if endpoint.fingerprint is not None:
         transport.add(_build_fingerprint(endpoint.fingerprint))
     for candidate in endpoint.candidates:
+        if candidate.protocol != _UDP:
+            continue
         transport.add(_build_candidate(candidate) if endpoint.ufrag else _build_raw(candidate))
     if endpoint.complete and endpoint.ufrag:
         transport.add(Element("gathering-complete", NS_ICE))  # XEP-0371 §7, as stanza.js has it here too
@@ -114,7 +120,7 @@ def _parse_candidate(element: Element) -> Candidate | None:
         read_number(element.get("priority"), 2**32 - 1),
     )
     foundation, type = element.get("foundation") or "", element.get("type")
-    protocol = (element.get("protocol") or "udp").lower()
+    protocol = (element.get("protocol") or _UDP).lower()
     usable = _FOUNDATION.fullmatch(foundation) and protocol in _PROTOCOLS
     if not (usable and address and port and component and priority) or type not in _TYPES:
         return None
@@ -151,7 +157,6 @@ def _build_candidate(candidate: Candidate) -> Element:
             "protocol": candidate.protocol,
             "rel-addr": candidate.related_address or None,
             "rel-port": None if related is None else str(related),
-            "tcptype": candidate.tcp_type or None,
             "type": candidate.type,
         },
     )
@@ -166,7 +171,7 @@ def _parse_raw(element: Element) -> Candidate | None:
     return Candidate(
         foundation="1",
         component=component,
-        protocol="udp",
+        protocol=_UDP,
         priority=_RAW_PRIORITY - component,
         address=address,
         port=port,

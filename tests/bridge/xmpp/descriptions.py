@@ -43,14 +43,13 @@ CANDIDATES = st.builds(
     Candidate,
     foundation=st.integers(0, 10**9).map(str),
     component=st.integers(1, 256),
-    protocol=st.sampled_from(["udp", "tcp"]),
+    protocol=st.just("udp"),
     priority=st.integers(1, 2**32 - 1),
     address=ADDRESSES,
     port=PORTS,
     type=st.sampled_from(["host", "srflx", "prflx", "relay"]),
     related_address=st.just("") | ADDRESSES,
     related_port=st.none() | PORTS,
-    tcp_type=st.sampled_from(["", "active", "passive", "so"]),
     generation=st.integers(0, 255),
 )
 FINGERPRINTS = st.builds(

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from bridge.xmpp.payloads.jingle import Action, build_content, build_jingle, parse_jingle
 from bridge.xmpp.payloads.jingle_ice import build_transport, parse_endpoints
-from bridge.xmpp.payloads.jingle_rtp import build_contents, build_groups, parse_description
+from bridge.xmpp.payloads.jingle_rtp import NS_RTP, build_contents, build_groups, parse_description
 from tests.bridge.services.scene import read_stanzas
 from tests.live.calls.conftest import MakePerson, MakeSurfer
 from tests.live.cast.stanzas import Stanza, normalise
@@ -72,3 +72,24 @@ async def test_browser_is_called(somebody: MakePerson, surfer: MakeSurfer) -> No
     await taken.hang_up()
     await call.sees("finish success")
     assert call.over
+
+
+async def test_browser_takes_what_a_telephone_offers(somebody: MakePerson, surfer: MakeSurfer) -> None:
+    """Keys among the formats, with the value that telephones have, and a redundancy of browsers' own."""
+    romeo, juliet = await somebody("romeo", proposes=False, codecs=["PCMU"]), await surfer("juliet")
+    romeo.rewrite = lambda jingle: rewritten(with_nameless(jingle))
+    call = romeo.call(juliet.jid)
+    taken = await juliet.is_called()
+    await taken.answer()
+    await call.sees("session-accept")
+    await taken.hears(440)
+
+
+def with_nameless(jingle: Stanza) -> Stanza:
+    """Add formats with values that have no name."""
+    for description in jingle.iter(f"{{{NS_RTP}}}description"):
+        for number, name, value in (("101", "telephone-event", "0-15"), ("63", "red", "0/0")):
+            facts = {"id": number, "name": name, "clockrate": "8000"}
+            added = etree.SubElement(description, f"{{{NS_RTP}}}payload-type", facts)
+            etree.SubElement(added, f"{{{NS_RTP}}}parameter", {"name": "", "value": value})
+    return jingle

@@ -145,7 +145,7 @@ async function begin(to, sid) {
 function answer(sid) {
   taken.add(sid);
   if (sessions[sid]) take(sessions[sid]);
-  else step(proposed[sid], 'proceed', sid);
+  else if (proposed[sid]) step(proposed[sid], 'proceed', sid);
 }
 
 async function take(session) {

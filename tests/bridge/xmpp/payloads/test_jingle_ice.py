@@ -132,6 +132,13 @@ def test_candidates_are_read_once_and_not_without_end() -> None:
     assert len(parse_transport(ice(candidate(), candidate())).candidates) == 1
 
 
+def test_candidates_of_tcp_are_read_but_not_written() -> None:
+    """XEP-0176 §5.3 knows only UDP: there are clients that refuse the others."""
+    found = parse_transport(ice(candidate(protocol="TCP", tcptype="passive"), candidate()))
+    assert [(one.protocol, one.tcp_type) for one in found.candidates] == [("tcp", "passive"), ("udp", "")]
+    assert [one.protocol for one in parse_transport(build_transport(found)).candidates] == ["udp"]
+
+
 def test_most_usual_hash_is_taken() -> None:
     """RFC 8122 §5: a certificate may have several fingerprints."""
     short = ":".join(["AB"] * 20)

@@ -288,3 +288,86 @@ def test_endpoint_without_ice_is_written_as_raw_addresses() -> None:
     assert written.child("transport", "urn:xmpp:jingle:transports:raw-udp:1") is not None
     assert written.get("creator") == "responder"
     assert given.contents[0].endpoint != Endpoint()
+
+
+PRINT = b":".join([b"AB"] * 32)
+
+
+def test_offer_of_a_browser_is_read() -> None:
+    """As stanza.js 12 writes what Chromium 156 offers: candidates come later."""
+    described = read(
+        b"""<content creator='initiator' name='0'>
+        <description xmlns='urn:xmpp:jingle:apps:rtp:1' media='audio' ssrc='2077346702'>
+        <rtcp-mux/><rtcp-reduced-size/>
+        <payload-type channels='2' clockrate='48000' name='opus' id='111'>
+          <parameter name='minptime' value='10'/><parameter name='useinbandfec' value='1'/>
+          <rtcp-fb xmlns='urn:xmpp:jingle:apps:rtp:rtcp-fb:0' type='transport-cc'/></payload-type>
+        <payload-type channels='2' clockrate='48000' name='red' id='63'><parameter name='111/111'/></payload-type>
+        <payload-type channels='1' clockrate='8000' name='telephone-event' id='126'/>
+        <rtp-hdrext xmlns='urn:xmpp:jingle:apps:rtp:rtp-hdrext:0' id='4' uri='urn:ietf:params:rtp-hdrext:sdes:mid'/>
+        <source xmlns='urn:xmpp:jingle:apps:rtp:ssma:0' ssrc='2077346702'>
+          <parameter name='cname' value='v550wyumuvyTnBf6'/>
+          <parameter name='msid' value='c6c6971c-599c 788745ae-3a3c'/></source>
+        <stream xmlns='urn:xmpp:jingle:apps:rtp:msid:0' track='788745ae-3a3c' id='c6c6971c-599c'/></description>
+        <transport xmlns='urn:xmpp:jingle:transports:ice-udp:1' ufrag='nBhM' pwd='TVWYQVuStaQ+Com7tvwsN+yr'>
+        <fingerprint xmlns='urn:xmpp:jingle:apps:dtls:0' hash='sha-256' setup='actpass'>%s</fingerprint>
+        </transport></content>
+        <group xmlns='urn:xmpp:jingle:apps:grouping:0' semantics='BUNDLE'><content name='0'/></group>"""
+        % PRINT
+    )
+    (voice,) = described.contents
+    assert [codec.name for codec in voice.codecs] == ["opus", "red", "telephone-event"]
+    assert voice.codecs[0].parameters == (("minptime", "10"), ("useinbandfec", "1"))
+    assert voice.codecs[0].feedback == (Feedback(type="transport-cc"),)
+    assert voice.codecs[1].parameters == (("", "111/111"),)
+    assert (voice.rtcp_mux, voice.flow, described.bundles) == (True, Flow.BOTH, (("0",),))
+    assert voice.sources[0].parameters[1] == ("msid", "c6c6971c-599c 788745ae-3a3c")
+    assert (voice.endpoint.ufrag, voice.endpoint.candidates, voice.endpoint.complete) == ("nBhM", (), False)
+
+
+def test_offer_of_a_telephone_with_android_is_read() -> None:
+    """As Conversations writes it: with its marks for trickling candidates, and a name that is a number."""
+    described = read(
+        b"""<group xmlns='urn:xmpp:jingle:apps:grouping:0' semantics='BUNDLE'><content name='0'/></group>
+        <content name='0' creator='initiator'><description xmlns='urn:xmpp:jingle:apps:rtp:1' media='audio'>
+        <payload-type channels='2' name='opus' clockrate='48000' id='111'/>
+        <payload-type name='ILBC' clockrate='8000' id='102'/>
+        <payload-type name='CN' clockrate='32000' id='106'/>
+        <payload-type name='telephone-event' clockrate='8000' id='126'/><rtcp-mux/>
+        <extmap-allow-mixed xmlns='urn:xmpp:jingle:apps:rtp:rtp-hdrext:0'/></description>
+        <transport xmlns='urn:xmpp:jingle:transports:ice-udp:1' ufrag='x1Ab' pwd='0123456789abcdefABCDEF+/'>
+        <trickle xmlns='http://gultsch.de/xmpp/drafts/jingle/transports/ice-udp/option'/>
+        <fingerprint xmlns='urn:xmpp:jingle:apps:dtls:0' hash='sha-256' setup='actpass'>%s</fingerprint>
+        </transport></content>"""
+        % PRINT
+    )
+    (voice,) = described.contents
+    assert [(codec.name, codec.clock, codec.channels) for codec in voice.codecs] == [
+        ("opus", 48000, 2),
+        ("ILBC", 8000, 1),
+        ("CN", 32000, 1),
+        ("telephone-event", 8000, 1),
+    ]
+    assert voice.endpoint.fingerprint is not None and voice.endpoint.fingerprint.hash == "sha-256"
+
+
+def test_offer_without_bundle_and_one_port_is_read() -> None:
+    """As Dino writes it: two components, and a candidate for each."""
+    (video,) = read(
+        b"""<content creator='initiator' name='video' senders='both'>
+        <description xmlns='urn:xmpp:jingle:apps:rtp:1' media='video'>
+        <payload-type id='98' name='VP8' clockrate='90000'>
+          <rtcp-fb xmlns='urn:xmpp:jingle:apps:rtp:rtcp-fb:0' type='nack' subtype='pli'/></payload-type>
+        </description>
+        <transport xmlns='urn:xmpp:jingle:transports:ice-udp:1' ufrag='iDP1' pwd='NmwqlS5rb0c/sjgVJ5qeec'>
+        <candidate component='1' foundation='7' generation='0' id='a' ip='192.0.2.4' network='0' port='39404'
+          priority='1679819518' protocol='udp' type='srflx' rel-addr='10.0.0.2' rel-port='39404'/>
+        <candidate component='2' foundation='8' generation='0' id='b' ip='2001:db8::4' network='0' port='64257'
+          priority='505414398' protocol='udp' type='relay' rel-addr='10.0.0.2' rel-port='39405'/>
+        </transport></content>"""
+    ).contents
+    assert [(one.component, one.type, one.address) for one in video.endpoint.candidates] == [
+        (1, "srflx", "192.0.2.4"),
+        (2, "relay", "2001:db8::4"),
+    ]
+    assert (video.kind, video.rtcp_mux) == (MediaKind.VIDEO, False)
