@@ -116,7 +116,7 @@ class Gateway:
         self._disco = Disco(domain, network, commands, _contacts(config), reactor, sharing)
         self._reports = Reports(domain, router, config.admins, reactor.seconds)
         self._roster = Roster(router, store, network, self._disco.caps, self._disco.person_caps, reactor)
-        self._calls = Calls(router, network, reactor, lambda: str(uuid4()))
+        self._calls = Calls(router, network, reactor, lambda: str(uuid4()), self._roster.call)
         self._muc = Muc(context, self._roster.network_state, self._roster.events(), self._calls)
         self._guests = Guests(
             router, network, reactor, around.wall, self._disco.person_caps, self._muc.to_contact

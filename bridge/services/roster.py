@@ -258,6 +258,13 @@ class Roster:
             self._send(event.contact, user, "unavailable")
         self._send(event.contact, user, "unsubscribed")
 
+    def call(self, user: UserId, contact: ContactId, is_there: bool) -> None:
+        """XEP-0353 §3.1: a contact calls, or is called: who is not subscribed sees him for that time."""
+        known = self._store.subscription(self._domain, contact, user)
+        if known is None or not known.inbound:
+            payloads = (self._person_caps(),) if is_there else ()
+            self._send(contact, user, None if is_there else "unavailable", *payloads)
+
     def _show(self, user: UserId, event: ContactPresence) -> None:
         """RFC 6121 §4.7, with XEP-0172, XEP-0153 §3.2, and XEP-0115, which says who can be called."""
         payloads = [Element("status", NS_COMPONENT, None, event.status)] if event.status else []

@@ -106,7 +106,9 @@ class Stage:
             wall=self._now,
             settings=self.settings,
         )
-        self.calls = Calls(self.router, self.network, self.clock, self._token)
+        self.calls = Calls(
+            self.router, self.network, self.clock, self._token, lambda user, contact, is_there: None
+        )
         self.router.add(self.calls)
         self.contacts: list[tuple[UserId, ContactPresence]] = []
         self.muc = Muc(

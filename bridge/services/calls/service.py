@@ -54,15 +54,26 @@ _BOUNCES = {"gone": Ending.GONE, "item-not-found": Ending.GONE}
 
 
 class Calls:
-    """See the module's docstring; `token` makes ids that nobody can guess."""
+    """See the module's docstring.
+
+    `token` makes ids that nobody can guess; `show` is told of a contact who comes into a call with a user,
+    and goes when none is left (XEP-0353 §3.1).
+    """
 
     def __init__(
-        self, router: Router, network: Network, clock: IReactorTime, token: Callable[[], str]
+        self,
+        router: Router,
+        network: Network,
+        clock: IReactorTime,
+        token: Callable[[], str],
+        show: Callable[[UserId, ContactId, bool], None],
     ) -> None:
         self._router = router
         self._network = network
         self._clock = clock
         self._token = token
+        self._show = show
+        self._shown: set[tuple[UserId, ContactId]] = set()
         self._devices = Devices(router)
         self._agenda = Agenda(router, network, clock, self._admitted, self._over)
         self._by_key: dict[Key, Call] = {}
@@ -120,6 +131,7 @@ class Calls:
             placed = self._place(request, told.sid)
             placed.initiate(device, told)
             self._enter(placed)
+            self._appear(placed)
             if ringing is not None:
                 ringing.yield_to()
             return placed
@@ -186,6 +198,7 @@ class Calls:
             if other.is_active and other.party.contact == party.contact:
                 other.migrate(party.sid)
                 self._agenda.run(other)
+        self._appear(call)
         call.admitted()
 
     # ---- what is heard of clients
@@ -241,6 +254,7 @@ class Calls:
         call = self._agenda.emitter(party, lambda emit: Received(party, event, emit, self._clock.seconds))
         assert isinstance(call, Received)
         self._enter(call)
+        self._appear(call)
         call.ring()
         self._agenda.run(call)
         devices = dict(self._devices.of(user, party.jid))
@@ -295,6 +309,12 @@ class Calls:
         self._by_key[self._key_of(call)] = self._by_id[party.call] = call
         self._by_user.setdefault(party.user, {})[call] = None
 
+    def _appear(self, call: Call) -> None:
+        pair = call.party.user, call.party.contact
+        if pair not in self._shown:
+            self._shown.add(pair)
+            self._show(*pair, True)
+
     def _over(self, call: Call) -> None:
         """A call is over: forget it."""
         if self._by_id.pop(call.party.call, None) is None:
@@ -302,6 +322,10 @@ class Calls:
         del self._by_key[self._key_of(call)]
         calls = self._by_user[call.party.user]
         del calls[call]
+        pair = call.party.user, call.party.contact
+        if pair in self._shown and not any(other.party.contact == pair[1] for other in calls):
+            self._shown.discard(pair)
+            self._show(*pair, False)
         if not calls:
             del self._by_user[call.party.user]
 

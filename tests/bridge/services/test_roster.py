@@ -300,3 +300,16 @@ def test_contact_who_refuses_ends_the_subscription_of_the_user(friendly):
     friendly.presence("subscribe", NURSE)
     refuse(UserId(ROMEO), PresenceRefused(contact=CONTACT))
     assert friendly.taken()[-1].get("type") == "unsubscribed" and not friendly.store.known
+
+
+def test_contact_in_a_call_is_shown_to_who_is_not_subscribed(friendly):
+    """XEP-0353 §3.1: with what he can do, for that time; others see him anyway."""
+    friendly.roster.call(UserId(ROMEO), CONTACT, True)
+    (there,) = friendly.taken()
+    assert (there.get("from"), there.get("to"), there.get("type")) == (NURSE, ROMEO, None)
+    assert there.child("c", "urn:person") is not None
+    friendly.roster.call(UserId(ROMEO), CONTACT, False)
+    assert told(friendly.taken(), NURSE) == ["unavailable"]
+    friendly.presence("subscribe", NURSE)
+    friendly.roster.call(UserId(ROMEO), CONTACT, True)
+    assert friendly.taken() == []

@@ -14,6 +14,7 @@ from tests.live.peers.gateway import LoopbackBridge
 from tests.live.stage import House
 
 SERVER = "memory.example"
+CAPS = "*[local-name()='c']"
 
 
 def contact(bridge: LoopbackBridge, name: str) -> str:
@@ -73,6 +74,9 @@ async def test_call_through_the_gateway_is_heard_at_both_ends(
     assert (await call.hang_up()).get("type") == "result"
     await taken.sees("session-terminate success")
     await taken.sees("finish success")
+    for person, other in ((caller, callee), (callee, caller)):
+        await person.find_anywhere(Pattern("presence", frm=to(bridge, other), has=CAPS))
+        await person.find_anywhere(Pattern("presence", frm=to(bridge, other), type="unavailable"))
 
 
 async def test_video_is_seen_at_both_ends(somebody: MakePerson, bridge: LoopbackBridge, new: str) -> None:

@@ -133,7 +133,14 @@ class Desk(Scene):
         self.network.answers[CallQuery] = None
         self.tokens = 0
         self.acknowledges = True
-        self.calls = Calls(self.router, self.network, self.clock, self._token)  # type: ignore[arg-type]
+        self.shown: list[tuple[str, str, bool]] = []
+        self.calls = Calls(
+            self.router,
+            self.network,  # type: ignore[arg-type]
+            self.clock,
+            self._token,
+            lambda user, contact, is_there: self.shown.append((user, contact, is_there)),
+        )
         self.add(self.calls, Chats())
 
     def _token(self) -> str:

@@ -75,3 +75,16 @@ def test_endings_that_clients_show_are_not_explained(desk: Desk) -> None:
     desk.hear(CallAnswer(call=call, description=ANSWER))
     desk.hear(CallEnd(call=call, ending=Ending.SECURITY, text="no keys"))
     assert "no keys" not in desk.actions()
+
+
+def test_contact_appears_to_the_user_for_the_time_of_their_calls(desk: Desk) -> None:
+    """XEP-0353 §3.1: once, however many they have; not if there is to be none."""
+    _client, call = desk.placed()
+    desk.called()
+    assert desk.shown == [(USER, CONTACT, True)]
+    desk.hear(ended(Ending.CANCELLED))
+    assert desk.shown == [(USER, CONTACT, True)]
+    desk.hear(ended(Ending.BUSY, call))
+    assert desk.shown.pop() == (USER, CONTACT, False)
+    desk.say(ROMEO, Told.PROPOSE, "other")
+    assert desk.shown == [(USER, CONTACT, True)]
