@@ -6,7 +6,7 @@ asked to a room by somebody of Matrix is in it at once. A third one makes it a r
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 from urllib.parse import quote
 
@@ -21,18 +21,11 @@ from bridge.errors import BridgeError, Trouble
 from bridge.events import (
     ContactId,
     DirectMessage,
-    DirectReaction,
-    DirectRetraction,
     Failed,
     Incoming,
     Invite,
-    Mention,
-    Message,
     MessageId,
-    Reaction,
     Receipt,
-    Reply,
-    Retraction,
     ServerId,
     ServerNotice,
     Typing,
@@ -46,6 +39,7 @@ from transports.matrix.chats import KEY, UNACCEPTED, Chat, Chats, Invitation, fi
 from transports.matrix.client import CLIENT, transaction_id
 from transports.matrix.common import Common
 from transports.matrix.content import Json, mapping, text
+from transports.matrix.direct_events import Said, in_room, told
 from transports.matrix.ids import is_event_id, is_room_id
 from transports.matrix.order import InOrder
 from transports.matrix.recall import Recall
@@ -73,7 +67,6 @@ UNREAD = "{name} left before your last message, and cannot be asked back."
 UNDELIVERED = "This message was not delivered: {reason}"
 NOW_A_ROOM = "This conversation is a room now."
 ON_XMPP = "This is somebody on XMPP; write to the XMPP address itself."
-Said = DirectMessage | DirectReaction | DirectRetraction
 
 
 class Users(Protocol):
@@ -133,7 +126,7 @@ class Direct:
             chat.unaccepted.append(event.ref)
         await self._remind(chat, event)
         # the room's queue keeps the order from here on
-        self._submissions.submit(chat.stay, chat.session, self._in_room(chat, event))
+        self._submissions.submit(chat.stay, chat.session, in_room(chat, event))
 
     async def _remind(self, chat: Chat, event: Said) -> None:
         """Have the room know again what the user means."""
@@ -144,27 +137,6 @@ class Direct:
         looked = None if chat.session is None else self._recall.named(chat.session, chat.ghost, (meant,))
         if looked is not None:
             await looked
-
-    def _in_room(self, chat: Chat, event: Said) -> Message | Reaction | Retraction:
-        room, ref = chat.stay.room, event.ref
-        match event:
-            case DirectReaction(id=id, emojis=emojis):
-                return Reaction(room=room, id=MessageId(chat.event(id)), emojis=emojis, ref=ref)
-            case DirectRetraction(id=id):
-                return Retraction(room=room, id=MessageId(chat.event(id)), ref=ref)
-        reply = event.reply
-        return Message(
-            room=room,
-            body=event.body,
-            origin=event.origin,
-            kind=event.kind,
-            reply=None if reply is None else Reply(id=MessageId(chat.event(reply.id))),
-            replaces=event.replaces,
-            thread=event.thread,
-            mentions=event.mentions,
-            attachments=event.attachments,
-            ref=ref,
-        )
 
     def _failed(self, failure: Failure, user: UserId, event: Said) -> None:
         error = failure.value
@@ -475,33 +447,9 @@ class Direct:
                 self._unsaid
             )
         for user, events in heard if not is_own else ():
-            told = tuple(one for one in (self._told(chat, event) for event in events) if one is not None)
-            if told:
-                self._users.deliver(user, told)
-
-    def _told(self, chat: Chat, event: Incoming) -> Incoming | None:
-        """Return what the user hears of what happened in the room."""
-        match event:
-            case Message():
-                reply = event.reply
-                return DirectMessage(
-                    contact=chat.contact,
-                    nick=event.nick,
-                    body=event.body,
-                    id=event.id,
-                    kind=event.kind,
-                    reply=None if reply is None else Reply(id=MessageId(chat.named(reply.id))),
-                    replaces=event.replaces,
-                    thread=event.thread,
-                    mentions=tuple(_named(chat, event.mentions)),
-                    attachments=event.attachments,
-                    time=event.time,
-                )
-            case Reaction(id=id, emojis=emojis):
-                return DirectReaction(contact=chat.contact, id=MessageId(chat.named(id)), emojis=emojis)
-            case Retraction(id=id):
-                return DirectRetraction(contact=chat.contact, id=MessageId(chat.named(id)))
-        return None
+            known = tuple(one for one in (told(chat, event) for event in events) if one is not None)
+            if known:
+                self._users.deliver(user, known)
 
     def _moved(self, chat: Chat, event: Json) -> None:
         """Somebody came, went, or was asked; what the state told already changes nothing."""
@@ -564,15 +512,6 @@ class Direct:
             return succeed(False)
         made = Deferred.fromCoroutine(self._introduce(user))
         return made.addCallback(lambda _: True)
-
-
-def _named(chat: Chat, mentions: Sequence[Mention]) -> Iterator[Mention]:
-    """Return who is named by addresses: in a conversation there are no nicks, and the user knows himself."""
-    for one in mentions:
-        if one.contact is not None or one.room is not None:
-            yield one
-        elif chat.session is not None and chat.session.room.user(one.nick) == chat.person:
-            yield structs.replace(one, nick="", contact=chat.contact)
 
 
 def is_person(user: str) -> bool:

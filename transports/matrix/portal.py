@@ -57,10 +57,10 @@ from .ids import Ids
 from .levels import MODERATION
 from .mirror import Links, to_matrix, to_xmpp
 from .names import telling
+from .portal_cast import Cast
 from .portal_ids import ghost_in
 from .portal_steps import (
     Act,
-    Dress,
     Expel,
     Notice,
     Pending,
@@ -80,10 +80,6 @@ from .session import READERS, RoomSession, Stay
 from .tables import MEMBER
 from .translate import Skipped
 
-MAX_SHOWN = 200
-"""Occupants who are seen on Matrix as soon as they are in; those beyond when they say something."""
-MAX_OCCUPANTS = 20_000
-"""Occupants that are known at all."""
 FIRST_PAUSE, LAST_PAUSE = 10.0, 600.0
 """Seconds until a guest whom a room could not take in tries again: at first, and in the end."""
 NOT_DELIVERED = "Not delivered: {reason}"
@@ -136,8 +132,7 @@ class Portal:
         self.muc = muc
         self.session = RoomSession(id, Room(muc, ids, link))
         self.guests: dict[str, Guest] = {}
-        self.occupants: dict[str, Occupant] = {}
-        self.ghosts: dict[str, str] = {}
+        self.cast = Cast(muc, ids)
         self.links = Links()
         self.seen: float | None = None
         self._ids = ids
@@ -177,19 +172,6 @@ class Portal:
     def speaker(self) -> str | None:
         """Somebody of Matrix who is in on XMPP, and can say something there for the room on Matrix."""
         return next((one.user_id for one in self.guests.values() if one.state is State.INSIDE), None)
-
-    def user_of(self, nick: str) -> UserId:
-        """Return who an occupant is as such, whatever his address: the same by another nick."""
-        occupant = self.occupants.get(nick)
-        return UserId(f"{self.muc}/{(occupant.identity if occupant is not None else '') or nick}")
-
-    def nick_of(self, user: UserId) -> str:
-        """Return the nick that such an occupant has now, "" if he is not in."""
-        return next((nick for nick in self.occupants if self.user_of(nick) == user), "")
-
-    def shown(self, ghost: str) -> bool:
-        """Tell whether a ghost stands for an occupant now."""
-        return ghost in self.ghosts.values()
 
     def stay(self, ghost: str, nick: str) -> Stay:
         """Return the ghost's place in the room on Matrix."""
@@ -253,7 +235,7 @@ class Portal:
             case Join(occupant=occupant):
                 if not self.is_ours(occupant.identity):
                     yield from self._come(occupant.identity)
-                elif occupant.identity != self._bot and not self.shown(occupant.identity):
+                elif occupant.identity != self._bot and not self.cast.shown(occupant.identity):
                     # its user came in by the back door: his room is the one on XMPP
                     yield Unseat(occupant.identity)
             case NickChange(occupant=occupant):
@@ -311,15 +293,15 @@ class Portal:
     def _empty(self) -> Iterator[Step]:
         """Nobody of Matrix is here any more, so nothing is known of who is there."""
         members = [user_id for user_id in self.room.members if self._ids.is_ghost(user_id)]
-        ghosts = dict.fromkeys([*self.ghosts.values(), *members])
-        self.occupants.clear()
-        self.ghosts.clear()
+        ghosts = dict.fromkeys([*self.cast.ghosts.values(), *members])
+        self.cast.known.clear()
+        self.cast.ghosts.clear()
         for ghost in ghosts:
             yield Unseat(ghost)
 
     def _put_out(self, ghost: str, event: Json, reason: str) -> Iterator[Step]:
         """A moderator of Matrix put a ghost out: he has it done on XMPP, if he may."""
-        nick = next((nick for nick, one in self.ghosts.items() if one == ghost), None)
+        nick = next((nick for nick, one in self.cast.ghosts.items() if one == ghost), None)
         if nick is None:
             return
         ref, actor = self._fresh(), str(event["sender"])
@@ -362,7 +344,7 @@ class Portal:
         guest = self.guests.get(user_id or "")
         if guest is not None:
             return guest.nick
-        return next((there for there, ghost in self.ghosts.items() if ghost == user_id), "")
+        return next((there for there, ghost in self.cast.ghosts.items() if ghost == user_id), "")
 
     def _wish(self, user_id: str, event: Outgoing, event_id: str, ghost: str = "") -> Iterator[Step]:
         guest = self.guests.get(user_id)
@@ -376,7 +358,7 @@ class Portal:
     def _undone(self, pending: Pending, error: BridgeError) -> Iterator[Step]:
         """It was not done on XMPP, so it is as it was here too."""
         yield Notice(NOT_DELIVERED.format(reason=error.text), pending.event_id)
-        nick = next((nick for nick, ghost in self.ghosts.items() if ghost == pending.ghost), None)
+        nick = next((nick for nick, ghost in self.cast.ghosts.items() if ghost == pending.ghost), None)
         if nick is not None:
             yield Seat(pending.ghost, nick)
         if isinstance(pending.event, Topic) and self._topic is not None:
@@ -435,17 +417,17 @@ class Portal:
         self._trouble = ""
         own = {one.nick for one in self.guests.values() if one.state is State.INSIDE}
         there = {nick: one for nick, one in event.occupants.items() if nick not in own}
-        for nick in [nick for nick in self.occupants if nick not in there]:
-            yield from self._left(nick)
+        for nick in [nick for nick in self.cast.known if nick not in there]:
+            yield from self.cast.left(nick)
         for nick, occupant in there.items():
-            known = self.occupants.get(nick)
+            known = self.cast.known.get(nick)
             # another guest may see less of who somebody is, or more; what is seen anew after a gap counts
             if known is not None and again and known.identity != occupant.identity:
-                yield from self._left(nick)
+                yield from self.cast.left(nick)
                 known = None
             if known is None:
-                yield from self._joined(occupant)
-        taken = set(self.ghosts.values())
+                yield from self.cast.joined(occupant)
+        taken = set(self.cast.ghosts.values())
         for ghost in [one for one in self.room.members if self._ids.is_ghost(one) and one not in taken]:
             yield Unseat(ghost)
         if event.topic is not None and event.topic.text != self._topic:
@@ -500,16 +482,16 @@ class Portal:
         """Something that everybody in the room sees."""
         match event:
             case Join(occupant=occupant):
-                yield from self._joined(occupant)
+                yield from self.cast.joined(occupant)
             case Leave(nick=nick, reason=reason):
-                yield from self._left(nick, reason)
+                yield from self.cast.left(nick, reason)
             case Kick(nick=nick, actor=actor, reason=reason):
                 words = ": ".join(word for word in (actor, reason) if word)
-                yield from self._left(nick, words, by_us=True)
+                yield from self.cast.left(nick, words, by_us=True)
             case NickChange(old=old, occupant=occupant):
-                yield from self._renamed(old, occupant)
+                yield from self.cast.renamed(old, occupant)
             case OccupantChange(occupant=occupant):
-                yield from self._changed(occupant)
+                yield from self.cast.changed(occupant)
             case Message() | Reaction() | Retraction():
                 yield from self._said(event)
             case Topic():
@@ -517,47 +499,13 @@ class Portal:
             case RoomNotice(text=words):
                 yield Notice(words)
             case Typing(nick=nick):
-                ghost = self.ghosts.get(nick)
+                ghost = self.cast.ghosts.get(nick)
                 if ghost is not None:
                     yield Type(self.stay(ghost, nick), event)
             case Receipt(nick=nick, id=id):
-                ghost, event_id = self.ghosts.get(nick), self.links.event(id)
+                ghost, event_id = self.cast.ghosts.get(nick), self.links.event(id)
                 if ghost in self.room.members and event_id and len(self.room.members) <= READERS:
                     yield Read(ghost, event_id)
-
-    def _joined(self, occupant: Occupant) -> Iterator[Step]:
-        if occupant.nick in self.occupants or len(self.occupants) >= MAX_OCCUPANTS:
-            return
-        self.occupants[occupant.nick] = occupant
-        ghost = self.ghosts[occupant.nick] = ghost_in(self.muc, occupant, self._ids)
-        if len(self.occupants) <= MAX_SHOWN:
-            yield Seat(ghost, occupant.nick)
-
-    def _changed(self, occupant: Occupant) -> Iterator[Step]:
-        known = self.occupants.get(occupant.nick)
-        if known is None:
-            return
-        self.occupants[occupant.nick] = occupant
-        if known.avatar != occupant.avatar:
-            yield Dress(self.ghosts[occupant.nick], occupant.nick)
-
-    def _left(self, nick: str, reason: str = "", *, by_us: bool = False) -> Iterator[Step]:
-        self.occupants.pop(nick, None)
-        ghost = self.ghosts.pop(nick, None)
-        if ghost is None:
-            return
-        other = next((there for there, one in self.ghosts.items() if one == ghost), None)
-        # somebody may be in by several nicks
-        yield Unseat(ghost, reason, by_us) if other is None else Seat(ghost, other)
-
-    def _renamed(self, old: str, occupant: Occupant) -> Iterator[Step]:
-        ghost = self.ghosts.pop(old, None)
-        self.occupants.pop(old, None)
-        if ghost is None:
-            yield from self._joined(occupant)
-            return
-        self.occupants[occupant.nick], self.ghosts[occupant.nick] = occupant, ghost
-        yield Seat(ghost, occupant.nick)
 
     def _said(self, event: Message | Reaction | Retraction) -> Iterator[Step]:
         if isinstance(event, Message) and not event.nick:
@@ -573,12 +521,12 @@ class Portal:
         if isinstance(event, Retraction) and isinstance(told, Retraction) and event.actor:
             yield Redacted(told.id, event.reason)
             return
-        ghost, is_here = self.ghosts.get(event.nick), True
+        ghost, is_here = self.cast.ghosts.get(event.nick), True
         if ghost is None:
             # what was said while we were away, by somebody who has left meanwhile
             identity = event.identity if isinstance(event, Message) else ""
             ghost = ghost_in(self.muc, Occupant(nick=event.nick, identity=identity), self._ids)
-            is_here = self.shown(ghost)
+            is_here = self.cast.shown(ghost)
         # what has no id of the room is not known again anyway, and refs are the same in every run
         key = event.id if isinstance(event, Message) else ""
         yield Say(self.stay(ghost, event.nick), told, key)
@@ -588,7 +536,7 @@ class Portal:
     def _topped(self, topic: Topic) -> Iterator[Step]:
         is_first, self._topic = self._topic is None, topic.text
         known = self.room.topic.text if self.room.topic is not None else ""
-        ghost = self.ghosts.get(topic.nick)
+        ghost = self.cast.ghosts.get(topic.nick)
         if topic.text == known or (is_first and not topic.text):
             return
         if ghost is None or topic.time is not None:

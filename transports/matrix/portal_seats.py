@@ -61,14 +61,14 @@ class Seats:
     def _seat(self, portal: Portal, step: Seat | Dress) -> Deferred[None] | None:
         """Have a ghost in, if it is still to be in and is not yet."""
         is_out = isinstance(step, Dress) and step.ghost not in self._looks[portal.id]
-        if is_out or not portal.shown(step.ghost):
+        if is_out or not portal.cast.shown(step.ghost):
             return None
         self._fetch(portal, step.ghost, step.nick)
         return self.let_in(portal, step.ghost, step.nick)
 
     def _fetch(self, portal: Portal, ghost: str, nick: str) -> None:
         """Fetch the picture that an occupant has; his ghost puts it on when it is there."""
-        occupant, speaker = portal.occupants.get(nick), portal.speaker
+        occupant, speaker = portal.cast.known.get(nick), portal.speaker
         id = "" if occupant is None else occupant.avatar
         if not id or speaker is None or self._wardrobe.place(id) is not None:
             return
@@ -84,7 +84,7 @@ class Seats:
     def let_in(self, portal: Portal, ghost: str, nick: str) -> Deferred[None] | None:
         """Have a ghost in by its nick and with its picture; None if it is so already."""
         looks = self._looks[portal.id]
-        occupant, known = portal.occupants.get(nick), looks.get(ghost, ("", ""))
+        occupant, known = portal.cast.known.get(nick), looks.get(ghost, ("", ""))
         id = None if occupant is None else occupant.avatar
         # until another picture is there, and where nothing is known of it, the old one stays
         place = "" if id == "" else (self._wardrobe.place(id) if id else None)
@@ -115,7 +115,7 @@ class Seats:
 
     def unseat(self, portal: Portal, step: Unseat) -> Deferred[Any] | None:
         """Have a ghost out, unless it came back meanwhile."""
-        if portal.shown(step.ghost):
+        if portal.cast.shown(step.ghost):
             return None
         self._looks[portal.id].pop(step.ghost, None)
         path = _path(portal)

@@ -109,7 +109,7 @@ class Whispers:
 
     def _occupant(self, user: UserId) -> tuple[Portal | None, str]:
         portal = self._portal(RoomId(user.partition("/")[0])) if is_occupant(user) else None
-        return portal, "" if portal is None else portal.nick_of(user)
+        return portal, "" if portal is None else portal.cast.nick_of(user)
 
     # ---- from XMPP
 
@@ -124,7 +124,7 @@ class Whispers:
                 case Typing(room=room, contact=contact) if room is not None and contact is not None:
                     portal = self._portal(room)
                     if portal is not None:
-                        self._talk(portal.user_of(event.nick), Typing(contact=guest, state=event.state))
+                        self._talk(portal.cast.user_of(event.nick), Typing(contact=guest, state=event.state))
                 case Failed(ref=ref, error=error) if ref in self._answers:
                     user, undelivered = self._answers.pop(ref)
                     self._talk(user, structs.replace(undelivered, error=error))
@@ -136,7 +136,7 @@ class Whispers:
         if portal is None:
             return
         words = event.body.plain if isinstance(event, DirectMessage) else ""
-        user, letter = portal.user_of(event.nick), Letter(portal, user_id, event.nick, words)
+        user, letter = portal.cast.user_of(event.nick), Letter(portal, user_id, event.nick, words)
         if not self._may_write(room, user_id, user):
             self._sorry(letter, BridgeError(Trouble.TOO_MANY))
             return

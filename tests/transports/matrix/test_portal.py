@@ -183,25 +183,6 @@ def test_nick_change_renames_the_ghost():
     assert portal.heard(ALICE, Leave(room=MUC, nick="Montague")) == [Unseat(GHOST)]
 
 
-def test_who_is_in_by_two_nicks_leaves_with_the_last():
-    """One person is one ghost."""
-    portal = inside(ROMEO)
-    second = Occupant(nick="Romeo2", address="romeo@montague.example/b")
-    assert portal.heard(ALICE, Join(room=MUC, occupant=second)) == [Seat(GHOST, "Romeo2")]
-    assert portal.heard(ALICE, Leave(room=MUC, nick="Romeo2")) == [Seat(GHOST, "Romeo")]
-    assert portal.heard(ALICE, Leave(room=MUC, nick="Romeo")) == [Unseat(GHOST)]
-
-
-def test_large_room_shows_most_when_they_speak(monkeypatch):
-    """Up to a number everybody is seen at once; the others say something first."""
-    monkeypatch.setattr(module, "MAX_SHOWN", 1)
-    portal = empty(member(ALICE, "Alice"))
-    portal.begin()
-    assert portal.heard(ALICE, entered("Alice", ROMEO, NURSE)) == [Seat(GHOST, "Romeo")]
-    [say] = portal.heard(ALICE, spoken("hi", "s1", "Nurse"))
-    assert (say.stay.ghost, say.stay.nick) == (NURSES, "Nurse")
-
-
 def test_last_guest_takes_all_ghosts_along():
     """Nobody is told any more of who is in the room."""
     portal = inside(ROMEO)
@@ -448,12 +429,12 @@ def test_words_of_the_room_itself_are_notices():
 def test_occupant_is_the_same_by_another_nick():
     """He is known by his address, or by what the room calls him; who is not in has no nick."""
     portal = inside(ROMEO, NURSE)
-    romeo, nurse = portal.user_of("Romeo"), portal.user_of("Nurse")
+    romeo, nurse = portal.cast.user_of("Romeo"), portal.cast.user_of("Nurse")
     assert (romeo, nurse) == (f"{MUC}/romeo@montague.example", f"{MUC}/id-of-nurse")
     portal.heard(ALICE, NickChange(room=MUC, old="Nurse", occupant=structs.replace(NURSE, nick="Angelica")))
-    assert (portal.nick_of(nurse), portal.user_of("Angelica")) == ("Angelica", nurse)
+    assert (portal.cast.nick_of(nurse), portal.cast.user_of("Angelica")) == ("Angelica", nurse)
     portal.heard(ALICE, Leave(room=MUC, nick="Romeo"))
-    assert (portal.nick_of(romeo), portal.speaker) == ("", ALICE)
+    assert (portal.cast.nick_of(romeo), portal.speaker) == ("", ALICE)
     portal.heard(ALICE, Exited(room=MUC, nick="Alice", exit=Exit.DISCONNECTED))
     assert (portal.speaker, portal.is_inside(ALICE)) == (None, False)
 
