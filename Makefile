@@ -50,7 +50,7 @@ $(HYBRID):
 # A homeserver of its own, in a virtual environment that nothing else uses.
 $(SYNAPSE):
 	@$(PYTHON) -m venv .peers/synapse
-	@.peers/synapse/bin/python -m pip install -q --disable-pip-version-check 'matrix-synapse==1.163.0'
+	@.peers/synapse/bin/python -m pip install -q --disable-pip-version-check 'matrix-synapse==1.163.0' psycopg2-binary
 	@touch $@
 
 # A client's library for pages, in one file.

@@ -4,7 +4,7 @@
 
 Starts everything itself, on loopback. Several users talk in one room at the rate that is asked for; each
 message is timed from its sender's socket to a receiver's client, and none may be lost. The homeserver, on
-SQLite, shares the machine and is what limits: its CPU is shown beside the gateway's. matridge is measured
+SQLite or PostgreSQL, shares the machine and is what limits: its CPU is shown beside the gateway's. matridge is measured
 where it is installed; its users have accounts of their own.
 """
 
@@ -16,10 +16,14 @@ import json
 import sys
 import tempfile
 from collections import defaultdict
+from collections.abc import Sequence
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import nio
+import psycopg
 
 from bridge.secret import Secret
 from tests.bench.figures import table
@@ -30,6 +34,7 @@ from tests.bench.matrix.people import Listener, MatrixListener, MatrixSpeaker
 from tests.bench.matrix.talk import pace
 from tests.bench.usage import cpu_seconds, resident_bytes
 from tests.live.peers.daemon import HOST, free_port
+from tests.live.peers.postgresql import USER, cluster
 from tests.live.peers.synapse import SERVER_NAME, Synapse
 from tests.live.peers.xmpp import PASSWORD, Prosody
 from transports.matrix.config import MatrixConfig
@@ -56,6 +61,7 @@ def options() -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, default=20.0, help="how long they talk")
     parser.add_argument("--speakers", type=int, default=5, help="users who talk")
     parser.add_argument("--members", type=int, default=20_000, help="of the crowd; 2,000 a minute can join")
+    parser.add_argument("--database", default="sqlite", choices=("sqlite", "postgresql"), help="Synapse's")
     parser.add_argument("--runs", type=int, default=1)
     return parser.parse_args()
 
@@ -63,7 +69,7 @@ def options() -> argparse.Namespace:
 class Bench:
     """The servers, and the people on them."""
 
-    def __init__(self, folder: Path, chosen: argparse.Namespace) -> None:
+    def __init__(self, folder: Path, chosen: argparse.Namespace, parts: Sequence[Path]) -> None:
         self.chosen = chosen
         self.folder = folder
         self.prosody = Prosody(self._folder("prosody"))
@@ -75,7 +81,7 @@ class Bench:
             paths[-1].write_text(registration(config))
         paths[-1].write_text(paths[-1].read_text().replace(f"http://{self.crowd.listen}", "null"))
         port = int(self.config.homeserver.rpartition(":")[2])
-        self.synapse = Synapse(self._folder("synapse"), paths, port=port)
+        self.synapse = Synapse(self._folder("synapse"), paths, port=port, parts=parts)
         self.results: dict[str, dict[str, list[float]]] = {}
 
     def _folder(self, name: str) -> Path:
@@ -221,11 +227,22 @@ def _config(name: str, prefix: str) -> MatrixConfig:
     )
 
 
+def _on_postgresql(socket: str) -> dict[str, Any]:
+    """Make a database as Synapse wants it, and return how it finds it; it needs psycopg2 for it."""
+    with psycopg.connect(f"postgresql:///postgres?host={socket}&user={USER}", autocommit=True) as connection:
+        connection.execute("CREATE DATABASE synapse TEMPLATE template0 LOCALE 'C'")
+    return {"database": {"name": "psycopg2", "args": {"user": USER, "dbname": "synapse", "host": socket}}}
+
+
 def main() -> None:
     """Measure what is asked for and print the table."""
     chosen = options()
-    with tempfile.TemporaryDirectory(prefix="bench-") as folder:
-        bench = Bench(Path(folder), chosen)
+    with tempfile.TemporaryDirectory(prefix="bench-") as folder, ExitStack() as stack:
+        parts = []
+        if chosen.database == "postgresql":
+            parts.append(Path(folder) / "database.yaml")
+            parts[0].write_text(json.dumps(_on_postgresql(stack.enter_context(cluster()))))
+        bench = Bench(Path(folder), chosen, parts)
         asyncio.run(bench.run())
     print(table(FIGURES, bench.results, Bridge.name))
 
