@@ -85,6 +85,13 @@ class Calls:
         for call in list(self._calls.values()):
             call.end(Ending.GONE, "Gateway shutdown")
 
+    def end_of(self, user: UserId, reason: str) -> bool:
+        """End all calls of a user; False if there are none."""
+        found = [call for call in self._calls.values() if call.user == user]
+        for call in found:
+            call.end(Ending.GONE, reason)
+        return bool(found)
+
     # ---- users
 
     def submit(self, user: UserId, event: CallEvent | CallTransfer) -> None:
@@ -99,7 +106,9 @@ class Calls:
     def _place(self, user: UserId, event: CallOffer) -> None:
         try:
             way = self.way(user, event.contact)
-            call = self._admit(event.call, user, event.contact, way.trunk, is_incoming=False, family=4)
+            host = way.trunk.server.host if way.trunk is not None else way.uri.host
+            family = 6 if ":" in host else 4
+            call = self._admit(event.call, user, event.contact, way.trunk, is_incoming=False, family=family)
         except BridgeError as error:
             end = CallEnd(call=event.call, ending=ending_of_trouble(error), text=error.text)
             self._uplink.deliver(user, (end,))

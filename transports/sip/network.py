@@ -388,8 +388,8 @@ class SipNetwork:
         return [UserId(owner) for owner in self._lines.owners]
 
     def disconnect(self, user: UserId, reason: str) -> bool:
-        """Users have no links of their own."""
-        return False
+        """End the user's calls: there are no other links of his own."""
+        return self._calls is not None and self._calls.end_of(user, reason)
 
     def commands(self, address: Address) -> Sequence[Command]:
         """Return what users do with their own accounts."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from random import Random
 from typing import Any
 
@@ -131,6 +132,7 @@ class MemoryBackend:
         self.is_slow = False
         self.is_full = False
         self.trouble = ""
+        self.changed: Callable[[], None] = lambda: None
         self.running = False
 
     def start(self) -> None:
@@ -169,10 +171,14 @@ class Gateway:
             self.reactor,
             Names(),
             Random(1),
-            lambda changed: self.backend,
+            self._made,
             lambda: 1_700_000_000.0,
         )
         self.network.start(self.bridge)
+
+    def _made(self, changed: Callable[[], None]) -> MemoryBackend:
+        self.backend.changed = changed
+        return self.backend
 
     def do(self, event: Any, user: UserId | None = None) -> None:
         self.network.submit(user or self.user, event)

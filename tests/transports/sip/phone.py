@@ -88,6 +88,11 @@ class Phone:
         own = () if any(name == "Contact" for name, _ in fields) else (self.contact,)
         self._send(respond(request, status, tag, (*own, *fields, *described), body))
 
+    def pass_on(self, request: Request) -> None:
+        """Send a request of the gateway's back to it, as a proxy does."""
+        via = self._via(request).via
+        self._send(replace(request, via=(*via, *request.via)))
+
     def accept(self, invite: Request, *fields: tuple[str, str], tag: str = "far", body: bytes = SDP) -> None:
         """Answer a call."""
         self.dialog = Dialog.of_server(invite, tag, 100)

@@ -424,3 +424,22 @@ def test_without_a_back_end_there_are_no_calls() -> None:
     network.submit(pair.a.user, CallOffer(call=C1, contact=TO_JULIET, description=AUDIO))
     network.submit(pair.a.user, CallEnd(call=C1, ending=Ending.SUCCESS))
     assert [event.ending for _, event in bridge.taken()] == [Ending.UNSUPPORTED_APPLICATIONS]
+
+
+def test_operator_is_told_of_the_back_ends_trouble() -> None:
+    """And that it is over."""
+    gateway = Pair().a
+    for trouble in ("rtpengine does not answer", ""):
+        gateway.backend.trouble = trouble
+        gateway.backend.changed()
+        assert gateway.bridge.troubles[-1] == trouble
+
+
+def test_user_who_is_disconnected_loses_his_calls() -> None:
+    """Both sides are told."""
+    pair = Pair()
+    pair.connect()
+    assert pair.a.network.disconnect(pair.a.user, "by an administrator")
+    pair.settle()
+    assert pair.a.told() == [CallEnd(call=C1, ending=Ending.GONE, text="by an administrator")]
+    assert ends(pair.b.told()) and not pair.a.network.disconnect(pair.a.user, "")

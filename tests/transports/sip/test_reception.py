@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from tests.transports.sip.calling import Gateway
+from tests.transports.sip.phone import Phone
 from tests.transports.sip.samples import request
 from tests.transports.sip.test_network import STRANGER, Scene
 from tests.transports.sip.wires import PEER
@@ -51,3 +53,50 @@ def test_paused_gateway_says_when_to_come_again() -> None:
     scene.hear("hello")
     [answer] = scene.reactor.taken()
     assert answer.get("Retry-After") == str(RETRY_AFTER)
+
+
+# ---- calls
+
+
+@pytest.mark.parametrize(
+    ("config", "sender", "status"),
+    [
+        ({}, f"sip:eve@{STRANGER}", 403),
+        ({"federation": True}, f"sip:eve@{STRANGER}", 0),
+        ({"federation": True}, "sip:juliet@b.gw", 403),
+        ({"federation": True}, "sip:+4930@a.gw", 403),
+        ({"federation": True}, "sip:eve@elsewhere.example", 403),
+    ],
+)
+def test_stranger_calls_only_where_federation_is_open_and_he_is_who_he_says(
+    config: dict[str, bool], sender: str, status: int
+) -> None:
+    """By default everybody but trunks is denied, as for messages; nobody is rung."""
+    gateway = Gateway("a", "b", {}, {"allowed_peers": ("203.0.113.0/24",), **config})
+    phone = Phone(gateway.reactor, STRANGER)
+    phone.answer_all(200)
+    phone.invite("sip:romeo%40a.example@a.gw", sender=sender)
+    if status:
+        phone.take(status)
+    assert len(gateway.told()) == (not status) and len(gateway.calls) == (not status)
+
+
+def test_flood_of_invites_is_dropped_in_silence() -> None:
+    """No more calls than the address may begin, and no answers for the rest."""
+    gateway = Gateway("a", "b", {}, {"allowed_peers": ("203.0.113.0/24",), "request_burst": 5})
+    phone = Phone(gateway.reactor, STRANGER)
+    phone.answer_all(200)
+    for number in range(50):
+        phone.invite("sip:romeo%40a.example@a.gw", call_id=f"c{number}", tag=f"t{number}")
+    phone._read()
+    assert [one.status for one in phone.got if isinstance(one, Response)] == [403] * 5
+
+
+def test_call_to_a_paused_gateway_is_put_off() -> None:
+    """It may come again when things have been written down."""
+    gateway = Gateway("a", "b", {}, {})
+    phone = Phone(gateway.reactor, PEER)
+    phone.answer_all(200)
+    gateway.network.pause()
+    phone.invite("sip:romeo%40a.example@a.gw")
+    assert phone.take(503).get("Retry-After") == str(RETRY_AFTER)

@@ -16,7 +16,7 @@ from bridge.calls import (
     CallTransfer,
     Ending,
 )
-from bridge.events import ContactId
+from bridge.events import ContactId, UserId
 from tests.transports.sip.calling import AUDIO, ROMEO, TO_JULIET, Gateway, described
 from tests.transports.sip.phone import Phone
 from tests.transports.sip.wires import PEER
@@ -234,3 +234,31 @@ def test_redirected_call_goes_where_it_is_sent_and_not_round_and_round() -> None
         phone.respond(invite, 302, ("Contact", f"<sip:next{number + 1}@192.0.2.77>"), tag=f"r{number}")
     assert [event.ending for event in gateway.told()] == [Ending.ALTERNATIVE]
     assert gateway.user == ROMEO and gateway.is_forgotten
+
+
+def test_peer_connects_two_users_of_ours() -> None:
+    """Attended transfer: the PBX brings our own INVITE back to us, and it takes over its other call."""
+    scene = Scene()
+    phone, mercutio = scene.phone, UserId("mercutio@a.example")
+    first = phone.dialog
+    phone.invite("sip:mercutio%40a.example@a.gw", call_id="second", tag="bob")
+    [(user, offer)] = scene.gateway.bridge.taken()
+    assert user == mercutio
+    scene.gateway.do(CallAnswer(call=offer.call, description=described("audio0")), user=mercutio)
+    phone.take(200)
+    phone.acknowledge()
+    second, phone.dialog = phone.dialog, first
+    replaces = f"second%3Bto-tag%3D{second.remote.tag}%3Bfrom-tag%3Dbob"
+    phone.request("REFER", ("Refer-To", f"<sip:mercutio%40a.example@a.gw?Replaces={replaces}>"))
+    phone.take(202)
+    sent = phone.asked("INVITE")
+    phone.pass_on(sent)
+    answer = phone.take(200)
+    phone.respond(phone.asked("BYE"), 200)
+    contact = ("Contact", answer.get("Contact") or "")
+    phone.respond(
+        sent, 200, contact, ("Content-Type", "application/sdp"), tag=answer.to.tag, body=answer.body
+    )
+    phone.respond(phone.asked("BYE"), 200)
+    assert len(scene.gateway.calls) == 2 and not scene.gateway.told()
+    assert phone.asked("ACK").to.tag == answer.to.tag
