@@ -18,7 +18,7 @@ class Room:
     def __init__(self, room: RoomId, domain: str, ports: Ports) -> None:
         self._company = Company(room, domain, ports)
         self._attendance = Attendance(self._company, self.act)
-        self._talk = Talk(self._company, self._attendance.ping)
+        self._talk = Talk(self._company, self._attendance.ping, self._go_on)
 
     def __len__(self) -> int:
         return len(self._company.visits)

@@ -32,6 +32,7 @@ from bridge.services.guests import wording
 from bridge.services.guests.company import Company
 from bridge.services.guests.endings import is_passing, speech_error
 from bridge.services.guests.hearing import Heard, heard, whispered
+from bridge.services.guests.past import Past
 from bridge.services.guests.visit import State, Visit
 from bridge.xmpp.element import Element
 from bridge.xmpp.payloads.delay import parse_delay
@@ -43,11 +44,18 @@ SEEN = 1_000
 
 
 class Talk:
-    """See the module's docstring. `doubt` is told whom the room does not seem to know."""
+    """See the module's docstring.
 
-    def __init__(self, company: Company, doubt: Callable[[Visit], None]) -> None:
+    `doubt` is told whom the room does not seem to know; `caught_up` is called when all of the past was told.
+    """
+
+    def __init__(
+        self, company: Company, doubt: Callable[[Visit], None], caught_up: Callable[[], None]
+    ) -> None:
         self._company = company
         self._doubt = doubt
+        self._past = Past(company, self._recalled, self._past_told, caught_up)
+        self._first: Topic | None = None
         self._seen: OrderedDict[str, None] = OrderedDict()
         self._said: OrderedDict[str, Message] = OrderedDict()
         self._held: deque[tuple[Visit, Element, str]] = deque(maxlen=SEEN)
@@ -135,7 +143,9 @@ class Talk:
             return
         elif kind == "groupchat":
             self._groupchat(visit, stanza, nick)
-        elif nick:
+        elif not nick:
+            self._past.take(visit, stanza)
+        else:
             event = whispered(stanza, self._company.id, nick)
             if event is not None:
                 self._company.tell(visit, event)
@@ -158,12 +168,30 @@ class Talk:
         if isinstance(event, Topic):
             return self._subject(visit, event)
         is_past = not visit.caught_up and parse_delay(stanza) is not None
+        if is_past and visit.is_catching_up(self._company.ports.now()):
+            return self._past.keep(visit, stanza, nick)
         if not is_past and self._company.is_catching_up():
             return self._held.append((visit, stanza, nick))
         return self._told(visit, stanza, nick, event, is_past=is_past, is_doubtful=is_past)
 
+    def _recalled(self, visit: Visit, stanza: Element, nick: str) -> None:
+        event = heard(stanza, self._company.id, nick, self._identity(nick))
+        if not isinstance(event, Topic):
+            self._told(visit, stanza, nick, event, is_past=True, is_doubtful=True)
+
+    def _past_told(self, visit: Visit) -> None:
+        first, self._first = self._first, None
+        if first is not None and visit is self._company.listener:
+            self._begin(first)
+
+    def _begin(self, topic: Topic) -> None:
+        """All of the past was told: who did not come back by now went meanwhile."""
+        self._company.tell_all(self._company.roster.end_count())
+        self._set_subject(topic, is_first=True)
+
     def go_on(self) -> None:
         """What was said while the past was being told comes after it."""
+        self._past.give_up()
         while self._held and self._company.is_attended():
             visit, stanza, nick = self._held.popleft()
             event = heard(stanza, self._company.id, nick, self._identity(nick))
@@ -254,12 +282,18 @@ class Talk:
 
     def _subject(self, visit: Visit, topic: Topic) -> None:
         """§7.2.15: the subject is the last that comes of the past; later ones are changes (§8.1)."""
-        is_first, visit.caught_up = not visit.caught_up, True
+        is_first = not visit.caught_up and not self._past.is_asked_by(visit)
+        is_due = is_first and visit.is_catching_up(self._company.ports.now())
+        visit.caught_up = visit.caught_up or (is_first and not is_due)
         if visit is not self._company.listener:
             return
-        if is_first:
-            self._company.tell_all(self._company.roster.end_count())
-        self._set_subject(topic, is_first)
+        if is_due:
+            self._first = topic
+            self._past.ask(visit)
+        elif is_first:
+            self._begin(topic)
+        else:
+            self._set_subject(topic, is_first=False)
 
     def _set_subject(self, topic: Topic, is_first: bool) -> None:
         known = self._company.topic

@@ -8,17 +8,19 @@ from msgspec import Struct
 
 from bridge.errors import BridgeError, Trouble
 from bridge.xmpp.element import Element
-from bridge.xmpp.payloads.delay import format_time, parse_time
+from bridge.xmpp.payloads.delay import format_time, parse_delay, parse_time
 from bridge.xmpp.payloads.forms import (
     Field,
     FieldType,
     Form,
+    build_submit,
     find_form,
     parse_form_type,
     parse_values,
 )
 from bridge.xmpp.payloads.forms import build_form as build_data_form
-from bridge.xmpp.payloads.rsm import PageRequest, build_result_set, parse_page_request
+from bridge.xmpp.payloads.rsm import NS_RSM, PageRequest, build_result_set, parse_page_request
+from bridge.xmpp.stanza import CONTENT_NAMESPACES, NS_COMPONENT
 
 NS_MAM = "urn:xmpp:mam:2"
 NS_FORWARD = "urn:xmpp:forward:0"
@@ -58,6 +60,15 @@ class MamQuery(Struct, frozen=True, kw_only=True):
     def is_last(self) -> bool:
         """Whether the page is the last of what fits rather than the first (XEP-0059 §2.2 and §2.5)."""
         return self.rsm.before is not None
+
+
+class Archived(Struct, frozen=True, kw_only=True):
+    """A message that an archive sent as part of its answer to a query."""
+
+    query_id: str
+    id: str
+    time: float
+    message: Element
 
 
 def parse_query(query: Element) -> MamQuery:
@@ -135,3 +146,43 @@ def build_metadata(first: tuple[str, float] | None, last: tuple[str, float] | No
         if end is not None:
             metadata.add(Element(name, NS_MAM, {"id": end[0], "timestamp": format_time(end[1])}))
     return metadata
+
+
+# ---- asking the archives of others
+
+
+def build_query(query_id: str, *, start: float, after: str | None, limit: int) -> Element:
+    """Write a query for what was said from `start` on, behind the message `after` if there is one."""
+    page = Element("set", NS_RSM, None, Element("max", NS_RSM, None, str(limit)))
+    if after is not None:
+        page.add(Element("after", NS_RSM, None, after))
+    form = build_submit(NS_MAM, [("start", format_time(start))])
+    return Element("query", NS_MAM, {"queryid": query_id}, form, page)
+
+
+def parse_result(message: Element) -> Archived | None:
+    """Read a message with a result; what is inside is as if it came by itself. None if there is none."""
+    result = message.child("result", NS_MAM)
+    forwarded = None if result is None else result.child("forwarded", NS_FORWARD)
+    if result is None or forwarded is None:
+        return None
+    messages = (one for one in forwarded.elements() if one.name == "message")
+    inner, time = next(messages, None), parse_delay(forwarded)
+    if inner is None or inner.namespace not in CONTENT_NAMESPACES or time is None or not result.get("id"):
+        return None
+    children = (
+        Element(one.name, NS_COMPONENT, one.attributes, *one.children)
+        if isinstance(one, Element) and one.namespace == inner.namespace
+        else one
+        for one in inner.children
+    )
+    said = Element("message", NS_COMPONENT, inner.attributes, *children)
+    return Archived(query_id=result.get("queryid") or "", id=result.attributes["id"], time=time, message=said)
+
+
+def parse_fin(answer: Element) -> tuple[bool, str]:
+    """Read how an answer ends: whether nothing is left, and its last message, "" if it had none."""
+    fin = answer.child("fin", NS_MAM)
+    page = None if fin is None else fin.child("set", NS_RSM)
+    last = "" if page is None else page.child_text("last") or ""
+    return fin is None or fin.get("complete") in ("true", "1"), last

@@ -349,6 +349,30 @@ async def test_bridge_that_is_killed_loses_and_doubles_nothing(portal_stage: Por
     assert await heard_until(romeo, f"{muc}/Juliet", "j after") == ["j after"]
 
 
+async def test_all_that_was_said_while_the_bridge_was_away_is_asked_of_the_archive(portal_stage: PortalStage):
+    """XEP-0313: in order, much more than a room tells on entering, and what was done to messages."""
+    romeo, juliet, room = await portal_stage.together_in_muc()
+    muc, ghost = portal_stage.muc, portal_stage.ghost("romeo")
+    romeo.say(muc, "before")
+    await juliet.hears(room, "before")
+    before = await romeo.mailbox.find(Pattern("message", frm=f"{muc}/romeo", body="before"))
+    await asyncio.to_thread(portal_stage.bridge.daemon.kill)
+    words = [f"down {number}" for number in range(60)]
+    for body in words:
+        romeo.say(muc, body)
+    wish = "<message type='groupchat' id='{}' to='" + muc + "'>{}</message>"
+    sid = value(before, "sid:stanza-id/@id")
+    likes = f"<reactions xmlns='urn:xmpp:reactions:0' id='{sid}'><reaction>🌹</reaction></reactions>"
+    romeo.send(wish.format("r1", likes + "<store xmlns='urn:xmpp:hints'/>"))
+    await romeo.mailbox.find(Pattern("message", frm=f"{muc}/romeo", has="react:reactions"))
+    await asyncio.to_thread(portal_stage.bridge.daemon.start)
+    assert await said_until(juliet, room, ghost, words[-1]) == words
+    liked = await juliet.find("m.reaction", lambda event: event["sender"] == ghost, room=room)
+    assert liked["content"]["m.relates_to"]["key"] == "🌹"
+    romeo.say(muc, "r after")
+    assert await said_until(juliet, room, ghost, "r after") == ["r after"]
+
+
 async def heard_until(person: Person, sender: str, last: str) -> list[str]:
     """Return what somebody of XMPP hears of an occupant up to some words."""
     bodies: list[str] = []

@@ -6,10 +6,11 @@ from typing import Any
 
 from twisted.internet.defer import Deferred
 
-from bridge.errors import BridgeError
+from bridge.errors import BridgeError, Trouble
 from bridge.events import ContactId, Enter, Incoming, Message, Outgoing, Ref, RoomId, Text
 from bridge.services.guests.room import Room
 from bridge.xmpp.element import Element
+from bridge.xmpp.payloads.mam import NS_MAM
 from tests.bridge.services.scene import read_stanzas
 
 ROOM = RoomId("verona@muc.example")
@@ -165,6 +166,17 @@ class Desk:
         else:
             asked.errback(error)
         return iq
+
+    def asked_archive(self) -> tuple[Element, Deferred[Element]]:
+        """Return the oldest question to the archive, which is no longer open."""
+        found = next(one for one in self.asked if one[0].child("query", NS_MAM) is not None)
+        self.asked.remove(found)
+        return found
+
+    def end_past(self, guest: ContactId) -> None:
+        """Have the room, which has no archive, have told what it tells on entering."""
+        self.groupchat(guest, "", extra="<subject/>")
+        self.asked_archive()[1].errback(BridgeError(Trouble.UNSUPPORTED))
 
     def wait(self, seconds: float) -> None:
         """Let time pass, and look at what is due."""

@@ -6,17 +6,23 @@ import pytest
 
 from bridge.errors import BridgeError, Trouble
 from bridge.xmpp.element import Element
+from bridge.xmpp.payloads.delay import build_delay
 from bridge.xmpp.payloads.forms import NS_VALIDATE, build_submit, find_form, parse_form, parse_form_type
 from bridge.xmpp.payloads.mam import (
+    NS_FORWARD,
     NS_MAM,
     PAGE,
     MamQuery,
     build_fin,
     build_form,
     build_metadata,
+    build_query,
+    parse_fin,
     parse_query,
+    parse_result,
 )
 from bridge.xmpp.payloads.rsm import NS_RSM, PageRequest
+from bridge.xmpp.stanza import NS_COMPONENT
 
 
 def query(*children: Element) -> Element:
@@ -113,3 +119,30 @@ def test_metadata_of_an_empty_archive_is_empty():
         "id": "b",
         "timestamp": "1970-01-01T00:00:01Z",
     }
+
+
+def test_result_is_read_as_if_it_had_come_by_itself():
+    """XEP-0313 §4.2: with the id and time that the archive has of it; what is none is left alone."""
+    inside = Element(
+        "message", "jabber:client", {"from": "r@muc/n"}, Element("body", "jabber:client", None, "hi")
+    )
+    forwarded = Element("forwarded", NS_FORWARD, None, build_delay(5.0), inside)
+    result = Element("result", NS_MAM, {"id": "a1", "queryid": "q"}, forwarded)
+    found = parse_result(Element("message", NS_COMPONENT, None, result))
+    assert found is not None
+    assert (found.query_id, found.id, found.time, found.message.child_text("body")) == ("q", "a1", 5.0, "hi")
+    assert found.message.namespace == NS_COMPONENT
+    assert parse_result(Element("message", NS_COMPONENT)) is None
+    del result.attributes["id"]
+    assert parse_result(Element("message", NS_COMPONENT, None, result)) is None
+
+
+def test_query_and_its_end_are_read_as_they_were_written():
+    """The other side of the same payloads."""
+    asked = build_query("q", start=5.0, after="a1", limit=9)
+    read = parse_query(asked)
+    assert (read.query_id, read.start, read.rsm.after, read.limit) == ("q", 5.0, "a1", 9)
+    answer = Element("iq", NS_COMPONENT, None, build_fin(["a1", "a2"], complete=False))
+    assert parse_fin(answer) == (False, "a2")
+    assert parse_fin(Element("iq", NS_COMPONENT, None, build_fin([], complete=True))) == (True, "")
+    assert parse_fin(Element("iq", NS_COMPONENT)) == (True, "")
