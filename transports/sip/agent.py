@@ -293,10 +293,17 @@ class Agent:
         try:
             while events := self._transactions.events():
                 for event in events:
-                    self._handle(event)
+                    self._take(event)
         finally:
             self._pumping = False
         self._schedule()
+
+    def _take(self, event: object) -> None:
+        """Handle an event; what one message finds in us is not to be felt by others."""
+        try:
+            self._handle(event)
+        except Exception:
+            self.log.failure("what came of a transaction was lost")
 
     def _handle(self, event: object) -> None:
         match event:

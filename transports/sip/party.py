@@ -307,10 +307,7 @@ class Party:
         """Make a request anew after 401, 407 and 422, if there is use."""
         if response.status in (401, 407):
             return self._client.retry(request, response) if self._client is not None else None
-        try:
-            more = raised(self._policy, response) if response.status == 422 else None
-        except Malformed:
-            return None
+        more = raised(self._policy, response) if response.status == 422 else None
         if more is None:
             return None
         self._policy = more

@@ -68,8 +68,11 @@ def with_interval(request: Request, policy: Policy, number: int) -> Request:
 
 
 def raised(policy: Policy, refusal: Response) -> Policy | None:
-    """Return what to ask for after a 422, None if that is not more (RFC 4028 §7.3). Raises Malformed."""
-    least = _seconds(refusal.get("Min-SE"))
+    """Return what to ask for after a 422, None if that is not more, or cannot be read (RFC 4028 §7.3)."""
+    try:
+        least = _seconds(refusal.get("Min-SE"))
+    except Malformed:
+        return None
     if least is None or least <= policy.interval:
         return None
     return Policy(interval=least, least=max(policy.least, least))

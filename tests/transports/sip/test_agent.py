@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from msgspec.structs import replace
+from twisted.logger import capturedLogs
 from twisted.python.failure import Failure
 
 from bridge.errors import BridgeError, Trouble
@@ -294,3 +295,16 @@ def test_answer_to_a_call_may_be_longer_than_a_strangers_invite() -> None:
     scene.reactor.arrive(write(request("INVITE")))
     [answer] = scene.reactor.taken()
     assert isinstance(answer, Response) and len(answer.body) == 500
+
+
+def test_who_breaks_over_a_response_takes_nobody_with_him() -> None:
+    """The failure is logged, and what comes next is heard."""
+    scene = Scene()
+    scene.agent.invite(INVITE, (PEER_HOP,), lambda response: 1 / 0, lambda error: None)
+    [sent] = scene.reactor.taken()
+    with capturedLogs() as logged:
+        scene.reply(sent, 180)
+    assert len(logged) == 1
+    outcome = scene.ask()
+    scene.reply(scene.reactor.taken()[0], 200)
+    assert [response.status for response in outcome] == [200]

@@ -426,3 +426,13 @@ def test_connection_of_a_call_is_used_to_its_end() -> None:
     gateway.do(CallEnd(call=C1, ending=Ending.SUCCESS))
     ack, _, bye = stream.value().partition(b"BYE ")
     assert ack.startswith(b"ACK ") and bye and len(gateway.reactor.tcpClients) == 1
+
+
+def test_refusal_that_cannot_be_read_is_a_refusal() -> None:
+    """A 422 that says nothing proper leaves the call as it was."""
+    scene = Scene()
+    scene.stand()
+    scene.gateway.do(CallHold(call=scene.call, held=True))
+    scene.phone.respond(scene.phone.asked("INVITE"), 422, ("Min-SE", "x"))
+    scene.gateway.do(CallHold(call=scene.call, held=False))
+    assert b"a=sendrecv" in scene.phone.asked("INVITE").body and not scene.ended()
