@@ -41,7 +41,7 @@ def test_call_is_declined_on_one_device(stage: Stage) -> None:
     """For all of them."""
     _proposal, sid = called(stage)
     assert tell(stage, "reject", sid=sid) == []
-    assert tell(stage, "proceed", sid=sid, who=ROMEO_TOO) == []
+    assert words(tell(stage, "proceed", sid=sid, who=ROMEO_TOO)) == ["<retract gone>"]
 
 
 def test_calls_end_with_the_gateway(stage: Stage) -> None:
@@ -53,11 +53,20 @@ def test_calls_end_with_the_gateway(stage: Stage) -> None:
 
 def test_proposal_that_nobody_gets_is_no_message_of_the_contacts(stage: Stage) -> None:
     """What comes back of calls ends them, and is told as nothing else."""
-    proposal, sid = called(stage)
+    proposal, _sid = called(stage)
     ident = proposal.element.get("id")
     stage.say(
         f"<message type='error' from='{USER}' to='{ECHO}' id='{ident}'><error type='cancel'>"
         "<service-unavailable xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error></message>"
     )
     assert words(stage.take()) == ["<retract expired>"]
-    assert tell(stage, "proceed", sid=sid) == []
+
+
+def test_device_that_rings_for_nobody_is_told(stage: Stage) -> None:
+    """A call of before a crash, or one that is over, gets no session."""
+    for step in ("ringing", "proceed"):
+        (retract,) = tell(stage, step, sid="of-before")
+        assert words([retract]) == ["<retract gone>"]
+        assert (retract.element.get("from"), retract.element.get("to")) == (ECHO, ROMEO)
+    for step in ("reject", "retract", "finish"):
+        assert tell(stage, step, sid="of-before") == []

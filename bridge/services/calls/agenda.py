@@ -167,8 +167,8 @@ class Agenda:
             payloads += [build_private(), build_hint(NO_COPY)]
         self._message(call.party, output.to, output.told.step.value, *payloads)
 
-    def reject(self, request: Request, told: JingleMessage) -> None:
-        """Answer a proposal of which there is no call."""
+    def reply(self, request: Request, told: JingleMessage) -> None:
+        """Answer a message about what is no call."""
         attributes = {"type": "chat", "from": str(request.to), "to": str(request.sender)}
         attributes["id"] = f"{ID_PREFIX}{told.step.value}-{told.sid}"
         content = build_jingle_message(told), build_hint(STORE)

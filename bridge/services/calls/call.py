@@ -5,7 +5,7 @@ from __future__ import annotations
 from bridge.calls import CallEnd, CallEvent, CallRefused, CallTransfer, Ending
 from bridge.errors import BridgeError
 from bridge.events import ContactId
-from bridge.services.calls.outputs import NEVER, Announce, Emit, Explain, Output, Party, Seconds, Tell
+from bridge.services.calls.outputs import NEVER, Announce, Emit, Explain, Party, Seconds, Tell
 from bridge.services.calls.session import Phase, Session
 from bridge.services.calls.steps import Step
 from bridge.xmpp.payloads.jingle import Condition, Jingle, Reason, jingle_error
@@ -148,6 +148,3 @@ class Call:
 
     def _tell(self, event: CallEvent) -> None:
         self._emit(Tell(event))
-
-    def _pass(self, output: Output) -> None:
-        self._emit(output)

@@ -66,7 +66,7 @@ class Placed(Call):
         party = self.party
         wire = Wire(party.sid, party.jid, is_initiator=False)
         step = wire.read(request)
-        session = Session(party.call, device, wire, self._pass, self._seconds, is_initiator=False)
+        session = Session(party.call, device, wire, self._emit, self._seconds, is_initiator=False)
         self.session = session
         session.called_by_client(step)
         self._until = self._seconds() + PATIENCE

@@ -89,6 +89,9 @@ class Received(Call):
         event = output.event if isinstance(output, Tell) else None
         if isinstance(event, CallAnswer) and self.rings:
             self._chosen(self._direct.pop(device))
+            # it tells others nothing by XEP-0353; there the call is over
+            self._retract(ELSEWHERE.ending, ELSEWHERE.text)
+            self.is_told = False
         if self.session is not None and self.session.device == device:
             self._emit(output)
         elif isinstance(event, CallRinging):
@@ -147,7 +150,7 @@ class Received(Call):
 
     def _proceed(self, device: str) -> None:
         ringing = self._direct.pop(device, None)
-        session = ringing or self._make(device, self._pass)
+        session = ringing or self._make(device, self._emit)
         candidates = self._candidates.copy()
         self._chosen(session)
         if ringing is None:

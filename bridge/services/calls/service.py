@@ -169,20 +169,24 @@ class Calls:
             self._agenda.run(call)
         elif told.step is Step.PROPOSE:
             self._proposed(request, told)
+        elif told.step in (Step.RINGING, Step.PROCEED):
+            # it is over, or of before a crash: the client is not to wait for a session
+            gone = JingleMessage(step=Step.RETRACT, sid=told.sid, reason=Reason(Ending.GONE))
+            self._agenda.reply(request, gone)
 
     def _proposed(self, request: Request, told: JingleMessage) -> None:
         for other in self._others(request):
             if isinstance(other, Received) and other.rings:
                 if other.party.sid.encode() < told.sid.encode():
                     tie = Reason(Ending.EXPIRED, "Tie-Break")
-                    self._agenda.reject(
+                    self._agenda.reply(
                         request, JingleMessage(step=Step.REJECT, sid=told.sid, reason=tie, tie_break=True)
                     )
                     return
                 other.yield_to()
                 self._agenda.run(other)
         if not self._has_room(user_of(request)):
-            self._agenda.reject(
+            self._agenda.reply(
                 request, JingleMessage(step=Step.REJECT, sid=told.sid, reason=Reason(Ending.BUSY, TOO_MANY))
             )
             return

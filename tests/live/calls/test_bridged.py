@@ -209,6 +209,8 @@ async def test_calls_end_with_the_gateway(somebody: MakePerson, bridge: Loopback
     await again.sees("session-accept")
     await asyncio.to_thread(bridge.daemon.kill)
     await asyncio.to_thread(bridge.daemon.start)
+    again.step("proceed")
+    await again.sees("retract gone")
     refused = await again.inform("")
     assert refused.find("error/{urn:xmpp:jingle:errors:1}unknown-session") is not None
 

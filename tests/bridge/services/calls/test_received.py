@@ -110,7 +110,7 @@ def test_rejection_by_one_client_is_the_users(desk: Desk) -> None:
     desk.say(PHONE, Told.REJECT, sid, reason=because(Ending.BUSY, "Busy"))
     assert desk.told() == [ended(Ending.BUSY, text="Busy")]
     desk.say(ROMEO, Told.PROCEED, sid)
-    assert (desk.told(), desk.actions()) == ([], [])
+    assert (desk.told(), desk.actions()) == ([], ["<retract gone>"])
 
 
 def test_caller_who_gives_up_retracts(desk: Desk) -> None:
@@ -177,7 +177,7 @@ def test_candidates_of_the_caller_wait_for_the_client(desk: Desk) -> None:
 
 
 def test_clients_without_proposals_are_called_one_by_one(desk: Desk) -> None:
-    """Known from their presence; the first that accepts has the call, and the others stop ringing."""
+    """Known from their presence; the first that accepts has the call, and all others stop ringing."""
     _sid, (first, second) = rung(desk, ROMEO, PHONE)
     assert {first.jid, second.jid} == {ROMEO, PHONE}
     first.ask(Action.SESSION_INFO, payloads=RINGING)
@@ -185,10 +185,11 @@ def test_clients_without_proposals_are_called_one_by_one(desk: Desk) -> None:
     assert desk.told() == [CallRinging(call=CALL)]
     assert second.ask(Action.SESSION_ACCEPT, description=ANSWER) == ""
     assert desk.told() == [CallAnswer(call=CALL, description=ANSWER)]
-    assert desk.actions() == ["session-terminate cancel"]
+    assert desk.actions() == ["session-terminate cancel", "<retract cancel>"]
     assert first.ask(Action.SESSION_ACCEPT, description=ANSWER) == "unknown-session"
     assert second.ask(Action.SESSION_TERMINATE, reason=because(Ending.SUCCESS)) == ""
     assert desk.told() == [ended(Ending.SUCCESS)]
+    assert desk.actions() == []
 
 
 def test_clients_with_proposals_are_not_called_one_by_one(desk: Desk) -> None:
