@@ -28,7 +28,7 @@ ASSIGNED_NICK = 210
 LIST_CACHE = 16
 """How many occupant lists are kept rendered."""
 SLICE = 1_000
-"""How many occupants are rendered before others have their turn."""
+"""How many occupants are shown before others have their turn."""
 SMALL_ROOM = 32
 """Lists up to this length are rendered anew each time: keeping them would cost more than it saves."""
 
@@ -52,16 +52,25 @@ class Lists:
             self._lists.clear()
         rendered = {nick: self._presence(room, occupant) for nick, occupant in occupants.items()}
         self._lists[id(occupants)] = (occupants, rendered)
-        if len(self._presences) > 4 * len(occupants) + 10_000:
-            self._presences.clear()
+        self._bound(occupants)
         return rendered
 
-    def prepare(self, room: RoomId, occupants: Mapping[str, Occupant]) -> Iterator[bool]:
-        """Render what `of` is about to give; yields True each time that others should have their turn."""
-        for number, occupant in enumerate(occupants.values(), 1):
-            self._presence(room, occupant)
-            if number % SLICE == 0:
-                yield True
+    def _bound(self, occupants: Mapping[str, Occupant]) -> None:
+        if len(self._presences) > 4 * len(occupants) + 10_000:
+            self._presences.clear()
+
+    def parts(self, room: RoomId, occupants: Mapping[str, Occupant], me: str) -> Iterator[bytes]:
+        """Yield the templates of a very long list without one nick, `SLICE` of them at a time."""
+        part: list[bytes] = []
+        for number, (nick, occupant) in enumerate(occupants.items(), 1):
+            if nick != me:
+                part.append(self._presence(room, occupant))
+            if number % SLICE == 0 and part:
+                yield b"".join(part)
+                part.clear()
+        if part:
+            yield b"".join(part)
+        self._bound(occupants)
 
     def _presence(self, room: RoomId, occupant: Occupant) -> bytes:
         key = id(occupant) ^ hash(room)
@@ -209,34 +218,35 @@ class Join:
     def _welcome(self, occupancy: Occupancy, resource: Resource, event: Entered) -> None:
         """Write §7.2.2 and §7.2.3, then let the history follow, then the subject.
 
-        What happens while a very long list is rendered waits for its end.
+        Between the parts of a very long list others have their turn; what happens waits for its end.
         """
         resource.pending = resource.pending or []
-        if len(event.occupants) <= SLICE:
-            self._show(occupancy, resource, event)
-        else:
-            self._prepare(self._lists.prepare(event.room, event.occupants), occupancy, resource, event)
+        if len(event.occupants) > SLICE:
+            parts = self._lists.parts(event.room, event.occupants, event.me.nick)
+            self._show(parts, occupancy, resource, event)
+            return
+        lists = self._lists.of(event.room, event.occupants)
+        others = [template for nick, template in lists.items() if nick != event.me.nick]
+        self._end(b"".join(others), occupancy, resource, event)
 
-    def _prepare(
-        self, steps: Iterator[bool], occupancy: Occupancy, resource: Resource, event: Entered
-    ) -> None:
+    def _show(self, parts: Iterator[bytes], occupancy: Occupancy, resource: Resource, event: Entered) -> None:
         is_there = self._context.rooms.get(occupancy.user, occupancy.room) is occupancy
         if not is_there or occupancy.resources.get(resource.full_jid) is not resource:
             return
-        if next(steps, False):
-            self._context.clock.callLater(0, self._prepare, steps, occupancy, resource, event)
+        part = next(parts, None)
+        if part is None:
+            self._end(b"", occupancy, resource, event)
         else:
-            self._show(occupancy, resource, event)
+            self._context.router.write(part.replace(GAP, resource.to), occupancy.domain)
+            self._context.clock.callLater(0, self._show, parts, occupancy, resource, event)
 
-    def _show(self, occupancy: Occupancy, resource: Resource, event: Entered) -> None:
+    def _end(self, others: bytes, occupancy: Occupancy, resource: Resource, event: Entered) -> None:
         if event.me.nick == resource.nick:
             codes: tuple[int, ...] = SELF_CODES
         else:
             codes = (*SELF_CODES, ASSIGNED_NICK)
-        lists = self._lists.of(event.room, event.occupants)
-        burst = [template for nick, template in lists.items() if nick != event.me.nick]
-        burst.append(self._context.render.presence(event.room, event.me, *codes))
-        self._context.router.write(b"".join(burst).replace(GAP, resource.to), occupancy.domain)
+        burst = others + self._context.render.presence(event.room, event.me, *codes)
+        self._context.router.write(burst.replace(GAP, resource.to), occupancy.domain)
         history = self._history.recent(occupancy, resource)
         history.addCallback(lambda messages: self._finish(occupancy, resource, event, messages))
 
