@@ -313,7 +313,10 @@ class MatrixNetwork:
         return self.inbox.receive(id, events, ephemeral)
 
     def _announce(self, room: str, words: str) -> None:
-        """Tell all of ours who are in a room something."""
+        """Tell all of ours who are in a room something, or everybody in the room of XMPP that it is."""
+        portal = self._portals.of(room)
+        if portal is not None:
+            self._whispers.announce(portal, words)
         session = self._stays.sessions.get(room)
         for user, events in session.announce(words) if session is not None else ():
             self._uplink.deliver(user, events)

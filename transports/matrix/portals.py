@@ -279,6 +279,10 @@ class Portals:
         kept = self._register.kept.get(room)
         return None if kept is None else self._portals.get(kept.id)
 
+    def of(self, room_id: str) -> Portal | None:
+        """Return a room by its id on Matrix, None if it is not known or not loaded."""
+        return self._portals.get(room_id)
+
     def _portal_of(self, event: Incoming) -> Portal | None:
         if isinstance(event, Sent | Failed):
             is_last = isinstance(event, Failed) or event.last

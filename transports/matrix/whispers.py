@@ -22,6 +22,8 @@ from bridge.events import (
     DirectRetraction,
     Failed,
     Incoming,
+    Kind,
+    Message,
     MessageId,
     Outgoing,
     Ref,
@@ -204,6 +206,13 @@ class Whispers:
         self._uplink.act(event.contact, said)
 
     # ---- what did not get there
+
+    def announce(self, portal: Portal, words: str) -> None:
+        """Tell everybody in a room of XMPP something about Matrix."""
+        speaker = portal.speaker
+        if speaker is not None:
+            said = Message(room=portal.muc, body=Text(plain=AUTOMATIC + words), kind=Kind.NOTICE)
+            self._uplink.act(self._ids.contact(speaker), said)
 
     def unsaid(self, portal: Portal, nick: str, text: str, error: BridgeError) -> None:
         """Tell an occupant that what he said to everybody did not get to Matrix."""

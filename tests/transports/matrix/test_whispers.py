@@ -11,8 +11,12 @@ from bridge.events import (
     DirectMessage,
     DirectReaction,
     DirectRetraction,
+    Exit,
+    Exited,
     Failed,
+    Kind,
     Leave,
+    Message,
     MessageId,
     Occupant,
     ServerNotice,
@@ -21,7 +25,7 @@ from bridge.events import (
     TypingState,
     UserId,
 )
-from tests.transports.matrix.homeserver import Scene
+from tests.transports.matrix.homeserver import ROOM_ID, Scene
 from tests.transports.matrix.raw import ALICE, BOB
 from tests.transports.matrix.test_portals import GUEST, MUC, ROMEO, heard, inside, sends, spoken
 from transports.matrix import whispers as module
@@ -177,3 +181,18 @@ def test_what_is_done_to_words_goes_both_ways(done):
     heard(made.scene, Failed(ref=answer.ref, error=BridgeError(Trouble.LOST)))
     user, told = made.wanted.pop()
     assert (user, told.contact, told.id) == (USER, GUEST, done.id)
+
+
+def test_room_is_told_what_a_gap_in_matrix_means_for_it():
+    """Everybody there hears it; where nobody is who could say it, nobody does."""
+    made = Whispering()
+    made.scene.acted.clear()
+    made.scene.network._announce(ROOM_ID, "Something may be missing.")
+    [(guest, said)] = made.scene.acted
+    assert (guest, said.room, said.kind) == (GUEST, MUC, Kind.NOTICE)
+    assert said.body.plain == "(automatic) Something may be missing."
+    heard(made.scene, Exited(room=MUC, nick="Alice", exit=Exit.KICKED))
+    made.scene.acted.clear()
+    made.scene.network._announce(ROOM_ID, "Something may be missing.")
+    made.scene.network._announce("!other:hs.example", "Something may be missing.")
+    assert [event for _, event in made.scene.acted if isinstance(event, Message)] == []
