@@ -37,7 +37,7 @@ LEARN = (
     '<ereg regexp=".*" search_in="hdr" header="To:" check_it="true" assign_to="us"/>'
 )
 """Remembers who calls, in a step that receives an INVITE."""
-SENDER = "sip:sipp@pbx.test"
+SENDER = "sip:sipp@[local_ip]"
 
 
 def sdp(direction: str = "sendrecv", version: int = 1, port: int = 29998) -> str:
@@ -131,8 +131,10 @@ class Sipp:
 
 
 @asynccontextmanager
-async def sipp(folder: Path, gateway: int, *steps: str, port: int = 0) -> AsyncIterator[Sipp]:
-    """Run a scenario at a port, a free one for 0; it calls the gateway, or waits for a call."""
+async def sipp(
+    folder: Path, gateway: int, *steps: str, port: int = 0, host: str = HOST
+) -> AsyncIterator[Sipp]:
+    """Run a scenario at an address and port, a free one for 0; it calls the gateway, or waits for a call."""
     folder.mkdir(exist_ok=True)
     text = "".join(steps)
     used = [name for name in ("them", "us", "seen") if f'assign_to="{name}"' in text]
@@ -142,7 +144,7 @@ async def sipp(folder: Path, gateway: int, *steps: str, port: int = 0) -> AsyncI
     (folder / "call.xml").write_text(written)
     process = await asyncio.create_subprocess_exec(
         find_program("sipp"),
-        *(f"{HOST}:{gateway}", "-i", HOST, "-p", str(port or free_port()), "-sf", "call.xml", "-m", "1"),
+        *(f"{HOST}:{gateway}", "-i", host, "-p", str(port or free_port()), "-sf", "call.xml", "-m", "1"),
         *("-nostdin", "-timeout", "20s", "-timeout_error", "-trace_err", "-aa", "-mp", str(free_port())),
         cwd=folder,
         stdin=asyncio.subprocess.DEVNULL,

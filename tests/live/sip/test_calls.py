@@ -20,7 +20,7 @@ from tests.live.peers.sipp_calls import (
     sdp,
     sipp,
 )
-from tests.live.sip.stage import SipStage
+from tests.live.sip.stage import STRANGER, SipStage
 
 KEY = "Content-Type: application/dtmf-relay\nContent-Length: [len]\n\nSignal=5\nDuration=160\n"
 TRYING = receive("100", is_optional=True)
@@ -187,3 +187,20 @@ async def test_phone_sends_the_user_on(sip_stage: SipStage, tmp_path: Path):
         assert not call.over
         await call.hang_up()
         await second.done()
+
+
+async def test_stranger_calls_in_open_federation(sip_stage: SipStage, tmp_path: Path):
+    """From an address that is no trunk's, under a name of its own."""
+    romeo = await sip_stage.caller("romeo")
+    uri = sip_stage.uri(romeo)
+    steps = (
+        *(invite(uri), TRYING, receive("180", is_optional=True), receive("200", says("m=audio"))),
+        *(ask("ACK", 1, uri), receive("BYE"), confirm()),
+    )
+    async with sipp(tmp_path, sip_stage.port, *steps, host=STRANGER) as phone:
+        call = await romeo.is_called()
+        assert call.peer.startswith(f"sipp\\40{STRANGER}@")
+        call.answer()
+        await call.connected()
+        await call.hang_up()
+        await phone.done()
