@@ -21,10 +21,11 @@ from bridge.network import Uplink
 from bridge.secret import Secret
 from transports.sip.address import contact_uri, parse_contact
 from transports.sip.config import SipConfig, TrunkConfig
+from transports.sip.dialplan import is_among
 from transports.sip.line import Line
 from transports.sip.lines import Lines
 from transports.sip.request import Token
-from transports.sip.routes import Routes, Trunk, is_among
+from transports.sip.routes import Routes, Trunk
 from transports.sip.uri import Malformed, Uri, parse_uri
 from transports.sip.vault import Vault
 

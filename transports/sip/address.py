@@ -22,7 +22,8 @@ MAX_NAME = 128
 """Characters of a name that is shown."""
 
 _NUMBER = re.compile(r"\+?[0-9*#]{1,32}")
-_SEPARATORS = str.maketrans("", "", "-.() ")
+SEPARATORS = str.maketrans("", "", "-.() ")
+"""What people write between the digits of a number."""
 _HOST_PORT = re.compile(r"(\[[^\]]*\]|[^:]+)(?::([0-9]+))?")
 
 
@@ -48,7 +49,7 @@ def contact_uri(contact: ContactId) -> Uri:
 def parse_contact(local: str) -> ContactId:
     """Read a JID's unescaped local part. Raises BridgeError JID_MALFORMED."""
     if "@" not in local:
-        number = local.translate(_SEPARATORS)
+        number = local.translate(SEPARATORS)
         if not is_number(number):
             raise BridgeError(Trouble.JID_MALFORMED)
         return ContactId(number)
@@ -59,12 +60,12 @@ def parse_contact(local: str) -> ContactId:
 def contact_of(uri: Uri, has_number: Callable[[str], bool]) -> ContactId:
     """Return who a URI is; `has_number` tells whether digits are a number. Raises Malformed."""
     if uri.scheme == "tel":
-        text = uri.opaque.partition(";")[0].translate(_SEPARATORS)
+        text = uri.opaque.partition(";")[0].translate(SEPARATORS)
         if not is_number(text):
             raise Malformed("a tel URI has no number")
     elif not uri.is_sip or not uri.user:
         raise Malformed("this address has no user")
-    elif is_number(number := uri.user.translate(_SEPARATORS)) and has_number(number):
+    elif is_number(number := uri.user.translate(SEPARATORS)) and has_number(number):
         text = number
     else:
         text = f"{uri.user}@{write_host_port(uri.host, uri.port)}"

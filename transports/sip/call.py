@@ -166,7 +166,7 @@ class Call:
             self.coming = party
         else:
             self.party = party
-        party.dial(way.uri, NameAddr(uri=way.sender), offer, fields)
+        party.dial(way.uri, NameAddr(uri=way.sender), offer, (*way.fields, *fields))
         return party
 
     def present(self, party: Party, nick: str) -> None:

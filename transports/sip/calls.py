@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from ipaddress import ip_address
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from twisted.internet.defer import Deferred, fail, succeed
 from twisted.logger import Logger
@@ -27,6 +27,7 @@ from transports.sip.media.backend import MediaBackend
 from transports.sip.media.choice import demands_of
 from transports.sip.message import Request, respond
 from transports.sip.party import Party, Stack
+from transports.sip.quotas import SPENT, Quotas
 from transports.sip.records import CallLog, CallRecord
 from transports.sip.routes import Route, Trunk
 from transports.sip.routing import Hop
@@ -61,11 +62,13 @@ class Calls:
         log: CallLog,
         way: Callable[[UserId, ContactId], Way],
         through: Callable[[UserId, Route], Way],
+        quotas: Quotas,
         message: Callable[[Request, UserId, ContactId, Answer], None],
         wall: Callable[[], float],
     ) -> None:
         self.stack = stack
-        self.way, self._through = way, through
+        self.way, self._through, self._quotas = way, through, quotas
+        self._cuts: dict[CallId, Any] = {}
         self._uplink, self._backend, self._log = uplink, backend, log
         self._message, self._wall = message, wall
         self._calls: dict[CallId, Call] = {}
@@ -106,6 +109,7 @@ class Calls:
     def _place(self, user: UserId, event: CallOffer) -> None:
         try:
             way = self.way(user, event.contact)
+            left = self._quotas.left(user, event.contact, way.trunk)
             host = way.trunk.server.host if way.trunk is not None else way.uri.host
             family = 6 if ":" in host else 4
             call = self._admit(event.call, user, event.contact, way.trunk, is_incoming=False, family=family)
@@ -113,6 +117,9 @@ class Calls:
             end = CallEnd(call=event.call, ending=ending_of_trouble(error), text=error.text)
             self._uplink.deliver(user, (end,))
             return
+        self._quotas.begun(user, event.contact, way.trunk)
+        if left is not None:
+            self._cuts[call.id] = self.stack.reactor.callLater(left, call.end, Ending.EXPIRED, SPENT)
         call.place(event.description, way)
 
     def _admit(
@@ -145,7 +152,9 @@ class Calls:
     def query(self, user: UserId, query: CallQuery) -> Deferred[None]:
         """Tell whether the user may call somebody; which media there are, the peer's answer will say."""
         try:
-            self._check_limits(user, self.way(user, query.contact).trunk)
+            trunk = self.way(user, query.contact).trunk
+            self._check_limits(user, trunk)
+            self._quotas.left(user, query.contact, trunk)
         except BridgeError as error:
             return fail(error)
         return succeed(None)
@@ -249,7 +258,10 @@ class Calls:
         except Malformed:
             raise BridgeError(Trouble.NOT_FOUND) from None
         if trunk is None or is_number(contact):
-            return self.way(call.user, contact)
+            way = self.way(call.user, contact)
+            self._quotas.left(call.user, contact, way.trunk)
+            self._quotas.begun(call.user, contact, way.trunk)
+            return way
         return self._through(call.user, Route(uri=uri, trunk=trunk))
 
     def other(self, call: Call, id: CallId) -> Call | None:
@@ -268,8 +280,13 @@ class Calls:
         _drop(self._of_user, call.user)
         if call.trunk is not None:
             _drop(self._of_trunk, call.trunk.name)
+        cut = self._cuts.pop(call.id, None)
+        if cut is not None and cut.active():
+            cut.cancel()
         now = self.stack.reactor.seconds()
         rang, answered = call.rang_at, call.answered_at
+        if answered is not None and not call.is_incoming:
+            self._quotas.ended(call.user, call.contact, call.trunk, now - answered)
         self._log.write(
             CallRecord(
                 call=call.id,

@@ -9,6 +9,7 @@ from msgspec import Meta, Struct
 
 from bridge.secret import Secret
 from bridge.xmpp.jid import Jid
+from transports.sip.dialplan import CallerIds, DialPlan
 from transports.sip.media.config import MediaConfig
 from transports.sip.uri import parse_uri
 
@@ -123,6 +124,54 @@ class TrunkConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
         ),
     ] = "rtp"
     max_calls: Annotated[int, Meta(ge=1, description="Calls that go over it at a time.")] = 1000
+    calls_per_day: Annotated[
+        int, Meta(ge=0, description="Calls to numbers that each user may make by it in a day (UTC); 0: none.")
+    ] = 200
+    minutes_per_day: Annotated[
+        int,
+        Meta(
+            ge=0,
+            description="How long each user may talk to numbers by it in a day; then calls end.",
+            extra={"unit": "minutes"},
+        ),
+    ] = 600
+    dial: Annotated[
+        tuple[str, ...],
+        Meta(
+            description="How numbers are written for it: a beginning and what it becomes; the first fit.",
+            examples=[["+49 0", "+ 00"]],
+        ),
+    ] = ()
+    callers: Annotated[
+        tuple[str, ...],
+        Meta(
+            description="How the numbers that it tells us are written here, in the same form.",
+            examples=[["00 +", "0 +49"]],
+        ),
+    ] = ()
+    caller_ids: Annotated[
+        tuple[str, ...],
+        Meta(
+            description="Who shows as which number to those whom he calls by number: a bare JID or a domain, "
+            "with * for anything, and the number; the first that fits. Who is named without * is also called "
+            "by it.",
+            examples=[["romeo@example.org +493012345", "example.org +493012300"]],
+        ),
+    ] = ()
+    identity: Annotated[
+        Literal["none", "preferred", "asserted"],
+        Meta(
+            description="Whether that number is also told as P-Preferred-Identity, or as "
+            "P-Asserted-Identity, to a trunk that trusts us."
+        ),
+    ] = "none"
+    trusts_identity: Annotated[
+        bool,
+        Meta(
+            description="Whether its P-Asserted-Identity says who calls, where no privacy is asked for; else "
+            "From does."
+        ),
+    ] = False
 
     def __post_init__(self) -> None:
         """See what belongs together; ValueError."""
@@ -131,6 +180,7 @@ class TrunkConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
             raise ValueError("server: expected the SIP URI of a host")
         if self.register and not (self.username and self.password):
             raise ValueError("register needs username and password")
+        DialPlan(self.dial), DialPlan(self.callers), CallerIds(self.caller_ids)
         if self.publish and not self.owner:
             raise ValueError("publish needs owner")
         if self.owner and not self.username:
@@ -194,6 +244,20 @@ class SipConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             examples=[["10.1.0.0/16", "127.0.0.1"]],
         ),
     ] = ()
+    dial_plan: Annotated[
+        tuple[str, ...],
+        Meta(
+            description="How numbers that users write are meant: a beginning and what it becomes; the first "
+            "fit. Trunks are chosen by the result.",
+            examples=[["00 +", "0 +49"]],
+        ),
+    ] = ()
+    barred: Annotated[
+        tuple[Pattern, ...],
+        Meta(
+            description="Numbers that nobody may call or write to, with * for anything: those that cost much."
+        ),
+    ] = ("+979*", "+1900*", "+1976*", "+3389*", "+449*", "+49900*")
     emergency: Annotated[
         tuple[str, ...],
         Meta(description="Numbers that are refused: nobody is to wait for help because of a message."),
@@ -253,6 +317,7 @@ class SipConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         """See what belongs together; ValueError."""
         if any(one.startswith("tls") for one in self.listen) and not (self.certificate and self.key):
             raise ValueError("to listen for TLS needs certificate and key")
+        DialPlan(self.dial_plan)
         if self.account_key and len(self.account_key.reveal()) < LEAST_KEY:
             raise ValueError(f"account_key: expected at least {LEAST_KEY} characters")
         for one in self.allowed_peers:

@@ -78,12 +78,12 @@ class Lines:
         """Put other trunks in force: what is as before goes on undisturbed."""
         before = self._routes.trunks
         self._routes.trunks = trunks
-        for name, trunk in before.items():
-            if trunks.get(name) != trunk:
-                self.log.info("the trunk {name} ends", name=name)
-                self.drop(name)
+        same = {name for name, one in trunks.items() if name in before and before[name].config == one.config}
+        for name in [name for name in before if name not in same]:
+            self.log.info("the trunk {name} ends", name=name)
+            self.drop(name)
         for name, trunk in trunks.items():
-            if before.get(name) != trunk:
+            if name not in same:
                 self.add(trunk).start()
 
     async def stop(self, reactor: Any) -> None:

@@ -54,6 +54,7 @@ from transports.sip.accounts import Accounts
 from transports.sip.address import Spellings, contact_uri, is_number, parse_contact, user_uri
 from transports.sip.agent import Agent
 from transports.sip.bound import Bound, dns_of, token
+from transports.sip.callerid import caller
 from transports.sip.calls import NO_MEDIA, Calls
 from transports.sip.capabilities import PERSON, WRITER
 from transports.sip.config import SipConfig
@@ -69,6 +70,7 @@ from transports.sip.message import Response
 from transports.sip.pager import Pager
 from transports.sip.party import Stack
 from transports.sip.people import People
+from transports.sip.quotas import Quotas
 from transports.sip.reception import Reception
 from transports.sip.records import CallLog
 from transports.sip.request import make
@@ -196,6 +198,7 @@ class SipNetwork:
             self._call_log,
             self._way,
             self._through,
+            Quotas(self._uplink, self._wall),
             self._pager.receive,
             self._wall,
         )
@@ -330,9 +333,10 @@ class SipNetwork:
 
     def _through(self, user: UserId, route: Route) -> Way:
         trunk = route.trunk
-        is_account = trunk is not None and bool(trunk.config.owner)
-        sender = trunk.account if trunk and is_account else user_uri(user, self._config.domain)
-        return Way(route, sender, self._lines[trunk.name] if trunk else None, self._locator)
+        if trunk is None:
+            return Way(route, user_uri(user, self._config.domain), None, self._locator)
+        sender, fields = caller(trunk, user, route.uri, self._config.domain)
+        return Way(route, sender, self._lines[trunk.name], self._locator, fields)
 
     def heard(self, guest: ContactId, events: Sequence[Incoming]) -> None:
         """Nobody of SIP is a guest on XMPP."""

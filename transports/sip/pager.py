@@ -118,7 +118,13 @@ class Pager:
         way = self._way(user, contact)
         uri = self._spellings.spelt(contact, way.uri)
         request = make(
-            "MESSAGE", uri, NameAddr(uri=way.sender), NameAddr(uri=uri), self._token, fields=fields, body=body
+            "MESSAGE",
+            uri,
+            NameAddr(uri=way.sender),
+            NameAddr(uri=uri),
+            self._token,
+            fields=(*way.fields, *fields),
+            body=body,
         )
         if len(write(request)) + VIA_ROOM > way.limit:
             room = max(way.limit - VIA_ROOM - len(write(request)) + len(body), 0)

@@ -11,8 +11,9 @@ from twisted.python.failure import Failure
 from bridge.errors import BridgeError
 from bridge.events import ContactId, UserId
 from transports.sip.acceptance import Abilities, inspect
-from transports.sip.address import MAX_NAME, contact_of, user_of
+from transports.sip.address import MAX_NAME, SEPARATORS, contact_of, is_number, user_of
 from transports.sip.agent import ALLOW, Answer, option_refused
+from transports.sip.callerid import source
 from transports.sip.calls import Calls
 from transports.sip.content import ACCEPT, COMPOSING, PLAIN
 from transports.sip.digits import PLAIN as DTMF
@@ -109,11 +110,11 @@ class Reception:
             answer(respond(request, 503, self._token(), (("Retry-After", str(RETRY_AFTER)),)))
             return
         trunk, user = self._recipient(request.uri, trunks)
-        contact = await self._sender(request.from_.uri, hop, trunk, user)
+        contact = await self._sender(source(request, trunk).uri, hop, trunk, user)
         if request.method == "SUBSCRIBE":
             self._people.watched(request, hop, user, contact, answer)
         elif request.method == "INVITE" and self.calls is not None:
-            nick = request.from_.display[:MAX_NAME]
+            nick = source(request, trunk).display[:MAX_NAME]
             self.calls.receive(request, hop, trunk, user, contact, nick, answer)
         else:
             self._pager.receive(request, user, contact, answer)
@@ -178,6 +179,9 @@ class Reception:
         for trunk in trunks:
             if trunk.config.owner and uri.user == trunk.contact_user:
                 return trunk, UserId(trunk.config.owner)
+            number = trunk.incoming.apply(uri.user.translate(SEPARATORS)) if not trunk.is_personal else ""
+            if (called := trunk.caller_ids.user(number)) and trunk.serves(UserId(called)):
+                return trunk, UserId(called)
         try:
             user = user_of(uri)
         except Malformed:
@@ -192,11 +196,15 @@ class Reception:
         if uri.scheme == "sips":
             raise Refusal(416)
         try:
-            contact = contact_of(uri, lambda number: trunk is not None and trunk.carries_number(number))
+            contact = contact_of(
+                uri, lambda number: trunk is not None and trunk.carries_number(trunk.incoming.apply(number))
+            )
         except Malformed:
             raise Refusal(400, "Bad Request: From has no form on XMPP") from None
         if trunk is None:
             await self._check_sender(uri, hop)
+        elif is_number(contact):
+            contact = ContactId(trunk.incoming.apply(contact))
         return contact
 
     async def _check_sender(self, uri: Uri, hop: Hop) -> None:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
-from fnmatch import translate
 
 from msgspec import Struct
 
@@ -12,9 +10,11 @@ from bridge.errors import BridgeError, Trouble
 from bridge.events import ContactId, UserId
 from transports.sip.address import contact_uri, is_number
 from transports.sip.config import SipConfig, TrunkConfig
+from transports.sip.dialplan import CallerIds, DialPlan, fits, is_among
 from transports.sip.uri import Uri, parse_uri
 
 EMERGENCY = "Emergency numbers cannot be reached here. Please use a telephone."
+BARRED = "The operator does not let anybody call numbers of this kind."
 NO_WAY = "Nobody here carries messages to this number."
 NOT_YOURS = "You may not use the way to this address."
 NO_FEDERATION = "This gateway does not carry messages to that SIP domain."
@@ -28,6 +28,9 @@ class Trunk(Struct, frozen=True, kw_only=True):
     server: Uri
     domain: str
     contact: str = ""
+    outgoing: DialPlan = DialPlan(())
+    incoming: DialPlan = DialPlan(())
+    caller_ids: CallerIds = CallerIds(())
 
     @property
     def is_personal(self) -> bool:
@@ -52,7 +55,7 @@ class Trunk(Struct, frozen=True, kw_only=True):
 
     def carries_number(self, number: str) -> bool:
         """Tell whether a number goes this way."""
-        return any(_fits(one, number) for one in self.config.numbers)
+        return any(fits(one, number) for one in self.config.numbers)
 
     def carries_domain(self, domain: str) -> bool:
         """Tell whether a SIP domain is reached this way."""
@@ -71,7 +74,15 @@ def read_trunks(config: SipConfig) -> dict[str, Trunk]:
     read = {}
     for name, one in config.trunks.items():
         server = parse_uri(one.server)
-        read[name] = Trunk(name=name, config=one, server=server, domain=one.domain.lower() or server.host)
+        read[name] = Trunk(
+            name=name,
+            config=one,
+            server=server,
+            domain=one.domain.lower() or server.host,
+            outgoing=DialPlan(one.dial),
+            incoming=DialPlan(one.callers),
+            caller_ids=CallerIds(one.caller_ids),
+        )
     return read
 
 
@@ -91,6 +102,8 @@ class Routes:
         """Take over the rules of `config`, but for its trunks."""
         self._is_open = config.federation
         self._emergency = frozenset(config.emergency)
+        self._barred = config.barred
+        self._plan = DialPlan(config.dial_plan)
 
     @property
     def is_open(self) -> bool:
@@ -134,25 +147,21 @@ class Routes:
         return Route(uri=uri, trunk=None)
 
     def _to_number(self, user: UserId, number: str) -> Route:
-        if number in self._emergency:
+        dialled = self._plan.apply(number)
+        if not self._emergency.isdisjoint((number, dialled)):
             raise BridgeError(Trouble.NOT_ALLOWED, EMERGENCY)
-        leading = [trunk for trunk in self.trunks.values() if trunk.carries_number(number)]
+        if any(fits(one, dialled) for one in self._barred):
+            raise BridgeError(Trouble.NOT_ALLOWED, BARRED)
+        leading = [trunk for trunk in self.trunks.values() if trunk.carries_number(dialled)]
         trunk = self._accounts.get(user) or _usable(user, leading)
         if trunk is None:
             raise BridgeError(Trouble.NOT_ALLOWED, NOT_YOURS if leading else NO_WAY)
-        uri = Uri(scheme="sip", user=number, host=trunk.domain, params={"user": "phone"})
+        there = trunk.outgoing.apply(dialled)
+        if there in self._emergency:
+            raise BridgeError(Trouble.NOT_ALLOWED, EMERGENCY)
+        uri = Uri(scheme="sip", user=there, host=trunk.domain, params={"user": "phone"})
         return Route(uri=uri, trunk=trunk)
 
 
 def _usable(user: UserId, trunks: Iterable[Trunk]) -> Trunk | None:
     return next((trunk for trunk in trunks if trunk.serves(user)), None)
-
-
-def is_among(who: str, patterns: Iterable[str]) -> bool:
-    """Tell whether a bare JID, or a domain, fits one of the patterns; one without @ is about the domain."""
-    domain = who.rpartition("@")[2]
-    return any(_fits(one, who if "@" in one else domain) for one in patterns)
-
-
-def _fits(pattern: str, text: str) -> bool:
-    return re.fullmatch(translate(pattern.replace("[", "[[]")), text, re.IGNORECASE) is not None

@@ -6,6 +6,7 @@ from transports.sip.agent import MAX_DATAGRAM
 from transports.sip.digest import DigestClient
 from transports.sip.line import Line
 from transports.sip.locate import Locator
+from transports.sip.message import Fields
 from transports.sip.routes import Route
 from transports.sip.routing import Hop
 from transports.sip.uri import Uri
@@ -14,14 +15,17 @@ from transports.sip.uri import Uri
 class Way:
     """The URI and its trunk, whom requests come from, who answers challenges, the longest MESSAGE.
 
-    `is_open` tells whether it can be gone now, as far as is known, `has_presence` whether those at its end
-    may be asked how they are.
+    `fields` are those that tell a trunk by which number the user shows. `is_open` tells whether the way can
+    be gone now, as far as is known, `has_presence` whether those at its end may be asked how they are.
     """
 
-    def __init__(self, route: Route, sender: Uri, line: Line | None, locator: Locator) -> None:
+    def __init__(
+        self, route: Route, sender: Uri, line: Line | None, locator: Locator, fields: Fields = ()
+    ) -> None:
         self.uri = route.uri
         self.trunk = route.trunk
         self.sender = sender
+        self.fields = fields
         self.client: DigestClient | None = None if line is None else line.client
         self.limit = MAX_DATAGRAM if route.trunk is None else route.trunk.config.max_message
         self.is_open = line is None or line.is_up is not False

@@ -68,3 +68,22 @@ def test_open_federation_reaches_all_domains_but_those_of_trunks() -> None:
     assert found.trunk is None and str(found.uri) == "sip:bob@far.example"
     with pytest.raises(BridgeError):
         routes(federation=True).route(UserId("x@stranger.example"), ContactId("bob@pbx.example"))
+
+
+@pytest.mark.parametrize(
+    ("number", "words"),
+    [
+        ("0900123", "of this kind"),
+        ("+49900123", "of this kind"),
+        ("0112", "Emergency"),
+        ("+49112", "Emergency"),
+        ("112", "Emergency"),
+    ],
+)
+def test_costly_and_emergency_numbers_are_refused_however_they_are_written(number: str, words: str) -> None:
+    """By what they mean, and by what would be dialled in the end."""
+    trunks = {"c": TrunkConfig(server="sip:c.example", users=("*",), numbers=("*",), dial=('+49 ""',))}
+    config = SipConfig(domain="gw.example", trunks=trunks, dial_plan=("0 +49",))
+    with pytest.raises(BridgeError) as raised:
+        Routes(config, read_trunks(config)).route(ROMEO, ContactId(number))
+    assert raised.value.trouble is Trouble.NOT_ALLOWED and words in raised.value.text
