@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from twisted.internet.defer import fail
+from twisted.internet.defer import Deferred, fail
 from twisted.logger import globalLogPublisher
 
 from bridge.calls import CallEnd, CallOffer, CallRinging, Ending, MediaKind
@@ -64,8 +64,6 @@ def test_question_that_breaks_rejects_the_call(desk: Desk) -> None:
 
 def test_answer_for_a_call_that_is_over_is_nobodys(desk: Desk) -> None:
     """The user gave up while the network was asked."""
-    from twisted.internet.defer import Deferred
-
     asked: Deferred[None] = Deferred()
     desk.network.answers[CallQuery] = asked
     desk.say(ROMEO, Told.PROPOSE, kinds=(MediaKind.AUDIO,))
