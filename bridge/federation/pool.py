@@ -411,7 +411,7 @@ class Pool:
     def _session_over(self, session: Session, pair: Pair | None, error: BridgeError) -> None:
         """It was waited for in vain, by dialling for a pair if there is one: its server cannot be reached."""
         for lane in self._suspensions.put_back(session):
-            if lane.pair == pair:
+            if lane and lane.pair == pair:
                 self._refuse(pair, error)
             self._seek(lane)
 

@@ -6,8 +6,8 @@ has stanzas in it; who was connected to waits. Each session stands for itself: o
 dialled each other, each goes on with its own.
 
 What remains unknown: what a peer had taken that does not come back in time (`RETURN`, `PATIENCE`), that
-knows its session no more, or that ends the stream by an error. It goes by another stream, or comes back to
-its sender, though it may have arrived.
+knows its session no more, that ends the stream by an error, or whose answer to the farewell of a stream that
+it had opened was lost. It goes by another stream, or comes back to its sender, though it may have arrived.
 """
 
 from __future__ import annotations

@@ -116,14 +116,15 @@ class Asked:
     """What was asked on one stream and is not answered yet; bounded by `PENDING_LIMIT`."""
 
     def __init__(self) -> None:
-        self._results: set[Pair] = set()
+        self.results: set[Pair] = set()
+        """Pairs that the peer is to take."""
         self._verifications: set[tuple[Pair, str]] = set()
 
     def result(self, pair: Pair) -> bool:
         """Note a request; False if the same one, or too many, wait already."""
-        if pair in self._results or len(self._results) >= PENDING_LIMIT:
+        if pair in self.results or len(self.results) >= PENDING_LIMIT:
             return False
-        self._results.add(pair)
+        self.results.add(pair)
         return True
 
     def verification(self, pair: Pair, stream_id: str) -> bool:
@@ -136,8 +137,8 @@ class Asked:
 
     def result_answered(self, pair: Pair) -> bool:
         """Tell whether this answer was awaited; it is not any more."""
-        awaited = pair in self._results
-        self._results.discard(pair)
+        awaited = pair in self.results
+        self.results.discard(pair)
         return awaited
 
     def verification_answered(self, pair: Pair, stream_id: str) -> bool:

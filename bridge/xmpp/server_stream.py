@@ -377,8 +377,8 @@ class ServerStream:
         return session
 
     def _give_pairs(self, session: Session) -> None:
-        session.opened, session.admitted = self._opened, self._admitted
-        session.certified = self._certified
+        session.opened, session.asked = self._opened, self._asked.results
+        session.admitted, session.certified = self._admitted, self._certified
 
     def _may_continue(self, session: Session) -> bool:
         return self.is_secure or not session.is_secure
@@ -390,6 +390,8 @@ class ServerStream:
         self.request_acknowledgement()
         self._certified |= session.certified
         self._admitted |= session.admitted
+        if self.is_bidirectional:  # what the peer has accepted it may have used, before its answer was lost
+            self._admitted |= {pair.inverse for pair in session.asked}
         opened = session.opened - self._opened
         self._give_pairs(session)
         for pair in opened:

@@ -70,6 +70,8 @@ class Session:
         """Whether its stanzas went under TLS; they do not go without it then."""
         self.opened: set[Pair] = set()
         """Pairs that the peer takes."""
+        self.asked: set[Pair] = set()
+        """Pairs that it may take by now: its answer may be lost."""
         self.admitted: set[Pair] = set()
         """Pairs of the peer's that we take."""
         self.certified: set[str] = set()

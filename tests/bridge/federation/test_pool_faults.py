@@ -466,6 +466,24 @@ def test_link_cut_while_it_is_made_doubles_nothing(network: Network, turns: int)
         assert [*receiver.bodies(), *(name for name, _ in sender.errors())] == ["1"]
 
 
+def test_pair_that_was_accepted_unheard_is_resumed_with_the_stream(network: Network) -> None:
+    """The answer to a second pair is lost, but the peer uses it already for its own stanzas."""
+    capulet, montague = both(network, problem="self-signed")
+    capulet.send(JULIET, ROMEO, "1")
+    network.pass_time(1)
+    (carrier,) = capulet.pool.connections
+    capulet.pool.send("rooms.capulet.example", "montague.example", message(LOBBY, ROMEO, "2"))
+    while b"type='valid'" not in b"".join(carrier.transport.inbox):
+        step(network, 1)
+    montague.pool.send("montague.example", "rooms.capulet.example", message(ROMEO, LOBBY, "3"))
+    capulet.pool.send("capulet.example", "montague.example", message(JULIET, ROMEO, "4"))
+    network.clock.advance(0)
+    network.cut()
+    network.pass_time(2 * RETURN)
+    assert capulet.bodies() == ["3"]
+    assert sorted(montague.bodies()) == ["1", "2", "4"]
+
+
 def acquainted_twice(network: Network) -> tuple[Server, Server]:
     """Two servers that dialled each other at once; each uses the link that the other made."""
     capulet, montague = both(network)
