@@ -1,4 +1,4 @@
-"""SIP: short messages to and from phones, PBXes and other SIP domains; calls are being built."""
+"""SIP: calls and short messages to and from phones, PBXes and other SIP domains."""
 
 from __future__ import annotations
 

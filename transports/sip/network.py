@@ -1,4 +1,4 @@
-"""SIP as a `bridge.network.Network`: no rooms yet, short messages between two, and nothing that is kept."""
+"""SIP as a `bridge.network.Network`: calls, short messages and presence between two; no rooms yet."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which way a message goes, and who may send it there: trunks by number and domain, or open federation."""
+"""Which way a message or a call goes, and who may go there: trunks by number and domain, or open federation."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from transports.sip.uri import Uri, parse_uri
 
 EMERGENCY = "Emergency numbers cannot be reached here. Please use a telephone."
 BARRED = "The operator does not let anybody call numbers of this kind."
-NO_WAY = "Nobody here carries messages to this number."
+NO_WAY = "There is no way from here to this number."
 NOT_YOURS = "You may not use the way to this address."
-NO_FEDERATION = "This gateway does not carry messages to that SIP domain."
+NO_FEDERATION = "There is no way from here to that SIP domain."
 
 
 class Trunk(Struct, frozen=True, kw_only=True):
