@@ -1,4 +1,4 @@
-"""Which way a message or a call goes, and who may go there: trunks by number and domain, or open federation."""
+"""Which way a message or call goes, and who may go there: trunks by number and domain, or open federation."""
 
 from __future__ import annotations
 
