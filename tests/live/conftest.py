@@ -7,16 +7,20 @@ import inspect
 import shutil
 import signal
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.live.cast.scripted import ScriptedIrcd
+from tests.live.cast.stanzas import TIMEOUT
+from tests.live.peers.baresip import Baresip
+from tests.live.peers.browser import Browser
 from tests.live.peers.gateway import Gateway, IrcServer
 from tests.live.stage import House, Script, Stage
 
+MakeTelephone = Callable[..., Awaitable[Baresip]]
 TEST_TIMEOUT = 120.0
 PAIRS = (("prosody", "inspircd"), ("ejabberd", "ngircd"), ("ejabberd", "hybrid"))
 """Which XMPP server and ircd play together; a test narrows them with ``@pytest.mark.stage(…)``."""
@@ -90,6 +94,32 @@ def house(request: pytest.FixtureRequest, folder: Path, loop: asyncio.AbstractEv
     made = House(folder, request.config.getoption("--gateway"))
     yield made
     made.close()
+
+
+@pytest.fixture(scope="session")
+def browser(house: House, loop: asyncio.AbstractEventLoop) -> Iterator[Browser]:
+    """The one browser; each person has a page of his own."""
+    made = Browser(house.make_folder("browser"))
+    made.daemon.start()
+    house.own(made.daemon)
+    loop.run_until_complete(made.connect())
+    yield made
+    loop.run_until_complete(made.disconnect())
+
+
+@pytest.fixture
+def telephone(house: House, loop: asyncio.AbstractEventLoop) -> Iterator[MakeTelephone]:
+    """Make telephones; they are switched on."""
+    telephones = []
+
+    async def make(name: str, **facts: Any) -> Baresip:
+        made = Baresip(house.make_folder(f"baresip-{house.number()}"), name, **facts)
+        telephones.append(made)
+        await made.start()
+        return made
+
+    yield make
+    loop.run_until_complete(asyncio.wait_for(asyncio.gather(*(one.close() for one in telephones)), TIMEOUT))
 
 
 @pytest.fixture

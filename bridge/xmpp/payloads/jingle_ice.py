@@ -67,16 +67,20 @@ def parse_endpoints(request: Jingle) -> dict[str, Endpoint]:
 
 
 def parse_transport(transport: Element) -> Endpoint:
-    """Read a transport; BAD_REQUEST if its credentials or certificate are malformed."""
+    """Read a transport; BAD_REQUEST if its credentials or certificate are malformed.
+
+    COMPAT: stanza.js 12 names the `ufrag` of later candidates without a password: that begins nothing anew.
+    """
     raw = transport.namespace == NS_RAW
+    password = "" if raw else _credential(transport, "pwd")
     candidates: dict[object, Candidate] = {}
     for element in transport.all("candidate"):
         candidate = _parse_raw(element) if raw else _parse_candidate(element)
         if candidate is not None and len(candidates) < MAX_CANDIDATES:
             candidates.setdefault(candidate.component if raw else candidate, candidate)
     return Endpoint(
-        ufrag="" if raw else _credential(transport, "ufrag"),
-        password="" if raw else _credential(transport, "pwd"),
+        ufrag=_credential(transport, "ufrag") if password else "",
+        password=password,
         candidates=tuple(candidates.values()),
         fingerprint=_parse_fingerprint(transport),
         complete=not raw and transport.child("gathering-complete") is not None,

@@ -4,33 +4,19 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from typing import Any
 
 import pytest
 
 from tests.live.cast.browser import BrowserPerson
 from tests.live.cast.jingle import Habits, JinglePerson
 from tests.live.cast.stanzas import TIMEOUT
-from tests.live.peers.baresip import Baresip
 from tests.live.peers.browser import Browser
 from tests.live.peers.gateway import LoopbackBridge
 from tests.live.peers.xmpp import PASSWORD, Prosody
 from tests.live.stage import House
 
 MakePerson = Callable[..., Awaitable[JinglePerson]]
-MakeTelephone = Callable[..., Awaitable[Baresip]]
 MakeSurfer = Callable[..., Awaitable[BrowserPerson]]
-
-
-@pytest.fixture(scope="session")
-def browser(house: House, loop: asyncio.AbstractEventLoop) -> Iterator[Browser]:
-    """The one browser; each person has a page of his own."""
-    made = Browser(house.make_folder("browser"))
-    made.daemon.start()
-    house.own(made.daemon)
-    loop.run_until_complete(made.connect())
-    yield made
-    loop.run_until_complete(made.disconnect())
 
 
 @pytest.fixture
@@ -58,21 +44,6 @@ def bridge(house: House) -> LoopbackBridge:
     made.daemon.start()
     house.own(made.daemon)
     return made
-
-
-@pytest.fixture
-def telephone(house: House, loop: asyncio.AbstractEventLoop) -> Iterator[MakeTelephone]:
-    """Make telephones; they are switched on."""
-    telephones = []
-
-    async def make(name: str, **facts: Any) -> Baresip:
-        made = Baresip(house.make_folder(f"baresip-{house.number()}"), name, **facts)
-        telephones.append(made)
-        await made.start()
-        return made
-
-    yield make
-    loop.run_until_complete(asyncio.wait_for(asyncio.gather(*(one.close() for one in telephones)), TIMEOUT))
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.live.calls.conftest import MakeTelephone
+from tests.live.conftest import MakeTelephone
 from tests.live.peers.daemon import free_port
 from tests.live.peers.kamailio import PASSWORD, Kamailio
 from tests.live.stage import House

@@ -201,6 +201,15 @@ def test_description_without_a_way_is_malformed(transport: Element) -> None:
     assert caught.value.trouble is Trouble.BAD_REQUEST
 
 
+def test_half_of_the_credentials_are_none() -> None:
+    """COMPAT: as stanza.js 12 writes later candidates; what its description says holds on."""
+    later = Element(
+        "transport", NS_ICE, {"ufrag": "nBhM"}, candidate(), Element("gathering-complete", NS_ICE)
+    )
+    found = parse_transport(later)
+    assert (found.ufrag, found.password, len(found.candidates), found.complete) == ("", "", 1, True)
+
+
 def test_later_candidates_are_read_by_their_contents() -> None:
     """Where no credentials are said, those of the description hold; which one is in use is of no use here."""
     audio = Element("transport", NS_ICE, None, candidate(foundation="9"))
