@@ -352,11 +352,12 @@ def _build_description(content: Content, is_initiator: bool) -> Element:
 
 
 def _build_codec(codec: Codec) -> Element:
+    _, _, usual_channels = _STATIC.get(codec.payload, ("", 0, 1))
     facts = {
         "id": str(codec.payload),
         "name": codec.name,
         "clockrate": str(codec.clock),
-        "channels": None if codec.channels == 1 else str(codec.channels),
+        "channels": None if codec.channels == usual_channels else str(codec.channels),
         "ptime": None if codec.ptime is None else str(codec.ptime),
         "maxptime": None if codec.maxptime is None else str(codec.maxptime),
     }

@@ -61,6 +61,15 @@ def read(*stanzas: bytes) -> SessionDescription:
     return parse_description(parse_jingle(element), is_initiator=True)
 
 
+@pytest.mark.parametrize(("payload", "channels"), [(10, 1), (10, 2), (0, 1), (0, 2), (96, 1), (96, 2)])
+def test_channels_are_read_as_they_were_written(payload: int, channels: int) -> None:
+    """Of payload types that mean two channels, or one, by themselves, too."""
+    element = payload_type(id=str(payload), name="x", channels=str(channels))
+    described = parse_description(request(content(element)), True)
+    again = parse_description(request(*build_contents(described, "initiator", True)), True)
+    assert again == described and again.contents[0].codecs[0].channels == channels
+
+
 @pytest.mark.parametrize("is_initiator", [True, False])
 @given(description=descriptions(), keys=KEYS)
 def test_description_is_read_as_it_was_written(description, keys, is_initiator: bool) -> None:
