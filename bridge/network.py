@@ -234,6 +234,12 @@ class Network(Protocol):
     def address(self, local: str) -> Address:
         """Read a JID's unescaped local part; BridgeError JID_MALFORMED if it is none of ours."""
 
+    def meant(self, text: str) -> str:
+        """Return the local part that people mean who write an address: itself, or what a link leads to.
+
+        BridgeError JID_MALFORMED for a link to what no JID can name.
+        """
+
     def contact(self, room: RoomId, nick: str) -> ContactId:
         """Return who `nick` in `room` is outside it; JID_MALFORMED or NO_SUCH_NICK if nobody is."""
 

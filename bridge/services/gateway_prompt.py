@@ -33,8 +33,9 @@ class GatewayPrompt:
 
     def jid(self, request: Request) -> Element:
         """The JID of what the user entered; NOT_ACCEPTABLE if it is no address."""
-        local = parse_prompt(request.payload).removesuffix(f"@{self._domain}")
+        written = parse_prompt(request.payload).removesuffix(f"@{self._domain}")
         try:
+            local = self._network.meant(written)
             self._network.address(local)
             return build_jid(str(Jid.parse(f"{escape(local)}@{self._domain}")))
         except (BridgeError, JidError):

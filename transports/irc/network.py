@@ -180,6 +180,10 @@ class IrcNetwork:
         """Read a JID's unescaped local part; BridgeError JID_MALFORMED if it is none of ours."""
         return self._addresses.parse(local)
 
+    def meant(self, text: str) -> str:
+        """Return what people write as an address: it is the local part."""
+        return text
+
     def contact(self, room: RoomId, nick: str) -> ContactId:
         """Return who `nick` in `room` is outside it; BridgeError JID_MALFORMED if nobody can be."""
         contact = self._addresses.contact(nick, self._addresses.server_of(room))

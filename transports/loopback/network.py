@@ -147,6 +147,10 @@ class LoopbackNetwork:
             return RoomAddress(RoomId(local.lower()), self._server)
         return ContactAddress(ContactId(local.lower()), self._server)
 
+    def meant(self, text: str) -> str:
+        """Return what people write as an address: it is the local part."""
+        return text
+
     def contact(self, room: RoomId, nick: str) -> ContactId:
         """Return who a nick is."""
         return ContactId(f"{nick.lower()}%{self._server}")

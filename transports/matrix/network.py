@@ -84,6 +84,7 @@ from transports.matrix.http import Http
 from transports.matrix.ids import is_event_id, is_room_id
 from transports.matrix.inbox import Inbox
 from transports.matrix.knocks import Knocks
+from transports.matrix.links import read_link
 from transports.matrix.media import MatrixMedia
 from transports.matrix.moderation import Moderation
 from transports.matrix.names import name_of
@@ -275,6 +276,13 @@ class MatrixNetwork:
     def address(self, local: str) -> Address:
         """Read a JID's unescaped local part; BridgeError JID_MALFORMED if it is none of ours."""
         return self._addresses.parse(local)
+
+    def meant(self, text: str) -> str:
+        """Return the local part of an address, or of whom or what a link to Matrix leads to."""
+        link = read_link(text)
+        if link is None:
+            return text
+        return self._addresses.contact(link.id) if link.is_person else self._addresses.room(link.id, link.via)
 
     def contact(self, room: RoomId, nick: str) -> ContactId:
         """Return who `nick` in `room` is outside it; BridgeError NO_SUCH_NICK if he is not there."""

@@ -270,6 +270,10 @@ class SipNetwork:
         """Read a JID's unescaped local part; BridgeError JID_MALFORMED if it is none of ours."""
         return ContactAddress(parse_contact(local), ServerId("")) if local else GatewayAddress()
 
+    def meant(self, text: str) -> str:
+        """Return what people write as an address: it is the local part."""
+        return text
+
     def contact(self, room: RoomId, nick: str) -> ContactId:
         """There are no rooms, so nobody is in one."""
         raise BridgeError(Trouble.JID_MALFORMED)

@@ -62,6 +62,9 @@ class ScriptedNetwork:
             return RoomAddress(RoomId(local.lower()), ServerId(server))
         return ContactAddress(ContactId(local), ServerId(server)) if name else ServerAddress(ServerId(local))
 
+    def meant(self, text: str) -> str:
+        return text.removeprefix("link:")
+
     def contact(self, room: RoomId, nick: str) -> ContactId:
         return ContactId(f"{nick.lower()}%{room.rpartition('%')[2]}")
 

@@ -25,6 +25,8 @@ def test_foreign_address_becomes_a_jid(scene):
     assert scene.get(DOMAIN, Element("query", NS_GATEWAY)).child_text("prompt") == "Address"
     answer = scene.iq("set", DOMAIN, prompt("#a/b%irc.example"))
     assert next(answer.elements()).child_text("jid") == f"#a\\2fb%irc.example@{DOMAIN}"
+    answer = scene.iq("set", DOMAIN, prompt("link:#a%irc.example"))
+    assert next(answer.elements()).child_text("jid") == f"#a%irc.example@{DOMAIN}"
     answer = scene.iq("set", DOMAIN, prompt(ROOM))
     assert next(answer.elements()).child_text("jid") == ROOM
 

@@ -63,3 +63,12 @@ async def test_room_that_there_is_not_is_told_to_be_none(matrix_stage: MatrixSta
     """XEP-0030 §7: no alias of the homeserver leads there."""
     romeo = await matrix_stage.on_xmpp("romeo")
     assert await romeo.error(matrix_stage.room, f"<query xmlns='{INFO}'/>") == "item-not-found"
+
+
+async def test_link_becomes_the_address_of_its_room(matrix_stage: MatrixStage):
+    """XEP-0100 §6.3: as people copy it from their clients."""
+    romeo = await matrix_stage.on_xmpp("romeo")
+    alias = f"#{matrix_stage.alias}:{matrix_stage.synapse.server_name}"
+    prompt = f"<query xmlns='jabber:iq:gateway'><prompt>https://matrix.to/#/{alias}</prompt></query>"
+    answer = await romeo.result(matrix_stage.bridge.domain, prompt, "set")
+    assert [one.text for one in answer.iter("{jabber:iq:gateway}jid")] == [matrix_stage.room]

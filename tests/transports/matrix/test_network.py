@@ -527,3 +527,19 @@ def test_short_restart_of_the_homeserver_troubles_nobody():
     scene.turn(AWAY_AFTER / 2)
     scene.turn(AWAY_AFTER)
     assert (scene.told[ROMEO], scene.troubles[-1]) == ([], "")
+
+
+@pytest.mark.parametrize(
+    ("text", "local"),
+    [
+        ("https://matrix.to/#/#room:hs.example", "#room:hs.example"),
+        ("https://matrix.to/#/%40bob%3Ahs.example", "@bob:hs.example"),
+        ("matrix:roomid/abc:hs.example?via=other.example", "!abc:hs.example?via=other.example"),
+        ("matrix:u/bob:hs.example", "@bob:hs.example"),
+        ("#room:hs.example", "#room:hs.example"),
+        ("https://example.org/", "https://example.org/"),
+    ],
+)
+def test_link_to_matrix_means_whom_or_what_it_leads_to(text, local):
+    """As people copy it from their clients; what is no such link is taken as it is."""
+    assert Scene().network.meant(text) == local
