@@ -98,7 +98,7 @@ def build_transport(endpoint: Endpoint) -> Element:
     if endpoint.fingerprint is not None:
         transport.add(_build_fingerprint(endpoint.fingerprint))
     for candidate in endpoint.candidates:
-        if candidate.protocol != _UDP:
+        if candidate.protocol.lower() != _UDP:
             continue
         transport.add(_build_candidate(candidate) if endpoint.ufrag else _build_raw(candidate))
     if endpoint.complete and endpoint.ufrag:
@@ -158,7 +158,7 @@ def _build_candidate(candidate: Candidate) -> Element:
             "network": "0",
             "port": str(candidate.port),
             "priority": str(candidate.priority),
-            "protocol": candidate.protocol,
+            "protocol": _UDP,
             "rel-addr": candidate.related_address or None,
             "rel-port": None if related is None else str(related),
             "type": candidate.type,

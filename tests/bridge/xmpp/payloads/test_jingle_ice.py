@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from hypothesis import given
+from msgspec.structs import replace
 
 from bridge.calls import Candidate, Ending, Endpoint, Fingerprint, Setup
 from bridge.errors import BridgeError, Trouble
@@ -137,6 +138,13 @@ def test_candidates_of_tcp_are_read_but_not_written() -> None:
     found = parse_transport(ice(candidate(protocol="TCP", tcptype="passive"), candidate()))
     assert [(one.protocol, one.tcp_type) for one in found.candidates] == [("tcp", "passive"), ("udp", "")]
     assert [one.protocol for one in parse_transport(build_transport(found)).candidates] == ["udp"]
+
+
+def test_candidate_of_udp_is_written_however_its_network_spells_it() -> None:
+    """RFC 8839 §5.1: rtpengine has it in capitals."""
+    loud = replace(parse_transport(ice(candidate())).candidates[0], protocol="UDP")
+    (written,) = build_transport(Endpoint(ufrag="a", password="b", candidates=(loud,))).all("candidate")
+    assert written.get("protocol") == "udp"
 
 
 def test_most_usual_hash_is_taken() -> None:
