@@ -12,6 +12,8 @@ from bridge.secret import Secret
 from bridge.xmpp import conformance
 from transports.matrix import files, mapping
 from transports.matrix.config import MatrixConfig
+from transports.sip.media.config import MediaConfig
+from transports.sip.media.probe import rtpengine_files
 
 HERE = Path(__file__).parent
 
@@ -25,7 +27,10 @@ MATRIX = MatrixConfig(
     as_token=Secret("a token of xmppbridge.toml"),
     hs_token=Secret("the other token of xmppbridge.toml"),
 )
-for name, text in files(MATRIX).items():
+MEDIA = MediaConfig(
+    rtpengine=("127.0.0.1:22222",), sip_interface="int", xmpp_interface="pub", dtmf_listen="127.0.0.1:22444"
+)
+for name, text in {**files(MATRIX), **rtpengine_files(MEDIA)}.items():
     (HERE / name).write_text(text, "utf-8")
 
 (HERE / "doap.xml").write_text(conformance.doap(), "utf-8")

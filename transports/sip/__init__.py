@@ -21,12 +21,15 @@ def build(config: SipConfig, reactor: Any) -> Network:
 
 
 def probes(config: SipConfig, reactor: Any) -> Sequence[Probe]:
-    """Ask each trunk whether it is there and takes our password (`xmppbridge check --live`)."""
+    """Ask each trunk whether it is there and takes our password, and each rtpengine (`check --live`)."""
+    from transports.sip.media.probe import media_probes
     from transports.sip.probe import trunk_probes
 
-    return trunk_probes(config, reactor)
+    return [*trunk_probes(config, reactor), *media_probes(config.media, reactor)]
 
 
 def files(config: SipConfig) -> Mapping[str, str]:
-    """A server needs nothing of ours."""
-    return {}
+    """What starts an rtpengine as the configuration has it."""
+    from transports.sip.media.probe import rtpengine_files
+
+    return rtpengine_files(config.media)

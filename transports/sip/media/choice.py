@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable
 from typing import Any
 
+from bridge.calls import CallId
 from transports.sip.bound import token
 from transports.sip.config import SipConfig, TrunkConfig
-from transports.sip.media.backend import Demands, MediaBackend, Protection
+from transports.sip.media.backend import Anchor, Demands, Listener, MediaBackend, Protection
+from transports.sip.media.direct import DirectAnchor
 from transports.sip.media.rtpengine import Rtpengines
 
 MakeBackend = Callable[[Callable[[], None]], MediaBackend]
@@ -31,6 +34,25 @@ def demands_of(trunk: TrunkConfig | None, family: int) -> Demands:
 def backend_of(config: SipConfig, reactor: Any) -> MakeBackend | None:
     """Return what makes the back end that is configured; None if no calls are to be carried."""
     media = config.media
-    if media is None or not media.rtpengine:
+    if media is None:
         return None
-    return lambda changed: Rtpengines(media, reactor, token, changed)
+    return lambda changed: Choice(Rtpengines(media, reactor, token, changed))
+
+
+class Choice:
+    """The back end of a gateway: a call is anchored, unless its trunk wants it direct."""
+
+    def __init__(self, anchoring: MediaBackend) -> None:
+        self._anchoring = anchoring
+        self.start, self.stop = anchoring.start, anchoring.stop
+
+    def anchor(self, call: CallId, demands: Demands, listener: Listener) -> Anchor:
+        """Return a new anchor. Raises BridgeError OVERLOADED and UNREACHABLE."""
+        if demands.is_direct:
+            return DirectAnchor(demands, secrets.randbits(62))
+        return self._anchoring.anchor(call, demands, listener)
+
+    @property
+    def trouble(self) -> str:
+        """What is wrong with what anchors."""
+        return self._anchoring.trouble

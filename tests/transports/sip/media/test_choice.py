@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import pytest
 
+from bridge.calls import CallId
+from bridge.errors import BridgeError
+from tests.transports.sip.media.engines import Ears
+from tests.transports.sip.wires import Reactor
 from transports.sip.config import SipConfig, TrunkConfig
 from transports.sip.media.backend import Demands, Protection
 from transports.sip.media.choice import backend_of, demands_of
 from transports.sip.media.config import MediaConfig
-from transports.sip.media.rtpengine import Rtpengines
+from transports.sip.media.direct import DirectAnchor
 
 
 @pytest.mark.parametrize(
@@ -31,8 +35,18 @@ def test_peer_behind_no_trunk_gets_plain_media():
     assert demands_of(None, 6) == Demands(family=6)
 
 
-def test_without_a_back_end_there_are_no_calls():
-    """With an rtpengine there are."""
+def test_without_the_table_there_are_no_calls():
+    """With it there are, over what it names."""
     assert backend_of(SipConfig(domain="gw.example"), None) is None
-    make = backend_of(SipConfig(domain="gw.example", media=MediaConfig(rtpengine=("127.0.0.1:9",))), None)
-    assert make is not None and isinstance(make(lambda: None), Rtpengines)
+
+
+def test_trunk_that_is_direct_is_not_anchored():
+    """Whether or not a relay answers; others cannot do without."""
+    make = backend_of(SipConfig(domain="gw.example", media=MediaConfig()), Reactor())
+    assert make is not None
+    backend = make(lambda: None)
+    backend.start()
+    assert isinstance(backend.anchor(CallId("c"), Demands(is_direct=True), Ears()), DirectAnchor)
+    with pytest.raises(BridgeError):
+        backend.anchor(CallId("c"), Demands(), Ears())
+    assert backend.trouble == ""

@@ -1,0 +1,48 @@
+"""What the operator is told of an rtpengine."""
+
+from __future__ import annotations
+
+import pytest
+
+from bridge.errors import BridgeError, Trouble
+from tests.transports.sip.media.engines import ADDRESSES, Engine
+from tests.transports.sip.wires import Reactor
+from transports.sip.media.config import MediaConfig
+from transports.sip.media.probe import media_probes, rtpengine_files
+
+MEDIA = MediaConfig(
+    rtpengine=("192.0.2.7:22222",), sip_interface="int", xmpp_interface="pub", dtmf_listen="127.0.0.1:9"
+)
+
+
+@pytest.mark.parametrize(
+    ("is_alive", "refusals", "outcome"),
+    [
+        (True, {}, "answers in 0 ms"),
+        (True, {"ping": "no"}, Trouble.FAULTY),
+        (False, {}, Trouble.UNREACHABLE),
+    ],
+)
+def test_each_instance_is_asked(is_alive, refusals, outcome):
+    """And nothing is left open."""
+    reactor = Reactor()
+    [probe] = media_probes(MEDIA, reactor)
+    engine = Engine(reactor, 0, ADDRESSES[0])
+    engine.is_alive, engine.refusals = is_alive, refusals
+    came = []
+    probe.result.addBoth(came.append)
+    for _ in range(10):
+        engine.serve()
+        reactor.advance(0.5 if not is_alive else 0)
+    told = came[0]
+    assert told == outcome or (told.check(BridgeError) and told.value.trouble is outcome)
+    assert probe.subject == "rtpengine 192.0.2.7:22222" and reactor.ports[0].stopped
+
+
+def test_rtpengine_is_started_as_it_is_configured():
+    """Interfaces, the port of ng, and where keys are told."""
+    text = rtpengine_files(MEDIA)["rtpengine.conf"]
+    for line in ("interface = int/192.0.2.1;pub/198.51.100.1", "listen-ng = 192.0.2.7:22222"):
+        assert line in text.splitlines()
+    assert "dtmf-log-dest = 127.0.0.1:9" in text
+    assert rtpengine_files(None) == rtpengine_files(MediaConfig()) == {} == dict(media_probes(None, None))
