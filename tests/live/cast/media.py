@@ -82,13 +82,11 @@ class Phone(asyncio.DatagramProtocol):
 
     def answer(self, offer: Description, direction: str = "sendrecv") -> Description:
         """Take the G.711 of an offer, and its keys by the number that it gives them; refuse other media."""
-        own = self.sdp(direction)
-        [event] = [codec for codec in offer.media[0].codecs if codec.name == "telephone-event"][:1]
-        self._event = int(event.format)
-        text = write_sdp(own).replace(b" 101\r\n", f" {event.format}\r\n".encode())
-        audio = parse_sdp(text.replace(b":101 ", f":{event.format} ".encode())).media[0]
+        events = [codec.format for codec in offer.media[0].codecs if codec.name == "telephone-event"]
+        self._event = int(events[0]) if events else EVENT
+        own = parse_sdp(write_sdp(self.sdp(direction)).replace(b"101", str(self._event).encode()))
         refused = tuple(media.refused() for media in offer.media[1:])
-        return Description(origin=own.origin, address=own.address, media=(audio, *refused))
+        return Description(origin=own.origin, address=own.address, media=(*own.media, *refused))
 
     def talk(self, remote: Description) -> None:
         """Send to where a description says, from now on."""

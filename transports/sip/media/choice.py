@@ -11,6 +11,7 @@ from transports.sip.bound import token
 from transports.sip.config import SipConfig, TrunkConfig
 from transports.sip.media.backend import Anchor, Demands, Listener, MediaBackend, Protection
 from transports.sip.media.direct import DirectAnchor
+from transports.sip.media.relay.backend import Relay
 from transports.sip.media.rtpengine import Rtpengines
 
 MakeBackend = Callable[[Callable[[], None]], MediaBackend]
@@ -36,7 +37,13 @@ def backend_of(config: SipConfig, reactor: Any) -> MakeBackend | None:
     media = config.media
     if media is None:
         return None
-    return lambda changed: Choice(Rtpengines(media, reactor, token, changed))
+
+    def make(changed: Callable[[], None]) -> MediaBackend:
+        if media.relay_address:
+            return Choice(Relay(media, reactor, changed))
+        return Choice(Rtpengines(media, reactor, token, changed))
+
+    return make
 
 
 class Choice:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_address
 from typing import Annotated
 
 from msgspec import Meta, Struct
@@ -52,7 +53,25 @@ class MediaConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
         ),
     ] = ""
 
+    relay_address: Annotated[
+        str,
+        Meta(
+            pattern=r"^[0-9A-Fa-f:.]*$",
+            description="Without rtpengine: the IP address of ours at which the embedded relay hears SIP "
+            "peers. It needs xmppbridge[relay], and both ends to have a codec in common. Empty: no relay.",
+            examples=["192.0.2.1"],
+            extra=_RESTART,
+        ),
+    ] = ""
+    relay_calls: Annotated[
+        int, Meta(ge=1, le=1000, description="Calls that it carries at a time.", extra=_RESTART)
+    ] = 100
+
     def __post_init__(self) -> None:
         """See what belongs together; ValueError."""
         if bool(self.sip_interface) is not bool(self.xmpp_interface):
             raise ValueError("sip_interface and xmpp_interface are set together, or neither")
+        if self.relay_address:
+            ip_address(self.relay_address)
+            if self.rtpengine:
+                raise ValueError("either rtpengine or relay_address: one of them carries the calls")

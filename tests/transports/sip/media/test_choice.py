@@ -50,3 +50,12 @@ def test_trunk_that_is_direct_is_not_anchored():
     with pytest.raises(BridgeError):
         backend.anchor(CallId("c"), Demands(), Ears())
     assert backend.trouble == ""
+
+
+def test_relay_carries_calls_where_it_has_an_address():
+    """It is not there before its process is."""
+    media = MediaConfig(relay_address="192.0.2.1")
+    make = backend_of(SipConfig(domain="gw.example", media=media), Reactor())
+    assert make is not None
+    with pytest.raises(BridgeError):
+        make(lambda: None).anchor(CallId("c"), Demands(), Ears())

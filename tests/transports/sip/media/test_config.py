@@ -30,6 +30,8 @@ def test_interfaces_and_addresses_are_taken():
         {"xmpp_interface": "a/b", "sip_interface": "x"},
         {"dtmf_listen": "everywhere"},
         {"colour": "red"},
+        {"relay_address": "1.2.3"},
+        {"relay_address": "192.0.2.1", "rtpengine": ["127.0.0.1:22222"]},
     ],
 )
 def test_mistake_is_refused_where_it_is(wrong):

@@ -1,0 +1,76 @@
+"""A call to be: a back end for media, and a phone and a browser that it is between."""
+
+from __future__ import annotations
+
+import asyncio
+
+from bridge.calls import CallId, SessionDescription
+from tests.live.cast.media import Browser, Phone
+from transports.sip.bound import token
+from transports.sip.media.backend import Anchor, Demands, MediaBackend
+
+LOW, HIGH = 440, 1000
+"""The phone's tone and the browser's."""
+
+
+PLAIN = Demands()
+
+
+class Ears:
+    """What the network is told of a call."""
+
+    def __init__(self) -> None:
+        self.pressed_keys: asyncio.Queue[str] = asyncio.Queue()
+        self.lost: asyncio.Queue[str] = asyncio.Queue()
+
+    def media_lost(self, reason: str) -> None:
+        self.lost.put_nowait(reason)
+
+    def pressed(self, digit: str) -> None:
+        self.pressed_keys.put_nowait(digit)
+
+
+class Scene:
+    """A back end, and a phone and a browser whose calls it anchors."""
+
+    def __init__(self, backend: MediaBackend) -> None:
+        self.backend = backend
+        self.ears = Ears()
+        self.phone = Phone(LOW)
+        self.browser = Browser(HIGH)
+        self.anchor: Anchor
+
+    async def begin(self, demands: Demands = PLAIN, **browser) -> None:
+        self.browser = Browser(HIGH, **browser) if browser else self.browser
+        await self.phone.start()
+        self.anchor = self.backend.anchor(CallId(token()), demands, self.ears)
+
+    async def browser_calls(self) -> SessionDescription:
+        """Have the browser call the phone; return what it was answered."""
+        offered = await self.to_sip(await self.browser.offer())
+        answer = await wait(self.anchor.answer_to_xmpp(self.phone.answer(offered)))
+        self.phone.talk(offered)
+        await self.browser.answered(answer)
+        return answer
+
+    async def to_sip(self, offer: SessionDescription):
+        return await wait(self.anchor.offer_to_sip(offer))
+
+    async def phone_calls(self, codec: str = "0 PCMU") -> SessionDescription:
+        """Have the phone call the browser; return what that was offered."""
+        offered = await wait(self.anchor.offer_to_xmpp(self.phone.sdp(codec=codec)))
+        answer = await wait(self.anchor.answer_to_sip(await self.browser.answer(offered)))
+        self.phone.talk(answer)
+        return offered
+
+    async def both_hear(self) -> None:
+        await asyncio.gather(self.phone.hears(HIGH), self.browser.hears(LOW))
+
+    async def end(self) -> None:
+        self.anchor.end()
+        self.phone.close()
+        await self.browser.close()
+
+
+def wait(deferred):
+    return deferred.asFuture(asyncio.get_running_loop())

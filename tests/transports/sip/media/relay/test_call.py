@@ -1,0 +1,132 @@
+"""What happens to packets in the relay."""
+
+from __future__ import annotations
+
+import asyncio
+import struct
+
+import pytest
+
+from transports.sip.media.relay import call as module
+from transports.sip.media.relay.call import Port, RelayedCall
+from transports.sip.media.relay.dtls import Identity
+from transports.sip.media.relay.process import Relay
+
+PEER = ("192.0.2.5", 4000)
+
+
+class Wire:
+    """Where a port writes."""
+
+    def __init__(self) -> None:
+        self.sent: list[tuple[bytes, tuple[str, int]]] = []
+
+    def sendto(self, data: bytes, address: tuple[str, int]) -> None:
+        self.sent.append((data, address))
+
+
+def packet(number: int, payload: int = 0, body: bytes = b"x" * 160, time: int = 0) -> bytes:
+    return struct.pack("!BBHII", 0x80, payload, number & 0xFFFF, time, 7) + body
+
+
+def test_port_sends_to_where_the_first_packet_came_from():
+    """A phone behind NAT says an address that nobody reaches; later strangers change nothing."""
+    heard: list[bytes] = []
+    port = Port(heard.append)
+    port.transport = wire = Wire()
+    port.send(b"lost")
+    port.aim(PEER)
+    port.send(b"one")
+    port.datagram_received(packet(1), ("198.51.100.9", 7))
+    port.datagram_received(packet(2), PEER)
+    port.datagram_received(b"\x00" * 20, ("198.51.100.9", 7))
+    port.datagram_received(b"short", ("198.51.100.9", 7))
+    port.send(b"two")
+    assert heard == [packet(1)]
+    assert wire.sent == [(b"one", PEER), (b"two", ("198.51.100.9", 7))]
+
+
+async def made() -> tuple[RelayedCall, Wire, list[tuple[str, dict]]]:
+    told: list[tuple[str, dict]] = []
+    call = RelayedCall(Identity(), "127.0.0.1", lambda event, **values: told.append((event, values)))
+    call.rtp.transport = wire = Wire()
+    call.rtp.aim(PEER)
+    call.events = frozenset({101})
+    return call, wire, told
+
+
+def test_key_of_the_phone_is_told_once():
+    """Its end is said three times (RFC 4733 §2.5.1.4)."""
+
+    async def run() -> list[tuple[str, dict]]:
+        call, _, told = await made()
+        for n, end in enumerate((0, 0x80, 0x80, 0x80)):
+            call._from_sip(packet(n, 101, bytes([11, end | 10, 3, 32]), time=160))
+        call._from_sip(packet(9, 101, bytes([99, 0x8A, 3, 32]), time=320))
+        call._from_sip(packet(9, 101, b"", time=320))
+        return told
+
+    assert asyncio.run(run()) == [("pressed", {"digit": "#"})]
+
+
+def test_keys_are_put_into_the_stream_without_a_gap(monkeypatch):
+    """Numbers go on, before, in between and after."""
+    monkeypatch.setattr(module, "STEP", 0.02)
+
+    async def run() -> list[bytes]:
+        call, wire, _ = await made()
+        call._to_sip(packet(65533))
+        call.press("5", 60)
+        call.press("x", 60)
+        for number in (65534, 65535):
+            await asyncio.sleep(0)
+            call._to_sip(packet(number))
+        await asyncio.gather(*call._tasks)
+        call._to_sip(packet(0))
+        return [data for data, _ in wire.sent]
+
+    sent = asyncio.run(run())
+    numbers = [struct.unpack_from("!H", data, 2)[0] for data in sent]
+    assert numbers == [(65533 + n) & 0xFFFF for n in range(len(sent))]
+    keys = [data for data in sent if data[1] & 0x7F == 101]
+    assert [data[1] >> 7 for data in keys] == [1, 0, 0, 0, 0]
+    assert [data[13] >> 7 for data in keys] == [0, 0, 1, 1, 1]
+    assert {data[12] for data in keys} == {5}
+
+
+def test_silence_of_both_sides_is_told(monkeypatch):
+    """After a while in which nothing came."""
+    monkeypatch.setattr(module, "IDLE", 0.01)
+
+    async def run() -> list[tuple[str, dict]]:
+        call, _, told = await made()
+        call.packets = 1
+        await call._watch()
+        return told
+
+    assert asyncio.run(run()) == [("lost", {"reason": "No media came any more."})]
+
+
+def test_process_opens_and_closes_calls_by_lines():
+    """What is no call of its is passed over; a port that cannot be had is refused."""
+
+    async def run(address: str) -> list[dict]:
+        told: list[dict] = []
+        relay = Relay(address, told.append)
+        await relay.do({"do": "open", "call": "a", "is_controlling": False})
+        await relay.do({"do": "candidate", "call": "b", "candidate": ""})
+        await relay.do({"do": "candidate", "call": "a", "candidate": "x"})
+        await relay.do({"do": "close", "call": "a"})
+        await relay.do({"do": "press", "call": "a", "digit": "1", "duration": 1})
+        return told
+
+    [opened] = asyncio.run(run("127.0.0.1"))
+    assert (opened["tell"], opened["call"]) == ("opened", "a") and opened["port"]
+    [refused] = asyncio.run(run("192.0.2.250"))
+    assert refused["tell"] == "refused"
+
+
+@pytest.mark.parametrize(("second", "expected"), [(0x80, False), (200, True), (201, True), (96, False)])
+def test_rtcp_is_known_by_its_type(second, expected):
+    """RFC 5761 §4."""
+    assert module.is_rtcp(bytes([0x80, second])) is expected
