@@ -13,7 +13,16 @@ from twisted.python.failure import Failure
 from bridge.errors import BridgeError, Trouble
 from transports.sip.digest import DigestClient
 from transports.sip.guard import Guard
-from transports.sip.message import Fields, Refused, Request, Response, UnsafeMessage, parse, respond, write
+from transports.sip.message import (
+    Fields,
+    Refused,
+    Request,
+    Response,
+    UnsafeMessage,
+    parse,
+    respond,
+    write,
+)
 from transports.sip.routing import Hop, response_hop
 from transports.sip.transaction import Timings
 from transports.sip.transactions import (
@@ -73,7 +82,8 @@ class Asking:
 class Agent:
     """See the module's docstring. `sent_by` says how we are reached for what goes to a hop.
 
-    `acknowledged` is told of the ACK of a 2xx, `cancelled` of a CANCEL whose INVITE waits for our answer.
+    `acknowledged` is told of the ACK of a 2xx, `cancelled` of a CANCEL whose INVITE waits for our answer,
+    `seen` of every message, with where it goes to or comes from, and whether it is ours.
     """
 
     log = Logger()
@@ -95,6 +105,7 @@ class Agent:
         self.sent_by: Callable[[Hop], tuple[str, int]] = lambda hop: ("localhost", 0)
         self.acknowledged: Callable[[Request], None] = lambda ack: None
         self.cancelled: Callable[[Request], None] = lambda cancel: None
+        self.seen: Callable[[Request | Response, Hop, bool], None] = lambda message, hop, is_ours: None
         self._transactions = Transactions(
             reactor.seconds, token, token().encode(), lambda hop: self.sent_by(hop), Timings()
         )
@@ -252,6 +263,7 @@ class Agent:
             if answer is not None:
                 self.transports.send(hop, answer, dial=False).addErrback(self._unsent)
             return
+        self.seen(message, hop, False)
         self._transactions.receive(message, hop)
         self._pump()
 
@@ -339,6 +351,7 @@ class Agent:
             if fitting is None or not self._guard.may_reach(hop.host):
                 return None
             data = fitting
+        self.seen(message, hop, True)
         sent = self.transports.send(hop, data, dial=is_request)
         sent.addErrback(lambda failure: self._fail(event.transaction))
         return None

@@ -88,6 +88,9 @@ class Desk(Protocol):
     def tell(self, call: Call, event: CallEvent) -> None:
         """Tell the user."""
 
+    def dialled(self, call: Call, call_id: str) -> None:
+        """SIP will know the call by this Call-ID."""
+
     def way(self, user: UserId, contact: ContactId) -> Way:
         """Return how the user reaches a contact. Raises BridgeError."""
 
@@ -166,7 +169,9 @@ class Call:
             self.coming = party
         else:
             self.party = party
-        party.dial(way.uri, NameAddr(uri=way.sender), offer, (*way.fields, *fields))
+        call_id = self._desk.stack.token()
+        self._desk.dialled(self, call_id)
+        party.dial(way.uri, NameAddr(uri=way.sender), offer, (*way.fields, *fields), call_id)
         return party
 
     def present(self, party: Party, nick: str) -> None:

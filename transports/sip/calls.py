@@ -31,6 +31,7 @@ from transports.sip.quotas import SPENT, Quotas
 from transports.sip.records import CallLog, CallRecord
 from transports.sip.routes import Route, Trunk
 from transports.sip.routing import Hop
+from transports.sip.trace import Traces
 from transports.sip.transfer import Replaces, refusal_of, replaces_of
 from transports.sip.uri import Malformed, Uri
 from transports.sip.way import Way
@@ -65,12 +66,13 @@ class Calls:
         quotas: Quotas,
         message: Callable[[Request, UserId, ContactId, Answer], None],
         wall: Callable[[], float],
+        traces: Traces,
     ) -> None:
         self.stack = stack
         self.way, self._through, self._quotas = way, through, quotas
         self._cuts: dict[CallId, Any] = {}
         self._uplink, self._backend, self._log = uplink, backend, log
-        self._message, self._wall = message, wall
+        self._message, self._wall, self._traces = message, wall, traces
         self._calls: dict[CallId, Call] = {}
         self._of_user: Counter[UserId] = Counter()
         self._of_trunk: Counter[str] = Counter()
@@ -102,8 +104,10 @@ class Calls:
         call = self._calls.get(event.call)
         if isinstance(event, CallOffer):
             if call is None:
+                self._traces.event(user, event.contact, event, is_users=True)
                 self._place(user, event)
         elif call is not None and call.user == user:
+            self._traces.event(user, call.contact, event, is_users=True)
             call.submit(event)
 
     def _place(self, user: UserId, event: CallOffer) -> None:
@@ -115,6 +119,7 @@ class Calls:
             call = self._admit(event.call, user, event.contact, way.trunk, is_incoming=False, family=family)
         except BridgeError as error:
             end = CallEnd(call=event.call, ending=ending_of_trouble(error), text=error.text)
+            self._traces.event(user, event.contact, end, is_users=False)
             self._uplink.deliver(user, (end,))
             return
         self._quotas.begun(user, event.contact, way.trunk)
@@ -172,6 +177,7 @@ class Calls:
         answer: Answer,
     ) -> None:
         """Take an INVITE that its sender may send."""
+        self._traces.follow(user, contact, request.call_id)
         way = self._through(user, Route(uri=request.from_.uri, trunk=trunk))
         try:
             replaced = replaces_of(request)
@@ -245,7 +251,12 @@ class Calls:
 
     def tell(self, call: Call, event: CallEvent) -> None:
         """Tell a call's user."""
+        self._traces.event(call.user, call.contact, event, is_users=False)
         self._uplink.deliver(call.user, (event,))
+
+    def dialled(self, call: Call, call_id: str) -> None:
+        """Take note of the Call-ID of an INVITE of ours."""
+        self._traces.follow(call.user, call.contact, call_id)
 
     def way_to(self, call: Call, uri: Uri) -> Way:
         """Return how to go on to where a peer sends us: the user has to be allowed to call that.

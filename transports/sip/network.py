@@ -79,6 +79,8 @@ from transports.sip.security import Certificates
 from transports.sip.session_timer import Policy
 from transports.sip.settings import NoSettings
 from transports.sip.status import trouble_of
+from transports.sip.trace import Traces
+from transports.sip.tracing import Tracing
 from transports.sip.transport import listen_all
 from transports.sip.uri import Uri
 from transports.sip.vault import Vault
@@ -129,6 +131,8 @@ class SipNetwork:
             reactor, self._guard, Certificates(config), self._serve, token, config.max_connections
         )
         self._calls: Calls | None = None
+        self._traces = Traces(reactor.seconds, wall)
+        self._tracing = Tracing(self._traces)
         self._call_log = CallLog(config.call_log)
         self._uplink: Uplink
         self._pager: Pager
@@ -201,9 +205,11 @@ class SipNetwork:
             Quotas(self._uplink, self._wall),
             self._pager.receive,
             self._wall,
+            self._traces,
         )
         self._reception.calls = self._calls
         self._agent.acknowledged, self._agent.cancelled = self._calls.acknowledged, self._calls.cancelled
+        self._agent.seen = self._traces.message
 
     def stop(self, reason: str) -> Deferred[None]:
         """Take the registrations back and close everything."""
@@ -400,8 +406,10 @@ class SipNetwork:
         return self._calls is not None and self._calls.end_of(user, reason)
 
     def commands(self, address: Address) -> Sequence[Command]:
-        """Return what users do with their own accounts."""
-        return self._accounts.commands() if isinstance(address, GatewayAddress) else ()
+        """Return what users do with their own accounts, and how calls are traced."""
+        if not isinstance(address, GatewayAddress):
+            return ()
+        return (*self._accounts.commands(), *(self._tracing.commands() if self._calls is not None else ()))
 
 
 def _version(response: Response) -> ClientVersion:

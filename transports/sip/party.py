@@ -133,12 +133,14 @@ class Party:
 
     # ---- how it begins
 
-    def dial(self, uri: Uri, sender: NameAddr, offer: Description, fields: Fields = ()) -> None:
-        """Call somebody."""
+    def dial(
+        self, uri: Uri, sender: NameAddr, offer: Description, fields: Fields = (), call_id: str = ""
+    ) -> None:
+        """Call somebody; by a Call-ID of its own if none is given."""
         stack = self._stack
         supported = (("Supported", "replaces"),)
         fields = (*self.contact, *ALLOW, *supported, *ask(self._policy), *fields)
-        invite = make("INVITE", uri, sender, NameAddr(uri=uri), stack.token, fields=fields)
+        invite = make("INVITE", uri, sender, NameAddr(uri=uri), stack.token, fields=fields, call_id=call_id)
         if self._client is not None:
             invite = self._client.authorize(invite)
         self._caller = Caller(

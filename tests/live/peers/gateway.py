@@ -256,12 +256,14 @@ class SipBridge:
         options: Mapping[str, object],
         trunks: Mapping[str, Mapping[str, object]],
         media: Mapping[str, object],
+        admin: str,
     ) -> None:
         self.domain = domain
         prefix = f'gateways."{domain}"'
         self.config = folder / "xmppbridge.toml"
         self.config.write_text(
-            table("store", {"url": f"sqlite:///{folder}/xmppbridge.sqlite"})
+            f"admins = {toml([admin])}\n"
+            + table("store", {"url": f"sqlite:///{folder}/xmppbridge.sqlite"})
             + table(prefix, {"network": "sip"})
             + table(f"{prefix}.component", {"host": HOST, "port": port, "secret": SECRET})
             + table(f"{prefix}.sip", options)

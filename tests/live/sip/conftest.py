@@ -109,6 +109,7 @@ def sip_bridge(
             "xmpp_interface": "pub",
             "dtmf_listen": f"{HOST}:{sip_keys_port}",
         },
+        f"admin@{xmpp.domain}",
     )
     made.daemon.start()
     house.own(made.daemon)

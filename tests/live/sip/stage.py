@@ -49,6 +49,14 @@ class SipStage:
         await person.log_in()
         return person
 
+    async def administrator(self) -> Person:
+        """Log the operator in."""
+        await asyncio.to_thread(self.xmpp.register, "admin")
+        person = Person(f"admin@{self.xmpp.domain}/a", PASSWORD, self.xmpp.client_port, self.bridge.domain)
+        self._people.append(person)
+        await person.log_in()
+        return person
+
     async def caller(self, name: str, *, is_owner: bool = False, **habits: object) -> JinglePerson:
         """Log somebody in who calls and is called."""
         local = OWNER if is_owner else f"{name}{self.number}"
