@@ -59,6 +59,12 @@ async def test_browser_calls_a_telephone_that_has_another_codec(
     assert await call.codec() == "opus"
     await call.press("5")
     await bob.sees("digit 5")
+    await bob.hold()
+    await call.sees("info hold")
+    await bob.resume()
+    await call.sees("info active")
+    await bob.hears(440)
+    await call.hears(1000)
     await bob.hang_up()
     await call.sees("session-terminate success")
 

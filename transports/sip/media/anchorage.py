@@ -9,11 +9,12 @@ from msgspec.structs import replace
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
-from bridge.calls import Endpoint, SessionDescription, Setup
+from bridge.calls import Codec, Content, Endpoint, MediaKind, SessionDescription, Setup
 from bridge.errors import BridgeError, Trouble
 from transports.sip.media.backend import Demands, Listener, Protection
 from transports.sip.media.config import MediaConfig
 from transports.sip.media.ng import Ng, NgRefused, Reply
+from transports.sip.media.numbering import keep_numbers
 from transports.sip.sdp import Description, Origin, parse_sdp, write_sdp
 from transports.sip.translate import (
     Lines,
@@ -61,6 +62,7 @@ class RtpengineAnchor:
         self._home, *self._others = homes
         self._lines: Lines = ()
         self._offered: Lines = ()
+        self._formats: dict[str, tuple[Codec, ...]] = {}
         self._is_known = self._is_waiting = self._is_over = False
         self._home.anchors[id] = self
 
@@ -121,7 +123,7 @@ class RtpengineAnchor:
             lines = lines_of_media(sdp, self._lines)
             found = from_sdp(sdp, lines, is_answer=False)
             self._offered = lines
-            return found
+            return replace(found, contents=tuple(map(self._numbered, found.contents)))
 
         return self._run(do)
 
@@ -198,6 +200,7 @@ class RtpengineAnchor:
 
         COMPAT rtpengine 10.5: where it may choose, it begins DTLS before it was told to be passive.
         """
+        self._formats.update({one.name: one.codecs for one in description.contents})
         contents = []
         shared = {name: group[0] for group in description.bundles for name in group}
         by_name = {content.name: content for content in description.contents}
@@ -212,6 +215,16 @@ class RtpengineAnchor:
             reached = replace(endpoint, candidates=udp, fingerprint=fingerprint)
             contents.append(replace(content, endpoint=reached))
         return SessionDescription(contents=tuple(contents))
+
+    def _numbered(self, content: Content) -> Content:
+        """Return a content that is offered again with the numbers that its formats have.
+
+        COMPAT rtpengine 10.5: it numbers anew what it would transcode, each time.
+        """
+        known = self._formats.get(content.name)
+        if known is None or content.kind is not MediaKind.AUDIO:
+            return content
+        return replace(content, codecs=keep_numbers(content.codecs, known))
 
     # ---- the rest of its life
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bridge.calls import SessionDescription
+from bridge.calls import Codec, SessionDescription
 from bridge.errors import Trouble
 from tests.transports.sip.media.engines import OFFER, PHONE, House, failed
 from tests.transports.sip.test_translate import content, session
@@ -88,3 +88,14 @@ def test_call_that_ends_while_it_is_offered_is_let_go():
     house.serve()
     [asked] = house.serve()
     assert asked["command"] == "delete" and failed(came[0]) is Trouble.LOST
+
+
+def test_formats_that_are_offered_again_have_the_numbers_that_xmpp_knows():
+    """A hold of the phone's changes nothing else, though the instance numbers what it transcodes anew."""
+    house = House()
+    anchor, _ = house.call()
+    known = (Codec(payload=111, name="PCMU", clock=8000),)
+    house.result(anchor.offer_to_sip(session(content("x", codecs=known))))
+    house.result(anchor.answer_to_xmpp(PHONE))
+    [audio] = house.result(anchor.offer_to_xmpp(PHONE)).contents
+    assert [codec.payload for codec in audio.codecs] == [111]
