@@ -96,6 +96,8 @@ async def test_telephone_and_user_talk_and_press_keys(sip_stage: SipStage, telep
     await bob.hears(440)
     await call.press("7")
     await bob.sees("digit 7")
+    await bob.press("4")
+    await call.sees("info dtmf")
     await call.hang_up()
     await bob.sees("CALL_CLOSED")
     await bob.dial(sip_stage.uri(romeo))
