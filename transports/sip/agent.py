@@ -11,6 +11,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from bridge.errors import BridgeError, Trouble
+from transports.sip.allowance import Allowances
 from transports.sip.digest import DigestClient
 from transports.sip.guard import Guard
 from transports.sip.message import (
@@ -110,8 +111,7 @@ class Agent:
             reactor.seconds, token, token().encode(), lambda hop: self.sent_by(hop), Timings()
         )
         self._askings: dict[TransactionId, Asking] = {}
-        self._sizes: dict[TransactionId, int] = {}
-        self._size = 0
+        self._allowances = Allowances()
         self._timer: Any = None
         self._pumping = False
         self._stopped = False
@@ -253,9 +253,9 @@ class Agent:
         """Take a message, unless its sender is none that we speak with, or sends too much."""
         if self._stopped or not self._guard.may_reach(hop.host):
             return
-        if data[:4] != b"SIP/" and not self._guard.admits(hop.host):
+        is_expected = data[:4] == b"SIP/" and self._transactions.awaits(hop.host)
+        if not is_expected and not self._guard.admits(hop.host):
             return
-        self._size = len(data)
         try:
             message = parse(data)
         except Refused as refused:
@@ -264,8 +264,10 @@ class Agent:
                 self.transports.send(hop, answer, dial=False).addErrback(self._unsent)
             return
         self.seen(message, hop, False)
+        self._allowances.arrived(len(data))
         self._transactions.receive(message, hop)
         self._pump()
+        self._allowances.arrived(0)
 
     def refusal(self, refused: Refused, hop: Hop) -> bytes | None:
         """Return what the sender of something unreadable is told; the same each time."""
@@ -285,7 +287,7 @@ class Agent:
         self._pump()
 
     def _received(self, event: Received) -> None:
-        self._sizes[event.transaction] = self._size
+        self._allowances.begin(event.transaction, event.request)
         try:
             self._serve(event.request, event.hop, lambda response: self._answer(event.transaction, response))
         except Exception:  # whatever a stranger's message found in us, he is told
@@ -293,6 +295,8 @@ class Agent:
             self._answer(event.transaction, respond(event.request, 500, self._token()))
 
     def _answer(self, transaction: TransactionId, response: Response) -> None:
+        if not response.is_final:
+            self._allowances.put(transaction)
         self._transactions.respond(transaction, response)
         self._pump()
 
@@ -330,7 +334,7 @@ class Agent:
             case Failed(transaction=transaction):
                 self._gone(transaction, Trouble.UNREACHABLE)
             case Ended(transaction=transaction):
-                self._sizes.pop(transaction, None)
+                self._allowances.end(transaction)
                 self._askings.pop(transaction, None)
             case Acknowledged(request=ack):
                 self.acknowledged(ack)
@@ -347,29 +351,14 @@ class Agent:
             return self._fail(event.transaction)
         if isinstance(message, Response) and hop.transport == "UDP":
             hop = response_hop(message, "UDP")
-            fitting = self._fit(message, data, event.transaction, hop)
-            if fitting is None or not self._guard.may_reach(hop.host):
+            if not self._guard.is_trusted(hop.host):
+                data = self._allowances.fit(message, data, event.transaction) or b""
+            if not data or not self._guard.may_reach(hop.host):
                 return None
-            data = fitting
         self.seen(message, hop, True)
         sent = self.transports.send(hop, data, dial=is_request)
         sent.addErrback(lambda failure: self._fail(event.transaction))
         return None
-
-    def _fit(
-        self, response: Response, data: bytes, transaction: TransactionId | None, hop: Hop
-    ) -> bytes | None:
-        """Return what a stranger's address gets over UDP: no more bytes than came from it, or nothing.
-
-        He may have forged it, and have us flood somebody else. What answers a call comes of what a user did.
-        """
-        if response.is_success and response.cseq.method == "INVITE":
-            return data
-        size = self._size if transaction is None else self._sizes.get(transaction, self._size)
-        if self._guard.is_trusted(hop.host) or len(data) <= size:
-            return data
-        data = write(replace(response, fields=(), body=b"", reason=""))
-        return data if len(data) <= size else None
 
     def _fail(self, transaction: TransactionId | None) -> None:
         if transaction is not None:

@@ -197,6 +197,8 @@ class Calls:
             return
         party = Party(self.stack, call.heard, way.sender.user, way.client, [hop])
         if party.take(request, answer):
+            if trunk is None:
+                answer(respond(request, 100))  # a user is asked now, so that it is more than a refusal
             call.present(party, nick)
         else:
             call.end(Ending.INCOMPATIBLE)

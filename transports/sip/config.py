@@ -14,6 +14,8 @@ from transports.sip.media.config import MediaConfig
 from transports.sip.uri import parse_uri
 
 RESTART = {"restart": True}
+MAX_STRANGERS = 500
+"""Requests a second, of which each may be remembered for half a minute: trunks' find room beside them."""
 LEAST_KEY = 16
 """Characters of a secret that keys are made of."""
 Listen = Annotated[str, Meta(pattern=r"^(udp|tcp|tls) ([0-9.]+|\[[0-9A-Fa-f:.]+\]):[0-9]{1,5}$")]
@@ -271,6 +273,15 @@ class SipConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         ),
     ] = 5.0
     request_burst: Annotated[int, Meta(ge=1, description="How many it may send at once.")] = 20
+    strangers_per_second: Annotated[
+        float,
+        Meta(
+            gt=0,
+            le=MAX_STRANGERS,
+            description="Requests that all such addresses may send together; what is more is dropped.",
+            extra={"unit": "requests per second"},
+        ),
+    ] = 200.0
     max_connections: Annotated[
         int, Meta(ge=1, description="Connections that others may hold open at a time.", extra=RESTART)
     ] = 1000

@@ -14,6 +14,8 @@ MAX_SOURCES = 10_000
 """Addresses whose rates are remembered."""
 QUIET = 60.0
 """Seconds without a request too many, after which an address is logged again."""
+LOGGED = 10
+"""Addresses that are logged in that time; whoever makes more of them up fills no log."""
 
 
 class Source:
@@ -21,9 +23,22 @@ class Source:
 
     __slots__ = ("dropped_at", "full_at")
 
-    def __init__(self, full_at: float) -> None:
-        self.full_at = full_at
-        self.dropped_at = float("-inf")
+    def __init__(self) -> None:
+        self.full_at = self.dropped_at = float("-inf")
+
+    def take(self, now: float, rate: float, burst: float) -> bool:
+        """Count one, of `rate` in a second and `burst` at once; False if it is one too many."""
+        self.full_at = max(self.full_at, now)
+        if (self.full_at - now) * rate > burst - 1 + 1e-6:
+            return False
+        self.full_at += 1 / rate
+        return True
+
+    def drop(self, now: float) -> bool:
+        """Note that one was too many; tell whether it is the first in a while."""
+        was_quiet = now - self.dropped_at > QUIET
+        self.dropped_at = now
+        return was_quiet
 
 
 class Guard:
@@ -36,12 +51,14 @@ class Guard:
         self._trusted: dict[str, frozenset[str]] = {}
         self._by_host: dict[str, dict[str, bool]] = {}
         self._sources: OrderedDict[str, Source] = OrderedDict()
+        self._all, self._log_lines = Source(), Source()
         self.apply(config)
 
     def apply(self, config: SipConfig) -> None:
         """Take over the rules of `config`."""
         self._ranges = [ip_network(one, strict=False) for one in config.allowed_peers]
         self._rate, self._burst = config.requests_per_second, config.request_burst
+        self._rate_of_all = config.strangers_per_second
 
     def trust(self, trunk: str, hosts: frozenset[str], *, is_limited: bool = False) -> None:
         """Take note of the addresses of a trunk, instead of those it had before; of none, forget it.
@@ -78,23 +95,25 @@ class Guard:
         return any(address.version == one.version and address in one for one in self._ranges)
 
     def admits(self, host: str) -> bool:
-        """Count a request; False if it is one too many. The operator's trunks' are not counted."""
+        """Count a message; False if it is one too many. The operator's trunks' are not counted."""
         if self.is_trusted(host):
             return True
         now = self._seconds()
         key = _site(host)
-        source = self._sources.setdefault(key, Source(now))
+        source = self._sources.setdefault(key, Source())
         self._sources.move_to_end(key)
         if len(self._sources) > MAX_SOURCES:
             self._sources.popitem(last=False)
-        source.full_at = max(source.full_at, now)
-        if (source.full_at - now) * self._rate <= self._burst - 1:
-            source.full_at += 1 / self._rate
-            return True
-        if now - source.dropped_at > QUIET:
-            self.log.warn("{host} sends too many requests; what is too much is dropped", host=host)
-        source.dropped_at = now
-        return False
+        if not source.take(now, self._rate, self._burst):
+            if source.drop(now) and self._log_lines.take(now, LOGGED / QUIET, LOGGED):
+                self.log.warn("{host} sends too many requests; what is too much is dropped", host=host)
+            return False
+        is_known = host in self._by_host
+        if not is_known and not self._all.take(now, self._rate_of_all, max(self._burst, self._rate_of_all)):
+            if self._all.drop(now):
+                self.log.warn("strangers send too many requests together; what is too much is dropped")
+            return False
+        return True
 
 
 def _is_public(address: IPv4Address | IPv6Address) -> bool:

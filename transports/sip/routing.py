@@ -31,12 +31,13 @@ class Hop(Struct, frozen=True):
 def stamp(via: Via, source: Hop) -> Via:
     """Write down where a request came from, as a server does before anything else.
 
-    ``received`` is set where sent-by does not say it already; ``rport`` where it was asked for
-    (RFC 3261 §18.2.1, RFC 3581 §4).
+    ``received`` is set where sent-by does not say it already, and never left as the sender said it, who
+    could aim our answers with it; ``rport`` where it was asked for (RFC 3261 §18.2.1, RFC 3581 §4).
     """
     if "rport" in via.params:
         return via.with_params(received=source.host, rport=str(source.port))
-    return via if via.host == source.host else via.with_params(received=source.host)
+    is_told = via.host == source.host and "received" not in via.params
+    return via if is_told else via.with_params(received=source.host)
 
 
 def response_hop(response: Message, transport: str) -> Hop:

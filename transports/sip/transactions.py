@@ -8,6 +8,7 @@ call `expire` when `next_deadline` has come.
 from __future__ import annotations
 
 import heapq
+from collections import Counter
 from collections.abc import Callable
 from hashlib import blake2s
 from itertools import count
@@ -123,11 +124,16 @@ class Transactions:
         self._transactions: dict[TransactionId, Transaction] = {}
         self._by_key: dict[Key, TransactionId] = {}
         self._keys: dict[TransactionId, list[Key]] = {}
+        self._asked = Counter[str]()
         self._deadlines: list[tuple[float, int, TransactionId, Timer]] = []
         self._events: list[Event] = []
 
     def __len__(self) -> int:
         return len(self._transactions)
+
+    def awaits(self, host: str) -> bool:
+        """Tell whether a request of ours to an address is under way."""
+        return host in self._asked
 
     def events(self) -> list[Event]:
         """Return what has happened since the last call, in order."""
@@ -277,13 +283,20 @@ class Transactions:
         identifier = TransactionId(next(self._ids))
         self._transactions[identifier] = transaction
         self._keys[identifier] = list(keys)
+        if transaction.is_client:
+            self._asked[transaction.hop.host] += 1
         for key in keys:
             self._by_key[key] = identifier
         self._perform(identifier, transaction, transaction.first_actions)
         return identifier
 
     def _end(self, identifier: TransactionId) -> None:
-        del self._transactions[identifier]
+        transaction = self._transactions.pop(identifier)
+        if transaction.is_client:
+            host = transaction.hop.host
+            self._asked[host] -= 1
+            if not self._asked[host]:
+                del self._asked[host]
         for key in self._keys.pop(identifier):
             if self._by_key.get(key) == identifier:
                 del self._by_key[key]

@@ -12,7 +12,7 @@ from tests.live.peers.dns import Nameserver
 from tests.live.peers.gateway import SipBridge
 from tests.live.peers.kamailio import PASSWORD, Kamailio
 from tests.live.peers.rtpengine import Rtpengine
-from tests.live.sip.stage import OWNER, STRANGER, SipStage
+from tests.live.sip.stage import OWNER, SCANNER, STRANGER, SipStage
 from tests.live.stage import House
 
 SIP_DOMAIN = "sip.test"
@@ -96,7 +96,7 @@ def sip_bridge(
             "nameservers": [f"{HOST}:{sip_names.port}"],
             "federation": True,
             "account_key": "a secret of the operator",
-            "allowed_peers": [STRANGER],
+            "allowed_peers": [STRANGER, SCANNER],
             "call_log": str(house.make_folder("calls") / "calls.jsonl"),
         },
         {

@@ -18,6 +18,8 @@ OWNER = "owner"
 """Local part of the XMPP user to whom extension 4711 belongs."""
 STRANGER = "127.0.0.2"
 """An address that is no trunk's."""
+SCANNER = "127.0.0.3"
+"""An address from which too much comes."""
 
 
 class SipStage:

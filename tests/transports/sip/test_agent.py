@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from unittest.mock import patch
+
 from msgspec.structs import replace
 from twisted.logger import capturedLogs
 from twisted.python.failure import Failure
@@ -174,6 +176,25 @@ def test_flood_and_unwanted_addresses_are_not_answered() -> None:
     for garbage in (b"\xff" * 100, b"OPTIONS", b"SIP/2.0 200 OK\r\n\r\n", b"\r\nA: b\r\n\r\n"):
         quiet.reactor.arrive(garbage)
     assert quiet.served == []
+
+
+def test_responses_that_nobody_awaits_are_counted_as_requests_are() -> None:
+    """A flood of them is not even read; those that we wait for always are."""
+    scene = Scene(request_burst=2)
+    outcome = scene.ask()
+    [asked] = scene.reactor.taken()
+    stray = write(respond(asked, 100, "far"))
+    for _ in range(50):
+        scene.reactor.arrive(stray, OTHER.host)
+    with patch("transports.sip.agent.parse") as reading:
+        scene.reactor.arrive(stray, OTHER.host)
+    assert not reading.called
+    for _ in range(5):
+        scene.reply(asked, 100)
+    scene.reply(asked, 200)
+    assert [response.status for response in outcome] == [200]
+    scene.reactor.pump([1.0] * 40)
+    assert not scene.agent._transactions.awaits(PEER)
 
 
 def test_our_own_fault_is_a_500() -> None:

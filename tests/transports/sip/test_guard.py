@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 from twisted.internet.task import Clock
+from twisted.logger import capturedLogs
 
 from transports.sip.config import SipConfig
-from transports.sip.guard import MAX_SOURCES, Guard
+from transports.sip.guard import LOGGED, MAX_SOURCES, Guard
 
 CONFIG = SipConfig(domain="gw.example", requests_per_second=2.0, request_burst=3)
 
@@ -55,3 +56,19 @@ def test_only_so_many_addresses_are_remembered() -> None:
     for number in range(MAX_SOURCES + 10):
         guard.admits(f"10.{number >> 16}.{number >> 8 & 255}.{number & 255}")
     assert len(guard._sources) == MAX_SOURCES
+
+
+def test_flood_from_many_addresses_is_cut_too_and_the_log_is_spared() -> None:
+    """Whoever makes up an address for each request; trunks do not feel it."""
+    clock = Clock()
+    guard = Guard(replace(CONFIG, strangers_per_second=50.0), clock.seconds)
+    guard.trust("mine", frozenset({"192.0.2.77"}), is_limited=True)
+    with capturedLogs() as logged:
+        admitted = sum(guard.admits(f"10.0.{number >> 8}.{number & 255}") for number in range(1000))
+        assert admitted == 50 and guard.admits("192.0.2.77")
+        clock.advance(0.1)
+        assert sum(guard.admits(f"10.1.0.{number}") for number in range(100)) == 5
+        for number in range(1000):
+            for _ in range(5):
+                guard.admits(f"10.2.{number >> 8}.{number & 255}")
+    assert len(logged) <= 1 + LOGGED

@@ -85,7 +85,7 @@ def test_flood_of_invites_is_dropped_in_silence() -> None:
     """No more calls than the address may begin, and no answers for the rest."""
     gateway = Gateway("a", "b", {}, {"allowed_peers": ("203.0.113.0/24",), "request_burst": 5})
     phone = Phone(gateway.reactor, STRANGER)
-    phone.answer_all(200)
+    phone.asked("OPTIONS")
     for number in range(50):
         phone.invite("sip:romeo%40a.example@a.gw", call_id=f"c{number}", tag=f"t{number}")
     phone._read()

@@ -17,6 +17,10 @@ SOURCE = Hop(transport="UDP", host="192.0.2.7", port=40000)
         (Via(transport="UDP", host="pc.ann.example"), {"received": "192.0.2.7"}),
         (Via(transport="UDP", host="192.0.2.7"), {}),
         (
+            Via(transport="UDP", host="192.0.2.7", params={"received": "203.0.113.9"}),
+            {"received": "192.0.2.7"},
+        ),
+        (
             Via(transport="UDP", host="192.0.2.7", params={"rport": ""}),
             {"received": "192.0.2.7", "rport": "40000"},
         ),
