@@ -12,8 +12,10 @@ from bridge.secret import Secret
 from bridge.xmpp import conformance
 from transports.matrix import files, mapping
 from transports.matrix.config import MatrixConfig
+from transports.sip import files as sip_files
+from transports.sip import mapping as sip_mapping
+from transports.sip.config import SipConfig, TrunkConfig
 from transports.sip.media.config import MediaConfig
-from transports.sip.media.probe import rtpengine_files
 
 HERE = Path(__file__).parent
 
@@ -30,7 +32,12 @@ MATRIX = MatrixConfig(
 MEDIA = MediaConfig(
     rtpengine=("127.0.0.1:22222",), sip_interface="int", xmpp_interface="pub", dtmf_listen="127.0.0.1:22444"
 )
-for name, text in {**files(MATRIX), **rtpengine_files(MEDIA)}.items():
+SIP = SipConfig(
+    domain="sip.example.org",
+    media=MEDIA,
+    trunks={"pbx": TrunkConfig(server="sip:pbx.example.org", users=("example.org",))},
+)
+for name, text in {**files(MATRIX), **sip_files(SIP)}.items():
     (HERE / name).write_text(text, "utf-8")
 
 (HERE / "doap.xml").write_text(conformance.doap(), "utf-8")
@@ -45,6 +52,8 @@ TABLES = (
     (conformance.README_BEGIN, conformance.README_END, conformance.conformance_table()),
     (capabilities.README_BEGIN, capabilities.README_END, capabilities.capability_table(NETWORKS)),
     (mapping.README_BEGIN, mapping.README_END, mapping.mapping_table()),
+    (sip_mapping.README_BEGIN, sip_mapping.README_END, sip_mapping.mapping_table()),
+    (sip_mapping.ENDINGS_BEGIN, sip_mapping.ENDINGS_END, sip_mapping.endings_table()),
 )
 text = README.read_text("utf-8")
 for begin, end, table in TABLES:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from textwrap import dedent
 
 import pytest
 
@@ -14,6 +15,7 @@ from bridge.config import Config, network_module, network_names, parse
 from bridge.federation.outlet import parents
 from tests.test_layout import ROOT
 from transports.matrix import mapping
+from transports.sip import mapping as sip_mapping
 
 README = (ROOT / "README.md").read_text("utf-8")
 GATEWAY = '\n[gateways."irc.example.org"]\nnetwork = "irc"\n'
@@ -31,10 +33,18 @@ server_name = "example.org"
 as_token = "a"
 hs_token = "h"
 """
+SIP = """
+[gateways."sip.example.org"]
+network = "sip"
+[gateways."sip.example.org".component]
+secret = "hush"
+"""
+SIP_TABLE = '[gateways."sip.example.org".sip]\n'
 
 
 def blocks(language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+    found = re.findall(rf"^( *)```{language}\n(.*?)^\1```$", README, re.MULTILINE | re.DOTALL)
+    return [dedent(text) for _, text in found]
 
 
 def read(text: str, folder: Path) -> Config:
@@ -43,6 +53,8 @@ def read(text: str, folder: Path) -> Config:
         (folder / name).write_text("hush\n")
     if text.startswith('[gateways."mx.example.org".matrix]'):
         text = MATRIX + text.partition("\n")[2]
+    if text.startswith('[gateways."sip.example.org".sip'):
+        text = SIP + ("" if SIP_TABLE in text else f'{SIP_TABLE}domain = "sip.example.org"\n') + text
     rest = FEDERATED if "[federation" in text else COMPONENT
     whole = text if "[gateways." in text else text + rest
     return parse(whole, folder / "xmppbridge.toml", {"CREDENTIALS_DIRECTORY": str(folder)})
@@ -52,7 +64,7 @@ def read(text: str, folder: Path) -> Config:
 def test_each_configuration_can_be_loaded(text: str, tmp_path: Path) -> None:
     """Copied as it stands."""
     gateways = list(read(text, tmp_path).gateways)
-    assert gateways in (["irc.example.org"], ["mx.example.org"])
+    assert gateways in (["irc.example.org"], ["mx.example.org"], ["sip.example.org"])
 
 
 def test_default_of_serves_is_what_is_said(tmp_path: Path) -> None:
@@ -109,3 +121,11 @@ def test_table_of_the_networks_is_what_they_say_of_themselves() -> None:
 def test_table_of_matrix_is_that_of_the_code() -> None:
     """Write it anew with: PYTHONPATH=. python conf/generate.py"""
     assert between(mapping.README_BEGIN, mapping.README_END) == mapping.mapping_table().strip()
+
+
+def test_tables_of_sip_are_those_of_the_code() -> None:
+    """Write them anew with: PYTHONPATH=. python conf/generate.py"""
+    found = between(sip_mapping.README_BEGIN, sip_mapping.README_END)
+    assert found == sip_mapping.mapping_table().strip()
+    found = between(sip_mapping.ENDINGS_BEGIN, sip_mapping.ENDINGS_END)
+    assert found == sip_mapping.endings_table().strip()

@@ -7,7 +7,7 @@ import secrets
 import tomllib
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_origin
 
 import click
 import msgspec
@@ -15,7 +15,7 @@ import msgspec
 from bridge.cli.files import network_files, write_private
 from bridge.cli.snippets import SNIPPETS, STANDALONE, Setup, configuration
 from bridge.config import ConfigError, network_module, network_names, parse
-from bridge.config.loader import DATABASE, bare_type, metas
+from bridge.config.loader import DATABASE, bare_type, is_struct, metas
 from bridge.config.locate import FILE_NAME
 from bridge.config.values import BareJid, Domain
 from bridge.secret import Secret
@@ -73,7 +73,7 @@ def init(output: Path, yes: bool, options: tuple[str, ...], **given: Any) -> Non
         network=network,
         domain=domain,
         **(_standalone(domain, answers) if server == STANDALONE else _attached(server, answers)),
-        options=_options(network, options, answers),
+        options=_options(network, domain, options, answers),
         admin=answers.ask("admin", "Your own JID, to be administrator (or nothing)", "", JID),
         secret=given["secret"] or secrets.token_urlsafe(32),
         secret_place={"credential": credential} if credential else None,
@@ -96,9 +96,17 @@ class _Answers:
             return value
         if self._yes:
             if default is None:
-                given = f"--{name}" if name in self._given else f"--option {name}=VALUE"
-                raise click.UsageError(f"--yes needs {given}")
+                raise click.UsageError(f"--yes needs --{name}")
             return default
+        return self._prompt(question, default, kind)
+
+    def option(self, name: str, question: str, default: Any, kind: Any) -> Any:
+        """Return the answer to a question of the network's; `default` None means that there is none."""
+        if self._yes and default is None:
+            raise click.UsageError(f"--yes needs --option {name}=VALUE")
+        return default if self._yes else self._prompt(question, default, kind)
+
+    def _prompt(self, question: str, default: Any, kind: Any) -> Any:
         return click.prompt(question, default=default, type=kind, show_default=bool(default))
 
 
@@ -118,26 +126,48 @@ def _standalone(domain: str, answers: _Answers) -> dict[str, Any]:
     }
 
 
-def _options(network: str, written: tuple[str, ...], answers: _Answers) -> dict[str, object]:
-    """Ask what the network's declarations want asked (`Meta.extra`'s "ask"); return what is no default.
+def _options(network: str, domain: str, written: tuple[str, ...], answers: _Answers) -> dict[str, object]:
+    """Return what was given, and what is answered, of the network's options."""
+    return _table(network_module(network).CONFIG, dict(map(_option, written)), domain, answers)
 
-    A secret that must be set, and of which nobody has to be asked, is a fresh one.
+
+def _table(
+    declaration: type[msgspec.Struct], values: dict[str, object], domain: str, answers: _Answers
+) -> dict[str, object]:
+    """Ask what a table's declarations want asked (`Meta.extra`'s "ask"); return what is no default.
+
+    A table that may be left out is asked for by its own questions, and one of several by its name. What has
+    "is_domain" is the gateway's domain unless another is said. A secret that must be set, and of which nobody
+    has to be asked, is a fresh one.
     """
-    values = dict(map(_option, written))
-    for field in msgspec.structs.fields(network_module(network).CONFIG):
+    for field in msgspec.structs.fields(declaration):
         extras = [meta.extra for meta in metas(field.type) if meta.extra is not None]
-        question = next((extra["ask"] for extra in extras if "ask" in extra), None)
-        is_required = field.default is msgspec.NODEFAULT
+        extra = {key: value for each in extras for key, value in each.items()}
+        kind, question = bare_type(field.type), extra.get("ask")
+        is_required = field.default is msgspec.NODEFAULT and field.default_factory is msgspec.NODEFAULT
         if field.name in values:
             continue
-        if question:
-            default = None if is_required else field.default
-            answer = answers.ask(field.name, question, default, str if is_required else type(default))
-            if answer != default:
+        if is_struct(kind):
+            if inner := _table(kind, {}, domain, answers):
+                values[field.name] = inner
+        elif question and get_origin(kind) is dict:
+            if name := answers.option(field.name, question, "", str):
+                values[field.name] = {name: _table(get_args(kind)[1], {}, domain, answers)}
+        elif question:
+            default = domain if extra.get("is_domain") else None if is_required else field.default
+            answer = _answer(field.name, question, default, answers)
+            if answer != default or is_required:
                 values[field.name] = answer
-        elif is_required and bare_type(field.type) is Secret:
+        elif is_required and kind is Secret:
             values[field.name] = secrets.token_urlsafe(32)
     return values
+
+
+def _answer(name: str, question: str, default: Any, answers: _Answers) -> Any:
+    """Ask for one value; of a list, for its words."""
+    if isinstance(default, tuple):
+        return tuple(answers.option(name, question, " ".join(default), str).replace(",", " ").split())
+    return answers.option(name, question, default, str if default is None else type(default))
 
 
 def _option(written: str) -> tuple[str, object]:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from msgspec import Struct
 
 from bridge.config.values import SERVER_PORT
-from bridge.config.write import toml_value
+from bridge.config.write import key_text, toml_value
 
 
 class Setup(Struct, frozen=True, kw_only=True):
@@ -101,9 +101,19 @@ def configuration(setup: Setup) -> str:
             f"secret = {toml_value(setup.secret_place or setup.secret)}",
         ]
     if setup.options:
-        lines += ["", f"[{gateway}.{setup.network}]"]
-        lines += [f"{key} = {toml_value(value)}" for key, value in setup.options.items()]
+        lines += _table(f"{gateway}.{setup.network}", setup.options)
     return "\n".join(lines) + "\n"
+
+
+def _table(header: str, options: Mapping[str, object]) -> list[str]:
+    """Write a table, and those in it."""
+    tables = {key: value for key, value in options.items() if isinstance(value, Mapping)}
+    lines = [f"{key} = {toml_value(value)}" for key, value in options.items() if key not in tables]
+    if lines:
+        lines = ["", f"[{header}]", *lines]
+    for key, value in tables.items():
+        lines += _table(f"{header}.{key_text((key,))}", value)
+    return lines
 
 
 def _quoted(text: str) -> str:

@@ -29,7 +29,8 @@ def probes(config: SipConfig, reactor: Any) -> Sequence[Probe]:
 
 
 def files(config: SipConfig) -> Mapping[str, str]:
-    """What starts an rtpengine as the configuration has it."""
+    """What starts an rtpengine as the configuration has it, and what a PBX has to know of us."""
     from transports.sip.media.probe import rtpengine_files
+    from transports.sip.servers import server_files
 
-    return rtpengine_files(config.media)
+    return {**rtpengine_files(config.media), **server_files(config)}

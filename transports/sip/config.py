@@ -36,6 +36,7 @@ class TrunkConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
             pattern=r"^sips?:[^@\s<>]+$",
             description="Where it is, as a SIP URI; without a port its SRV records are looked up.",
             examples=["sip:pbx.example.org", "sip:192.0.2.7:5060;transport=tcp"],
+            extra={"ask": "Where it is, like sip:pbx.example.org or sip:192.0.2.7:5060"},
         ),
     ]
     domain: Annotated[
@@ -60,6 +61,7 @@ class TrunkConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
         Meta(
             description="Which XMPP users may use it: domains or bare JIDs, with * for anything. No others.",
             examples=[["example.org", "*@guest.example.org"]],
+            extra={"ask": "Which XMPP users may use it: their domains or JIDs (or nothing)"},
         ),
     ] = ()
     numbers: Annotated[
@@ -67,6 +69,7 @@ class TrunkConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
         Meta(
             description="Which numbers go this way, with * for anything; the first trunk that fits is taken.",
             examples=[["+49*", "1??"]],
+            extra={"ask": "Which numbers go that way, like +49* or 1?? (or nothing)"},
         ),
     ] = ()
     domains: Annotated[
@@ -199,7 +202,7 @@ class SipConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         Meta(
             description="The SIP domain of XMPP users: sip:user%40example.org@DOMAIN.",
             examples=["sip.example.org"],
-            extra={**RESTART, "ask": "The SIP domain of the gateway, e.g. sip.example.org"},
+            extra={**RESTART, "ask": "Its SIP domain", "is_domain": True},
         ),
     ]
     listen: Annotated[
@@ -321,7 +324,10 @@ class SipConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     ] = ("*",)
     trunks: Annotated[
         dict[str, TrunkConfig],
-        Meta(description="PBXes, carriers and proxies by a name of your choice."),
+        Meta(
+            description="PBXes, carriers and proxies by a name of your choice.",
+            extra={"ask": "A PBX, carrier or proxy: a name for it, like pbx (or nothing)"},
+        ),
     ] = {}
 
     def __post_init__(self) -> None:

@@ -137,3 +137,43 @@ def test_homeserver_gets_its_registration(tmp_path: Path) -> None:
     assert options.as_token != options.hs_token
     registration = (tmp_path / "mx.example.org.registration.yaml").read_text()
     assert options.as_token.reveal() in registration and options.hs_token.reveal() in registration
+
+
+def test_sip_is_asked_for_its_trunk_and_what_carries_calls(tmp_path: Path) -> None:
+    """What is answered is in tables of its own; beside it are the lines for the PBX and for rtpengine."""
+    answers = (
+        "",
+        "127.0.0.1:22222",
+        "pbx",
+        "sip:pbx.example.org",
+        "example.org, guest.example.org",
+        "1?? +49*",
+    )
+    given = (
+        "--network",
+        "sip",
+        "--server",
+        "prosody",
+        "--domain",
+        "sip.example.org",
+        "--admin",
+        "a@example.org",
+    )
+    given = (*given, "--host", "127.0.0.1", "--port", "5347")
+    result = init(tmp_path, *given, answers="\n".join((*answers, "")))
+    assert result.exit_code == 0, result.output
+    options = load(tmp_path / "xmppbridge.toml", {}).gateways["sip.example.org"].options
+    assert options.domain == "sip.example.org" and options.media.rtpengine == ("127.0.0.1:22222",)
+    [(name, trunk)] = options.trunks.items()
+    assert name == "pbx" and trunk.server == "sip:pbx.example.org" and trunk.numbers == ("1??", "+49*")
+    assert trunk.users == ("example.org", "guest.example.org")
+    written = {path.name for path in tmp_path.iterdir()}
+    assert {f"sip.example.org.{name}" for name in ("kamailio.cfg", "pjsip.conf", "rtpengine.conf")} <= written
+
+
+def test_sip_needs_nothing_but_its_domain(tmp_path: Path) -> None:
+    """Nothing is asked with --yes, and what is none of ours is none."""
+    result = init(tmp_path, "--yes", "--network", "sip", "--domain", "sip.example.org")
+    assert result.exit_code == 0, result.output
+    options = load(tmp_path / "xmppbridge.toml", {}).gateways["sip.example.org"].options
+    assert options.domain == "sip.example.org" and options.media is None and options.trunks == {}

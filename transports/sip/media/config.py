@@ -22,7 +22,10 @@ class MediaConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
             description="Where each rtpengine listens for its control protocol ng (--listen-ng); a call goes "
             "over one of those that answer.",
             examples=[["127.0.0.1:22222"]],
-            extra=_RESTART,
+            extra={
+                **_RESTART,
+                "ask": "For calls: where rtpengine is controlled, like 127.0.0.1:22222 (or nothing)",
+            },
         ),
     ] = ()
     sip_interface: Annotated[

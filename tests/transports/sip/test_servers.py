@@ -1,0 +1,44 @@
+"""The lines for Kamailio and Asterisk."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from transports.sip.config import SipConfig, TrunkConfig
+from transports.sip.servers import GATEWAY, server_files
+
+CONF = Path(__file__).parents[3] / "conf"
+PBX = TrunkConfig(server="sip:pbx.example.org", users=("example.org",))
+DESK = TrunkConfig(server="sip:pbx.example.org", username="4711", owner="romeo@example.org")
+
+
+def files(**values: object):
+    return server_files(SipConfig(domain="sip.example.org", **{"trunks": {"pbx": PBX}, **values}))
+
+
+def test_lines_under_conf_are_those_that_are_written() -> None:
+    """Write them anew with: PYTHONPATH=. python conf/generate.py"""
+    assert len(files()) == 2
+    for name, text in files().items():
+        assert (CONF / name).read_text("utf-8") == text
+
+
+@pytest.mark.parametrize(
+    ("values", "address"),
+    [
+        ({}, f"{GATEWAY}:5060"),
+        ({"advertised": "gw.example.org"}, "gw.example.org:5060"),
+        ({"listen": ("tcp 10.0.0.1:5070", "udp 10.0.0.1:5080")}, "10.0.0.1:5080"),
+        ({"listen": ("tcp [::]:5070",)}, f"{GATEWAY}:5070"),
+    ],
+)
+def test_gateway_is_where_it_says_that_it_is(values: dict[str, object], address: str) -> None:
+    """What is advertised, else where it listens."""
+    assert all(f"sip:{address}" in text for text in files(**values).values())
+
+
+def test_accounts_need_no_lines() -> None:
+    """A server knows them as any telephone."""
+    assert files(trunks={"desk": DESK}) == files(trunks={}) == {}
