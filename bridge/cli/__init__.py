@@ -15,7 +15,7 @@ from bridge.cli.run import run
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 def main() -> None:
-    """XMPP gateway: IRC channels and Matrix rooms as rooms, for every user of an XMPP server.
+    """XMPP gateway: IRC channels and Matrix rooms as rooms, and SIP calls, for users of any server.
 
     A component of your server, or federated on its own domain. Begin with `xmppbridge init`, then
     `xmppbridge check --live`, then `xmppbridge run`.

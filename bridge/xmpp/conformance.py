@@ -25,7 +25,7 @@ _DOAP_HEAD = """\
          xmlns:xmpp='https://linkmauve.fr/ns/xmpp-doap#'>
   <Project>
     <name>xmppbridge</name>
-    <shortdesc xml:lang='en'>Federating XMPP gateway: IRC channels and Matrix rooms as MUC rooms</shortdesc>
+    <shortdesc xml:lang='en'>XMPP gateway: IRC and Matrix rooms as MUC rooms, calls over SIP</shortdesc>
     <programming-language>Python</programming-language>
     <os>Linux</os>
     <license rdf:resource='https://www.apache.org/licenses/LICENSE-2.0'/>

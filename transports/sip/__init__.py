@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 from bridge.network import Network, Probe
@@ -21,11 +22,15 @@ def build(config: SipConfig, reactor: Any) -> Network:
 
 
 def probes(config: SipConfig, reactor: Any) -> Sequence[Probe]:
-    """Ask each trunk whether it is there and takes our password, and each rtpengine (`check --live`)."""
+    """Try trunks, with their passwords and the way back, our certificate, and what carries media."""
     from transports.sip.media.probe import media_probes
-    from transports.sip.probe import trunk_probes
+    from transports.sip.probe import certificate_probes, trunk_probes
 
-    return [*trunk_probes(config, reactor), *media_probes(config.media, reactor)]
+    return [
+        *trunk_probes(config, reactor),
+        *certificate_probes(config, lambda: datetime.now(UTC)),
+        *media_probes(config.media, reactor),
+    ]
 
 
 def files(config: SipConfig) -> Mapping[str, str]:

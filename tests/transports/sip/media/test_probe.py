@@ -18,7 +18,13 @@ MEDIA = MediaConfig(
 @pytest.mark.parametrize(
     ("is_alive", "refusals", "outcome"),
     [
-        (True, {}, "answers in 0 ms"),
+        (
+            True,
+            {},
+            "answers in 0 ms, media at 203.0.113.5 for SIP and nowhere for XMPP: clients elsewhere do not reach "
+            "that; behind NAT write LOCAL!PUBLIC for the address in rtpengine.conf",
+        ),
+        (True, {"offer": "unknown interface"}, Trouble.NOT_ACCEPTABLE),
         (True, {"ping": "no"}, Trouble.FAULTY),
         (False, {}, Trouble.UNREACHABLE),
     ],
@@ -35,8 +41,37 @@ def test_each_instance_is_asked(is_alive, refusals, outcome):
         engine.serve()
         reactor.advance(0.5 if not is_alive else 0)
     told = came[0]
-    assert told == outcome or (told.check(BridgeError) and told.value.trouble is outcome)
+    if isinstance(outcome, str):
+        assert told == outcome
+    else:
+        assert told.check(BridgeError) and told.value.trouble is outcome
     assert probe.subject == "rtpengine 192.0.2.7:22222" and reactor.ports[0].stopped
+
+
+@pytest.mark.parametrize(
+    ("media", "words"),
+    [
+        (None, "none are carried"),
+        (MediaConfig(), "neither rtpengine nor relay_address"),
+        (MediaConfig(relay_address="127.0.0.1"), "can be started here"),
+        (MediaConfig(relay_address="203.0.113.77"), "no address of this machine"),
+    ],
+)
+def test_what_carries_no_calls_is_told(media, words):
+    """No table, an empty one, or a relay that cannot run."""
+    [probe] = media_probes(media, None)
+    came = []
+    probe.result.addCallbacks(came.append, lambda failure: came.append(failure.value.text))
+    assert words in came[0]
+
+
+def test_relay_that_is_not_installed_is_told(monkeypatch):
+    """With the command that installs it."""
+    monkeypatch.setattr("transports.sip.media.probe.find_spec", lambda name: None)
+    [probe] = media_probes(MediaConfig(relay_address="127.0.0.1"), None)
+    came = []
+    probe.result.addErrback(lambda failure: came.append(failure.value.text))
+    assert "aioice, pylibsrtp is missing: pip install" in came[0]
 
 
 def test_rtpengine_is_started_as_it_is_configured():
@@ -45,4 +80,4 @@ def test_rtpengine_is_started_as_it_is_configured():
     for line in ("interface = int/192.0.2.1;pub/198.51.100.1", "listen-ng = 192.0.2.7:22222"):
         assert line in text.splitlines()
     assert "dtmf-log-dest = 127.0.0.1:9" in text
-    assert rtpengine_files(None) == rtpengine_files(MediaConfig()) == {} == dict(media_probes(None, None))
+    assert rtpengine_files(None) == rtpengine_files(MediaConfig()) == {}
