@@ -94,7 +94,9 @@ async def _way_back(bound: Bound, locator: Locator, hop: Hop, response: Response
     try:
         # with a port: where a name is, and not its services
         found = await locator.locate(Uri(scheme="sip", host=told, port=hop.port))
-    except BridgeError:
+    except BridgeError as error:
+        if error.trouble is Trouble.TIMED_OUT:
+            return f"; no nameserver tells where {told} is, to which it is told to come back"
         found = []
     addresses = list(dict.fromkeys(one.host for one in found))
     if wrong := mistake(told, addresses, hop.host):

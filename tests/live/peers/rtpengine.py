@@ -36,7 +36,7 @@ class Rtpengine:
                 *(f"--port-min={first}", f"--port-max={first + 99}", "--delete-delay=0", "--num-threads=2"),
                 *("--timeout=3", "--silent-timeout=3", f"--pidfile={folder / 'rtpengine.pid'}"),
             ],
-            ready=self._answers,
+            ready=self.answers,
         )
 
     @property
@@ -44,7 +44,8 @@ class Rtpengine:
         """Where it is told what to do."""
         return f"{HOST}:{self.port}"
 
-    def _answers(self) -> bool:
+    def answers(self) -> bool:
+        """Tell whether it takes calls."""
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asking:
             asking.settimeout(0.1)
             try:

@@ -23,6 +23,7 @@ NEITHER = "the table names neither rtpengine nor relay_address: calls are carrie
 INSTALL = "pip install 'xmppbridge[relay]'"
 RELAY_NEEDS = ("aioice", "pylibsrtp")
 INTERFACES = "its log says why; are its interfaces named as sip_interface and xmpp_interface, its ports free?"
+FIRST = "the same, as if it did not know the names that sip_interface and xmpp_interface have"
 LOCAL = "clients elsewhere do not reach that; behind NAT write LOCAL!PUBLIC for the address in rtpengine.conf"
 
 
@@ -102,7 +103,9 @@ async def _try_call(media: MediaConfig, home: _Home) -> str:
     sip = to_sip.media[0].address or to_sip.address
     xmpp = {one.address for content in to_xmpp.contents for one in content.endpoint.candidates}
     words = f", media at {sip} for SIP and {', '.join(sorted(xmpp)) or 'nowhere'} for XMPP"
-    if not any(is_public(one) for one in xmpp):
+    if xmpp == {sip} and media.sip_interface != media.xmpp_interface:
+        words += f": {FIRST}"
+    elif not any(is_public(one) for one in xmpp):
         words += f": {LOCAL}"
     return words
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bridge.errors import BridgeError, Trouble
+from tests.transports.sip.media import engines
 from tests.transports.sip.media.engines import ADDRESSES, Engine
 from tests.transports.sip.wires import Reactor
 from transports.sip.media.config import MediaConfig
@@ -46,6 +47,19 @@ def test_each_instance_is_asked(is_alive, refusals, outcome):
     else:
         assert told.check(BridgeError) and told.value.trouble is outcome
     assert probe.subject == "rtpengine 192.0.2.7:22222" and reactor.ports[0].stopped
+
+
+def test_interface_that_rtpengine_does_not_know_is_told(monkeypatch):
+    """It takes the first one for it, without a word."""
+    candidate = "a=candidate:1 1 UDP 1 203.0.113.5 30002 typ host\r\n"
+    monkeypatch.setattr(engines, "SECURE", engines.SECURE + candidate)
+    reactor, came = Reactor(), []
+    [probe] = media_probes(MEDIA, reactor)
+    probe.result.addCallback(came.append)
+    engine = Engine(reactor, 0, ADDRESSES[0])
+    for _ in range(10):
+        engine.serve()
+    assert "media at 203.0.113.5 for SIP and 203.0.113.5 for XMPP: the same" in came[0]
 
 
 @pytest.mark.parametrize(
