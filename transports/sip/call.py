@@ -513,6 +513,12 @@ class Call:
 
     # ---- how it ends
 
+    @property
+    def signalled_from(self) -> str:
+        """See `Listener`."""
+        party = self.coming or self.party
+        return party.host if party is not None else ""
+
     def media_lost(self, reason: str) -> None:
         """End it: nothing can be heard any more."""
         self.end(Ending.CONNECTIVITY, reason)

@@ -131,6 +131,11 @@ class Party:
         self._timer: Any = None
         self._deadline: float | None = None
 
+    @property
+    def host(self) -> str:
+        """The address that it is heard from."""
+        return (self._asking.hop if self._asking is not None else self.hops[0]).host
+
     # ---- how it begins
 
     def dial(

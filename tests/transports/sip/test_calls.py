@@ -258,6 +258,17 @@ def test_keys_are_pressed_in_the_media_or_told() -> None:
     assert told.b.told() == [CallDigits(call=theirs, digits=digit, duration=200) for digit in "*9"]
 
 
+def test_anchor_learns_where_the_peer_is_heard_from() -> None:
+    """Whoever called; and nowhere before there is a peer."""
+    pair = Pair()
+    pair.connect()
+    for side in (pair.a, pair.b):
+        call = side.backend.anchors[0].listener
+        assert call.signalled_from == call.party.hops[0].host != ""
+        call.party = None
+        assert call.signalled_from == ""
+
+
 def test_lost_media_end_the_call_on_both_sides() -> None:
     """Nobody is to listen to silence."""
     pair = Pair()

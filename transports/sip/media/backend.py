@@ -40,6 +40,10 @@ class Demands(Struct, frozen=True, kw_only=True):
 class Listener(Protocol):
     """Who made an anchor, and is told what happens to its media."""
 
+    @property
+    def signalled_from(self) -> str:
+        """The address that the SIP peer's signalling comes from, who is spoken with now; "" if unknown."""
+
     def media_lost(self, reason: str) -> None:
         """Nothing can flow any more: end the call."""
 

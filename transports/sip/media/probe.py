@@ -68,6 +68,8 @@ class _Home:
 class _Nobody:
     """A listener to a call that nobody makes."""
 
+    signalled_from = ""
+
     def media_lost(self, reason: str) -> None:
         """There are none yet."""
 

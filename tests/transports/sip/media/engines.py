@@ -31,6 +31,7 @@ class Ears:
 
     def __init__(self) -> None:
         self.lost: list[str] = []
+        self.signalled_from = ""
         self.keys: list[str] = []
 
     def media_lost(self, reason: str) -> None:
