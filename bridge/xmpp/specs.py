@@ -565,6 +565,7 @@ SPECS: tuple[Spec, ...] = (
     Spec("RFC 6890", "Special-Purpose IP Address Registries", "2013", _B),
     Spec("RFC 7218", "Acronyms for DANE", "2014", _B),
     Spec("RFC 7301", "TLS Application-Layer Protocol Negotiation", "2014", _B),
+    Spec("RFC 7362", "Latching: Hosted NAT Traversal for Media", "2014", _B),
     Spec("RFC 8187", "Characters in HTTP Header Field Parameters", "2017", _B),
     Spec("RFC 8446", "TLS 1.3", "2018", _B),
     Spec("RFC 9110", "HTTP Semantics", "2022", _B),

@@ -45,10 +45,14 @@ def linear(code: int) -> int:
 
 
 class Phone(asyncio.DatagramProtocol):
-    """RTP of G.711: sends a tone, keeps what it hears and which keys came."""
+    """RTP of G.711: sends a tone, keeps what it hears and which keys came.
 
-    def __init__(self, tone: int) -> None:
+    It is at `address`, and says that it is at `named`, which differs behind NAT.
+    """
+
+    def __init__(self, tone: int, address: str = HOST, named: str = HOST) -> None:
         self.tone = tone
+        self.address, self.named = address, named
         self.heard: array[int] = array("h")
         self.keys: list[str] = []
         self.packets = 0
@@ -64,19 +68,24 @@ class Phone(asyncio.DatagramProtocol):
     async def start(self) -> None:
         """Open a port."""
         loop = asyncio.get_running_loop()
-        self._transport, _ = await loop.create_datagram_endpoint(lambda: self, local_addr=(HOST, 0))
+        self._transport, _ = await loop.create_datagram_endpoint(lambda: self, local_addr=(self.address, 0))
 
     @property
     def port(self) -> int:
         """Where it hears."""
         return int(self._transport.get_extra_info("sockname")[1])
 
+    @property
+    def said_port(self) -> int:
+        """Where it says that it hears; NAT has given it another port."""
+        return self.port if self.named == self.address else 9
+
     def sdp(self, direction: str = "sendrecv", codec: str = "0 PCMU") -> Description:
         """Describe it, as an offer or as an answer to one medium of sound."""
         payload, name = codec.split()
         return parse_sdp(
-            f"v=0\r\no=phone 1 1 IN IP4 {HOST}\r\ns=-\r\nc=IN IP4 {HOST}\r\nt=0 0\r\n"
-            f"m=audio {self.port} RTP/AVP {payload} {EVENT}\r\na=rtpmap:{payload} {name}/8000\r\n"
+            f"v=0\r\no=phone 1 1 IN IP4 {HOST}\r\ns=-\r\nc=IN IP4 {self.named}\r\nt=0 0\r\n"
+            f"m=audio {self.said_port} RTP/AVP {payload} {EVENT}\r\na=rtpmap:{payload} {name}/8000\r\n"
             f"a=rtpmap:{EVENT} telephone-event/8000\r\na=fmtp:{EVENT} 0-15\r\na={direction}\r\n".encode()
         )
 

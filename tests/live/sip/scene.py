@@ -9,9 +9,9 @@ from tests.live.cast.media import Browser, Phone
 from transports.sip.bound import token
 from transports.sip.media.backend import Anchor, Demands, MediaBackend
 
-LOW, HIGH = 440, 1000
-"""The phone's tone and the browser's."""
-
+LOW, HIGH, STRANGE = 440, 1000, 1500
+"""The phone's tone, the browser's, and that of somebody who has no business there."""
+ELSEWHERE = "127.0.0.9"
 
 PLAIN = Demands()
 
@@ -20,6 +20,7 @@ class Ears:
     """What the network is told of a call."""
 
     def __init__(self) -> None:
+        self.signalled_from = ""
         self.pressed_keys: asyncio.Queue[str] = asyncio.Queue()
         self.lost: asyncio.Queue[str] = asyncio.Queue()
 
@@ -62,6 +63,19 @@ class Scene:
         answer = await wait(self.anchor.answer_to_sip(await self.browser.answer(offered)))
         self.phone.talk(answer)
         return offered
+
+    async def stranger_gets_nothing(self) -> None:
+        """Have somebody send to where the phone is awaited, before it does itself."""
+        stranger = Phone(STRANGE, address=ELSEWHERE)
+        await stranger.start()
+        offered = await wait(self.anchor.offer_to_xmpp(self.phone.sdp()))
+        answer = await wait(self.anchor.answer_to_sip(await self.browser.answer(offered)))
+        stranger.talk(answer)
+        await self.phone.hears(HIGH)
+        self.phone.talk(answer)
+        await self.both_hear()
+        assert stranger.packets == 0
+        stranger.close()
 
     async def both_hear(self) -> None:
         await asyncio.gather(self.phone.hears(HIGH), self.browser.hears(LOW))

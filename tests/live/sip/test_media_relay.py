@@ -13,8 +13,10 @@ from twisted.internet.process import reapAllProcesses
 
 from bridge.calls import CallId, Flow
 from bridge.errors import BridgeError, Trouble
+from tests.live.cast.media import Phone
 from tests.live.peers.daemon import HOST
-from tests.live.sip.scene import PLAIN, Ears, Scene, wait
+from tests.live.peers.rtpengine import own_address
+from tests.live.sip.scene import LOW, PLAIN, Ears, Scene, wait
 from transports.sip.bound import token
 from transports.sip.media.config import MediaConfig
 from transports.sip.media.relay.backend import Relay
@@ -71,6 +73,21 @@ async def test_browser_calls_a_phone_and_both_are_heard(scene: Scene):
 
 async def test_phone_calls_a_browser_and_both_are_heard(scene: Scene):
     """The relay chooses the way then (RFC 8445 §6.1.1)."""
+    await scene.begin()
+    await scene.phone_calls()
+    await scene.both_hear()
+
+
+async def test_stranger_who_sends_first_hears_nothing_and_is_not_heard(scene: Scene):
+    """Media of the phone are taken from where it says (RFC 7362 §5)."""
+    await scene.begin()
+    await scene.stranger_gets_nothing()
+
+
+async def test_phone_behind_nat_is_heard_from_where_its_signalling_comes(scene: Scene):
+    """It says an address, and a port, that nobody reaches."""
+    scene.phone = Phone(LOW, address=own_address())
+    scene.ears.signalled_from = own_address()
     await scene.begin()
     await scene.phone_calls()
     await scene.both_hear()

@@ -13,8 +13,8 @@ from bridge.calls import CallId, Flow
 from bridge.errors import BridgeError, Trouble
 from tests.live.cast.media import Phone
 from tests.live.peers.daemon import free_port
-from tests.live.peers.rtpengine import Rtpengine, media_config
-from tests.live.sip.scene import LOW, PLAIN, Ears, Scene, wait
+from tests.live.peers.rtpengine import Rtpengine, media_config, own_address
+from tests.live.sip.scene import ELSEWHERE, HIGH, LOW, PLAIN, STRANGE, Ears, Scene, wait
 from transports.sip.bound import token
 from transports.sip.media import ng, rtpengine
 from transports.sip.media.backend import Anchor, Demands
@@ -83,6 +83,29 @@ async def test_phone_calls_a_browser_and_both_are_heard(scene: Scene):
     await scene.begin()
     [audio] = (await scene.phone_calls()).contents
     assert audio.endpoint.fingerprint and "opus" in [codec.name for codec in audio.codecs]
+    await scene.both_hear()
+
+
+async def test_stranger_who_sends_first_hears_nothing_and_is_not_heard(scene: Scene):
+    """Media of the phone are taken from where it says (RFC 7362 §5)."""
+    await scene.begin()
+    await scene.stranger_gets_nothing()
+
+
+async def test_phone_behind_nat_is_preferred_to_a_stranger_who_sends_first(scene: Scene):
+    """It says an address and a port that nobody reaches; its signalling comes from where it is."""
+    scene.phone = Phone(LOW, address=own_address())
+    scene.ears.signalled_from = own_address()
+    await scene.begin()
+    stranger = Phone(STRANGE, address=ELSEWHERE)
+    await stranger.start()
+    offered = await wait(scene.anchor.offer_to_xmpp(scene.phone.sdp()))
+    answer = await wait(scene.anchor.answer_to_sip(await scene.browser.answer(offered)))
+    stranger.talk(answer)
+    await stranger.hears(HIGH)
+    scene.phone.talk(answer)
+    await scene.phone.hears(HIGH)
+    stranger.close()
     await scene.both_hear()
 
 

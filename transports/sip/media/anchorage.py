@@ -13,6 +13,7 @@ from bridge.calls import Codec, Content, Endpoint, MediaKind, SessionDescription
 from bridge.errors import BridgeError, Trouble
 from transports.sip.media.backend import Demands, Listener, Protection
 from transports.sip.media.config import MediaConfig
+from transports.sip.media.nat import is_behind_nat
 from transports.sip.media.ng import Ng, NgRefused, Reply
 from transports.sip.media.numbering import keep_numbers
 from transports.sip.sdp import Description, Origin, parse_sdp, write_sdp
@@ -63,6 +64,8 @@ class RtpengineAnchor:
         self._lines: Lines = ()
         self._offered: Lines = ()
         self._formats: dict[str, tuple[Codec, ...]] = {}
+        self._learning = "endpoint-learning-off"
+        """How the SIP peer's address is learned; each exchange sets it for both ends."""
         self._is_known = self._is_waiting = self._is_over = False
         self._home.anchors[id] = self
 
@@ -81,7 +84,7 @@ class RtpengineAnchor:
                 "rtcp-mux": ["demux"],
                 "address-family": f"IP{self._demands.family}",
                 "codec": self._codecs(),
-                "flags": ["trickle-ICE"],
+                "flags": ["trickle-ICE", self._learning],
             }
             found = plain(await self._ask("offer", to_sdp(self._xmpp(offer), lines, _ORIGIN), flags))
             self._offered = lines
@@ -93,14 +96,15 @@ class RtpengineAnchor:
         """See `Anchor`."""
 
         async def do() -> SessionDescription:
+            sdp = plain(answer)
             flags = {
                 **self._from(XMPP, SIP),
                 "ICE": "force",
                 "rtcp-mux": ["accept"],
                 "DTLS": "passive",
-                "flags": ["trickle-ICE"],
+                **self._only_of(sdp, "trickle-ICE"),
             }
-            found = from_sdp(await self._ask("answer", plain(answer), flags), self._offered, is_answer=True)
+            found = from_sdp(await self._ask("answer", sdp, flags), self._offered, is_answer=True)
             self._lines = self._offered
             return found
 
@@ -110,6 +114,7 @@ class RtpengineAnchor:
         """See `Anchor`."""
 
         async def do() -> SessionDescription:
+            theirs = plain(offer)
             flags = {
                 **self._from(SIP, XMPP),
                 "ICE": "force",
@@ -117,9 +122,9 @@ class RtpengineAnchor:
                 "transport-protocol": "UDP/TLS/RTP/SAVPF",
                 "rtcp-mux": ["offer", "require"],
                 "codec": {"transcode": list(XMPP_FALLBACKS)},
-                "flags": ["generate-mid", "trickle-ICE"],
+                **self._only_of(theirs, "generate-mid", "trickle-ICE"),
             }
-            sdp = await self._ask("offer", plain(offer), flags)
+            sdp = await self._ask("offer", theirs, flags)
             lines = lines_of_media(sdp, self._lines)
             found = from_sdp(sdp, lines, is_answer=False)
             self._offered = lines
@@ -131,7 +136,7 @@ class RtpengineAnchor:
         """See `Anchor`."""
 
         async def do() -> Description:
-            flags = {**self._from(SIP, XMPP), "ICE": "remove", "flags": ["trickle-ICE"]}
+            flags = {**self._from(SIP, XMPP), "ICE": "remove", "flags": ["trickle-ICE", self._learning]}
             found = plain(
                 await self._ask("answer", to_sdp(self._xmpp(answer), self._offered, _ORIGIN), flags)
             )
@@ -188,6 +193,25 @@ class RtpengineAnchor:
 
     def _direction(self, one: str, other: str) -> dict[str, object]:
         return {"direction": [one, other]} if one else {}
+
+    def _only_of(self, description: Description, *flags: str) -> dict[str, object]:
+        """Have media taken from the SIP peer alone (RFC 7362 §5), besides those flags.
+
+        Behind NAT nobody knows its port. Then packets of its signalling's address are preferred for three
+        seconds, and who was learned remains; else only where it said that it is counts.
+
+        COMPAT rtpengine 10.5: it knows the key "endpoint-learning", and does not heed its "off".
+        """
+        named = next((description.address_of(media) for media in description.media if media.port), "")
+        signalled = self.listener.signalled_from
+        if not named or not is_behind_nat(named, signalled):
+            self._learning = "endpoint-learning-off"
+            return {"flags": [*flags, "strict-source", self._learning]}
+        self._learning = "endpoint-learning-heuristic"
+        return {
+            "received-from": ["IP6" if ":" in signalled else "IP4", signalled],
+            "flags": [*flags, "strict-source", self._learning, "SIP-source-address"],
+        }
 
     def _codecs(self) -> dict[str, object]:
         wanted = self._demands.codecs

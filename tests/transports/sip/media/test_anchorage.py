@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import pytest
+from msgspec.structs import replace
+
 from bridge.calls import Codec, SessionDescription
 from bridge.errors import Trouble
 from tests.transports.sip.media.engines import OFFER, PHONE, House, failed
@@ -54,6 +57,24 @@ def test_phones_offer_and_the_answer_to_it_go_the_other_way():
     assert answered.media[0].port == 30000
     again = house.result(anchor.offer_to_sip(session(content("x"))))
     assert again.media[0].port == 30000 and house.engines[0].asked[-1]["from-tag"] == "xmpp"
+
+
+@pytest.mark.parametrize(
+    ("named", "learning", "more"),
+    [
+        ("8.8.4.4", "endpoint-learning-off", {}),
+        ("10.0.0.9", "endpoint-learning-heuristic", {"received-from": ["IP4", "8.8.8.8"]}),
+    ],
+)
+def test_media_are_taken_from_the_phone_alone(named, learning, more):
+    """Where it says that it is, or behind NAT where its signalling comes from."""
+    house = House()
+    anchor, ears = house.call()
+    ears.signalled_from = "8.8.8.8"
+    house.result(anchor.offer_to_xmpp(replace(PHONE, address=named)))
+    asked = house.engines[0].asked[-1]
+    assert {learning, "strict-source"} <= set(asked["flags"]) and more.items() <= asked.items()
+    assert ("SIP-source-address" in asked["flags"]) is bool(more)
 
 
 def test_what_does_not_fit_is_not_acceptable():

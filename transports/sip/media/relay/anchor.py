@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from ipaddress import ip_address
 from typing import Any, Protocol, TypeVar
 
 from msgspec.structs import replace
@@ -20,6 +21,7 @@ from bridge.calls import (
 )
 from bridge.errors import BridgeError, Trouble
 from transports.sip.media.backend import Demands, Listener
+from transports.sip.media.nat import media_source
 from transports.sip.sdp import Description, Origin
 from transports.sip.translate import (
     Lines,
@@ -176,13 +178,13 @@ class RelayAnchor:
         return self._opened
 
     def _aim(self, content: Content) -> None:
-        """Tell the relay where the SIP peer is; while it only listens to nothing, nothing is to be told."""
+        """Tell the relay where the SIP peer is; nothing while it hears nothing (RFC 3264 §8.4)."""
         places = {one.component: one for one in content.endpoint.candidates}
-        if 1 in places:
+        if 1 in places and not ip_address(places[1].address).is_unspecified:
             self._home.say(
                 "aim",
                 self.id,
-                host=places[1].address,
+                host=media_source(places[1].address, self.listener.signalled_from),
                 port=places[1].port,
                 rtcp=places[2].port if 2 in places else places[1].port,
                 events=[codec.payload for codec in content.codecs if codec.name.lower() == EVENT],

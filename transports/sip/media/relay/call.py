@@ -34,24 +34,31 @@ def is_rtcp(data: bytes) -> bool:
 
 
 class Port(asyncio.DatagramProtocol):
-    """A port of the SIP side; it sends to where packets come from, until then to where the peer said."""
+    """A port of the SIP side; of the peer's address alone it takes packets, and sends to their port.
+
+    Until one came it sends to the port that the peer said. The first packet after each description decides,
+    so that a stranger at that address, behind the same NAT, has to be faster (RFC 7362 §5).
+    """
 
     def __init__(self, receive: Callable[[bytes], None]) -> None:
         self._receive = receive
         self.remote: Address | None = None
+        self._said: Address | None = None
         self._is_latched = False
         self.transport: Any = None
 
-    def aim(self, remote: Address | None) -> None:
-        """Send there from now on."""
-        self.remote, self._is_latched = remote, False
+    def aim(self, said: Address) -> None:
+        """The peer is there; if it was there before, its port is still the one that is known."""
+        if said != self._said:
+            self.remote = self._said = said
+        self._is_latched = False
 
     def datagram_received(self, data: bytes, addr: Any) -> None:
         """Pass a packet on, if it is one and of the peer."""
-        if len(data) < 12 or data[0] >> 6 != 2:
+        if len(data) < 12 or data[0] >> 6 != 2 or self.remote is None:
             return
-        if addr != self.remote:
-            if self._is_latched:
+        if addr[:2] != self.remote:
+            if self._is_latched or addr[0] != self.remote[0]:
                 return
             self.remote = addr[:2]
         self._is_latched = True

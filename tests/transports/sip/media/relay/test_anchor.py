@@ -61,6 +61,18 @@ def test_call_from_a_phone_goes_the_other_way():
 
 
 @pytest.mark.parametrize(
+    ("named", "expected"), [("10.0.0.9", ["8.8.8.8"]), ("8.8.4.4", ["8.8.4.4"]), ("0.0.0.0", [])]
+)
+def test_phone_behind_nat_is_where_its_signalling_comes_from(named, expected):
+    """Nobody reaches what it says; and one that holds the call is nowhere."""
+    house = House()
+    anchor, ears = house.call()
+    ears.signalled_from = "8.8.8.8"
+    house.opens(anchor.offer_to_xmpp(replace(PHONE, address=named)))
+    assert [line["host"] for line in house.said() if line["do"] == "aim"] == expected
+
+
+@pytest.mark.parametrize(
     "offer",
     [session(), OFFER, session(content(rtcp_mux=True)), session(replace(MUXED.contents[0], codecs=()))],
 )

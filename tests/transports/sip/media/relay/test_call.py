@@ -13,6 +13,7 @@ from transports.sip.media.relay.dtls import Identity
 from transports.sip.media.relay.process import Relay
 
 PEER = ("192.0.2.5", 4000)
+STRANGER = ("198.51.100.9", 7)
 
 
 class Wire:
@@ -29,21 +30,41 @@ def packet(number: int, payload: int = 0, body: bytes = b"x" * 160, time: int = 
     return struct.pack("!BBHII", 0x80, payload, number & 0xFFFF, time, 7) + body
 
 
-def test_port_sends_to_where_the_first_packet_came_from():
-    """A phone behind NAT says an address that nobody reaches; later strangers change nothing."""
+def test_port_takes_packets_of_the_peers_address_alone():
+    """Whoever is first from elsewhere gets and says nothing; nor does later another port of the peer's."""
     heard: list[bytes] = []
     port = Port(heard.append)
     port.transport = wire = Wire()
+    moved = (PEER[0], 7)
     port.send(b"lost")
+    port.datagram_received(packet(0), PEER)
     port.aim(PEER)
+    port.datagram_received(packet(1), STRANGER)
     port.send(b"one")
-    port.datagram_received(packet(1), ("198.51.100.9", 7))
-    port.datagram_received(packet(2), PEER)
-    port.datagram_received(b"\x00" * 20, ("198.51.100.9", 7))
-    port.datagram_received(b"short", ("198.51.100.9", 7))
+    port.datagram_received(b"\x00" * 20, moved)
+    port.datagram_received(b"short", moved)
+    port.datagram_received(packet(2), moved)
+    port.datagram_received(packet(3), PEER)
+    port.datagram_received(packet(4), STRANGER)
     port.send(b"two")
-    assert heard == [packet(1)]
-    assert wire.sent == [(b"one", PEER), (b"two", ("198.51.100.9", 7))]
+    assert heard == [packet(2)]
+    assert wire.sent == [(b"one", PEER), (b"two", moved)]
+
+
+def test_port_learns_anew_after_a_new_description_alone():
+    """One that says the same keeps what is known until a packet comes."""
+    port = Port(lambda data: None)
+    port.transport = wire = Wire()
+    places = [(PEER[0], number) for number in (7, 8)]
+    for place in places:
+        port.aim(PEER)
+        port.send(b"")
+        port.datagram_received(packet(1), place)
+    port.aim(("192.0.2.77", 9))
+    port.send(b"")
+    assert [place for _, place in wire.sent] == [PEER, places[0], ("192.0.2.77", 9)]
+    port.datagram_received(packet(2), places[1])
+    assert port.remote == ("192.0.2.77", 9)
 
 
 async def made() -> tuple[RelayedCall, Wire, list[tuple[str, dict]]]:
