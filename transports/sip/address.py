@@ -22,6 +22,7 @@ MAX_NAME = 128
 """Characters of a name that is shown."""
 
 _NUMBER = re.compile(r"\+?[0-9*#]{1,32}")
+_EXTENSION = re.compile(r"[1-9][0-9]{0,5}")
 SEPARATORS = str.maketrans("", "", "-.() ")
 """What people write between the digits of a number."""
 _HOST_PORT = re.compile(r"(\[[^\]]*\]|[^:]+)(?::([0-9]+))?")
@@ -30,6 +31,21 @@ _HOST_PORT = re.compile(r"(\[[^\]]*\]|[^:]+)(?::([0-9]+))?")
 def is_number(text: str) -> bool:
     """Tell whether this is a telephone number without separators."""
     return _NUMBER.fullmatch(text) is not None
+
+
+def digits_of(contact: ContactId) -> str:
+    """Return the telephone number that a contact's address names, be it at a domain; "" if it names none.
+
+    A user part may have parameters after its number (RFC 3261 §19.1.6).
+    """
+    user, _, rest = contact.rpartition("@")
+    number = (user or rest).partition(";")[0].translate(SEPARATORS)
+    return number if is_number(number) else ""
+
+
+def is_extension(number: str) -> bool:
+    """Tell whether a PBX may call a phone of its own so; others lead out of it, or switch its features."""
+    return _EXTENSION.fullmatch(number) is not None
 
 
 def contact_uri(contact: ContactId) -> Uri:

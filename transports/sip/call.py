@@ -48,7 +48,7 @@ from transports.sip.keypad import Keypad
 from transports.sip.media.backend import Anchor
 from transports.sip.message import Fields, Request, Response
 from transports.sip.offer import OutOfTurn
-from transports.sip.party import ALLOW, Heard, Party, Stack
+from transports.sip.party import ABILITIES, ALLOW, Heard, Party, Stack
 from transports.sip.renegotiation import agreed, answer_as_before, is_held, is_unchanged, with_hold
 from transports.sip.routes import Trunk
 from transports.sip.sdp import Description, parse_sdp
@@ -350,7 +350,7 @@ class Call:
             case "MESSAGE":
                 self._desk.message(self, request)
             case "OPTIONS":
-                party.reply(request, 200, ALLOW)
+                party.reply(request, 200, ABILITIES)
             case _:
                 party.reply(request, 405, ALLOW)
 

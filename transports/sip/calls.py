@@ -17,7 +17,7 @@ from bridge.calls import CallEnd, CallEvent, CallId, CallOffer, CallTransfer, En
 from bridge.errors import BridgeError, Trouble
 from bridge.events import ContactId, UserId
 from bridge.network import CallQuery, Uplink
-from transports.sip.address import contact_of, is_number
+from transports.sip.address import contact_of, digits_of, is_extension, is_number
 from transports.sip.agent import Answer
 from transports.sip.call import GENERIC, Call
 from transports.sip.config import SipConfig
@@ -270,6 +270,9 @@ class Calls:
             contact = contact_of(uri, lambda number: trunk is not None and trunk.carries_number(number))
         except Malformed:
             raise BridgeError(Trouble.NOT_FOUND) from None
+        number = digits_of(contact)
+        if number and trunk is not None and not is_extension(number):
+            contact = ContactId(number)
         if trunk is None or is_number(contact):
             way = self.way(call.user, contact)
             self._quotas.left(call.user, contact, way.trunk)

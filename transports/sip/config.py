@@ -67,7 +67,8 @@ class TrunkConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     numbers: Annotated[
         tuple[Pattern, ...],
         Meta(
-            description="Which numbers go this way, with * for anything; the first trunk that fits is taken.",
+            description="Which numbers go this way, with * for anything; the first trunk that fits is taken. "
+            "No others are called by it, but for extensions (up to six digits, no 0 first) at its domain.",
             examples=[["+49*", "1??"]],
             extra={"ask": "Which numbers go that way, like +49* or 1?? (or nothing)"},
         ),

@@ -344,7 +344,8 @@ class SipNetwork:
     def _through(self, user: UserId, route: Route) -> Way:
         trunk = route.trunk
         if trunk is None:
-            return Way(route, user_uri(user, self._config.domain), None, self._locator)
+            sender = user_uri(user, self._config.domain)
+            return Way(route, sender, None, self._locator, is_trunks=self._guard.is_trusted)
         sender, fields = caller(trunk, user, route.uri, self._config.domain)
         return Way(route, sender, self._lines[trunk.name], self._locator, fields)
 

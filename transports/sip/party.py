@@ -58,6 +58,8 @@ METHODS = (
 ALLOW: Fields = (("Allow", ", ".join(METHODS)),)
 EXTENSIONS = ("100rel", "replaces", "timer")
 """What may be required of us in calls."""
+ABILITIES: Fields = (*ALLOW, ("Supported", ", ".join(EXTENSIONS)))
+"""What OPTIONS is told (RFC 3261 §11.2)."""
 AGAIN: Fields = (("Retry-After", "1"),)
 
 Heard = (
@@ -159,7 +161,7 @@ class Party:
         try:
             self._timer_fields, self._agreement = agree(self._policy, invite)
             tags = Tags(token, stack.random.randrange(1, 2**20), stack.random.randrange(1, 2**20))
-            fields = (*self.contact, *ALLOW, ("Supported", ", ".join(EXTENSIONS)))
+            fields = (*self.contact, *ABILITIES)
             clock = stack.reactor.seconds
             self._callee = Callee(invite, tags, fields, clock, RING_LIMIT, stack.timings)
         except TooSmall as small:
@@ -278,7 +280,7 @@ class Party:
             answer(respond(request, 200))
             self._callee.hung_up()
         elif request.method == "OPTIONS":
-            answer(respond(request, 200, "", ALLOW))
+            answer(respond(request, 200, "", ABILITIES))
         else:
             answer(respond(request, 500, "", AGAIN))
         self._pump()

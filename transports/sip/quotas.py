@@ -11,7 +11,7 @@ from msgspec import Struct
 from bridge.errors import BridgeError, Trouble
 from bridge.events import ContactId, UserId
 from bridge.network import Uplink
-from transports.sip.address import is_number
+from transports.sip.address import digits_of, is_extension, is_number
 from transports.sip.routes import Trunk
 
 KEY = "sip-usage"
@@ -77,4 +77,7 @@ class Quotas:
 
 
 def _is_counted(contact: ContactId, trunk: Trunk | None) -> bool:
-    return trunk is not None and not trunk.is_personal and is_number(contact)
+    if trunk is None or trunk.is_personal:
+        return False
+    number = digits_of(contact)
+    return is_number(contact) or (number != "" and not is_extension(number))

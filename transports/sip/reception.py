@@ -10,6 +10,7 @@ from twisted.python.failure import Failure
 
 from bridge.errors import BridgeError
 from bridge.events import ContactId, UserId
+from transports.sip.acceptance import METHODS as KNOWN_METHODS
 from transports.sip.acceptance import Abilities, inspect
 from transports.sip.address import MAX_NAME, SEPARATORS, contact_of, is_number, user_of
 from transports.sip.agent import ALLOW, Answer, option_refused
@@ -138,7 +139,7 @@ class Reception:
                 self.calls.in_dialog(request, answer)
                 return True
         elif request.method not in ("MESSAGE", "OPTIONS"):
-            answer(respond(request, 405, self._token(), self._allow))
+            answer(respond(request, self._stray_status(request.method), self._token(), self._allow))
             return True
         else:
             if self._is_refused(request, answer):
@@ -146,6 +147,12 @@ class Reception:
             if request.to.tag:
                 raise Refusal(481)
         return False
+
+    def _stray_status(self, method: str) -> int:
+        """Why a request that no call or subscription waits for is not served (RFC 3261 §8.2.1, §15.1.2)."""
+        if self.calls is not None and method in METHODS:
+            return 481
+        return 405 if method in KNOWN_METHODS else 501
 
     def _is_of_call(self, request: Request) -> bool:
         """What is told of a transfer belongs to its call (RFC 3515 §2.4.4)."""
@@ -164,7 +171,9 @@ class Reception:
 
     @property
     def _accept(self) -> Fields:
-        return ACCEPT if self.calls is None else (("Accept", write_list(ABILITIES.content_types)),)
+        if self.calls is None:
+            return ACCEPT
+        return (("Accept", write_list(ABILITIES.content_types)), ("Supported", write_list(EXTENSIONS)))
 
     def _check_host(self, uri: Uri) -> None:
         """RFC 7247 §8: nothing that was to be secure all the way leaves SIP."""

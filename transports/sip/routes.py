@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from bridge.errors import BridgeError, Trouble
 from bridge.events import ContactId, UserId
-from transports.sip.address import contact_uri, is_number
+from transports.sip.address import contact_uri, digits_of, is_extension, is_number
 from transports.sip.config import SipConfig, TrunkConfig
 from transports.sip.dialplan import CallerIds, DialPlan, fits, is_among
 from transports.sip.uri import Uri, parse_uri
@@ -129,16 +129,23 @@ class Routes:
         return [trunk for trunk in found if trunk is not None]
 
     def route(self, user: UserId, contact: ContactId) -> Route:
-        """Return the way of a user to a contact. Raises BridgeError: NOT_ALLOWED, JID_MALFORMED."""
+        """Return the way of a user to a contact. Raises BridgeError: NOT_ALLOWED, JID_MALFORMED.
+
+        A number is one also at a trunk's domain: what leads out of a PBX needs to be allowed as such.
+        """
         if is_number(contact):
             return self._to_number(user, contact)
         uri = contact_uri(contact)
-        own = self._accounts.get(user)
+        own, number = self._accounts.get(user), digits_of(contact)
         if own is not None and own.carries_domain(uri.host):
+            self._dialled(number)
             return Route(uri=uri, trunk=own)
         leading = [trunk for trunk in self.trunks.values() if trunk.carries_domain(uri.host)]
         trunk = _usable(user, leading)
+        if trunk is not None and number and not is_extension(number):
+            return self._to_number(user, number)
         if trunk is not None:
+            self._dialled(number)
             return Route(uri=uri, trunk=trunk)
         if leading:
             raise BridgeError(Trouble.NOT_ALLOWED, NOT_YOURS)
@@ -146,12 +153,17 @@ class Routes:
             raise BridgeError(Trouble.NOT_ALLOWED, NO_FEDERATION)
         return Route(uri=uri, trunk=None)
 
-    def _to_number(self, user: UserId, number: str) -> Route:
+    def _dialled(self, number: str) -> str:
+        """Return the number that is meant, if anybody may call it. Raises BridgeError NOT_ALLOWED."""
         dialled = self._plan.apply(number)
         if not self._emergency.isdisjoint((number, dialled)):
             raise BridgeError(Trouble.NOT_ALLOWED, EMERGENCY)
         if any(fits(one, dialled) for one in self._barred):
             raise BridgeError(Trouble.NOT_ALLOWED, BARRED)
+        return dialled
+
+    def _to_number(self, user: UserId, number: str) -> Route:
+        dialled = self._dialled(number)
         leading = [trunk for trunk in self.trunks.values() if trunk.carries_number(dialled)]
         trunk = self._accounts.get(user) or _usable(user, leading)
         if trunk is None:

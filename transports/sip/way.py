@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+from bridge.errors import BridgeError, Trouble
+from bridge.events import ContactId
+from transports.sip.address import digits_of
 from transports.sip.agent import MAX_DATAGRAM
 from transports.sip.digest import DigestClient
 from transports.sip.line import Line
 from transports.sip.locate import Locator
 from transports.sip.message import Fields
-from transports.sip.routes import Route
+from transports.sip.routes import NOT_YOURS, Route
 from transports.sip.routing import Hop
 from transports.sip.uri import Uri
 
@@ -17,10 +22,17 @@ class Way:
 
     `fields` are those that tell a trunk by which number the user shows. `is_open` tells whether the way can
     be gone now, as far as is known, `has_presence` whether those at its end may be asked how they are.
+    `is_trunks` tells of an address whether it is one of the operator's trunks'.
     """
 
     def __init__(
-        self, route: Route, sender: Uri, line: Line | None, locator: Locator, fields: Fields = ()
+        self,
+        route: Route,
+        sender: Uri,
+        line: Line | None,
+        locator: Locator,
+        fields: Fields = (),
+        is_trunks: Callable[[str], bool] = lambda host: False,
     ) -> None:
         self.uri = route.uri
         self.trunk = route.trunk
@@ -32,7 +44,18 @@ class Way:
         self.has_presence = route.trunk is None or route.trunk.config.presence
         self._line = line
         self._locator = locator
+        self._is_trunks = is_trunks
 
     async def hops(self) -> list[Hop]:
-        """Return where requests go. Raises BridgeError."""
-        return await (self._locator.locate(self.uri) if self._line is None else self._line.locate())
+        """Return where requests go. Raises BridgeError.
+
+        Nobody dials a trunk that knows us by our address as if it were a stranger: no rule would count.
+        """
+        if self._line is not None:
+            return await self._line.locate()
+        found = await self._locator.locate(self.uri)
+        if digits_of(ContactId(self.uri.user)):
+            found = [hop for hop in found if not self._is_trunks(hop.host)]
+            if not found:
+                raise BridgeError(Trouble.NOT_ALLOWED, NOT_YOURS)
+        return found

@@ -13,6 +13,8 @@ from transports.sip.address import (
     Spellings,
     contact_of,
     contact_uri,
+    digits_of,
+    is_extension,
     parse_contact,
     user_of,
     user_uri,
@@ -64,6 +66,33 @@ def test_sender_without_a_form_on_xmpp_is_malformed(uri: str) -> None:
     """He could not be answered."""
     with pytest.raises(Malformed):
         contact_of(parse_uri(uri), lambda number: False)
+
+
+@pytest.mark.parametrize(
+    ("contact", "number"),
+    [
+        ("+15551234", "+15551234"),
+        ("+1-555 1234@pbx.example", "+15551234"),
+        ("+1555;ext=5@pbx.example:5070", "+1555"),
+        ("*72@pbx.example", "*72"),
+        ("bob@pbx.example", ""),
+        ("12bob@pbx.example", ""),
+    ],
+)
+def test_number_is_seen_at_a_domain_too(contact: str, number: str) -> None:
+    """Whoever is asked to call it there may dial it."""
+    assert digits_of(ContactId(contact)) == number
+
+
+def test_extension_has_few_digits_and_no_prefix() -> None:
+    """All else may leave the PBX."""
+    assert [
+        one for one in ("1", "4711", "471123", "4711234", "0815", "+4711", "*72") if is_extension(one)
+    ] == [
+        "1",
+        "4711",
+        "471123",
+    ]
 
 
 @given(st.text("abcdefghij&'/:\\20.-_!é", min_size=1, max_size=20).filter(lambda text: text.strip() == text))

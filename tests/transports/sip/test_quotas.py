@@ -73,6 +73,15 @@ def test_trunk_without_a_quota_carries_no_call_to_a_number() -> None:
     assert Played().refused(trunk(minutes=0)) is Trouble.NOT_ALLOWED
 
 
+def test_number_at_the_trunks_domain_is_counted() -> None:
+    """But no phone that is there."""
+    scene = Played()
+    scene.it.begun(ROMEO, ContactId("4711@a.example"), trunk())
+    assert scene.bridge.kept == {}
+    scene.it.begun(ROMEO, ContactId("+4930123@a.example"), trunk(1))
+    assert scene.refused(trunk(1)) is Trouble.TOO_MANY
+
+
 def test_what_costs_the_operator_nothing_is_not_counted() -> None:
     """Addresses, open federation, and a user's own account."""
     scene = Played()

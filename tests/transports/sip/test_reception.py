@@ -26,7 +26,8 @@ LONG = (("User-Agent", "x" * 100),)
         ("OPTIONS", "sip:gw.example", STRANGER, 403),
         ("INVITE", "sip:a%40b@gw.example", PEER, 405),
         ("REGISTER", "sip:gw.example", PEER, 405),
-        ("NONSENSE", "sip:gw.example", PEER, 405),
+        ("NONSENSE", "sip:gw.example", PEER, 501),
+        ("BYE", "sip:gw.example", PEER, 405),
     ],
 )
 def test_request_gets_the_status_that_the_rfc_wants(method: str, uri: str, host: str, status: int) -> None:
@@ -35,7 +36,7 @@ def test_request_gets_the_status_that_the_rfc_wants(method: str, uri: str, host:
     scene.reactor.arrive(write(request(method, uri=uri, fields=LONG)), host)
     [answer] = scene.reactor.taken()
     assert isinstance(answer, Response) and answer.status == status and answer.to.tag
-    if host == PEER and status in (200, 405):
+    if host == PEER and status in (200, 405, 501):
         assert answer.get("Allow") == ALLOW[0][1]
 
 
@@ -56,6 +57,25 @@ def test_paused_gateway_says_when_to_come_again() -> None:
 
 
 # ---- calls
+
+
+@pytest.mark.parametrize(
+    ("method", "status"),
+    [("BYE", 481), ("PRACK", 481), ("UPDATE", 481), ("INFO", 481), ("REGISTER", 405), ("NONSENSE", 501)],
+)
+def test_request_of_no_call_is_told_why(method: str, status: int) -> None:
+    """A method that we say is allowed is not refused as one that is not (RFC 3261 §8.2.1, §15.1.2)."""
+    gateway = Gateway("a", "b", {}, {})
+    gateway.reactor.arrive(write(request(method, uri="sip:a.gw")), PEER)
+    assert [one.status for one in gateway.reactor.taken() if isinstance(one, Response)] == [status]
+
+
+def test_options_tell_the_extensions_of_calls() -> None:
+    """RFC 3261 §11.2."""
+    gateway = Gateway("a", "b", {}, {})
+    gateway.reactor.arrive(write(request("OPTIONS", uri="sip:a.gw")), PEER)
+    [answer] = [one for one in gateway.reactor.taken() if isinstance(one, Response)]
+    assert answer.status == 200 and answer.supports("timer") and answer.supports("100rel")
 
 
 @pytest.mark.parametrize(

@@ -62,6 +62,29 @@ def test_what_is_not_configured_is_denied(user: str, contact: str) -> None:
     assert caught.value.trouble is Trouble.NOT_ALLOWED
 
 
+@pytest.mark.parametrize(
+    "contact",
+    [
+        *("+1900123@pbx.example", "+1-900-123@pbx.example", "+1900123;a=b@pbx.example", "0900123@b.example"),
+        *("112@pbx.example", "*72@pbx.example", "1234567@pbx.example", "+1900@c.example"),
+    ],
+)
+def test_number_at_a_domain_of_a_trunk_is_a_number(contact: str) -> None:
+    """What it may cost does not depend on how it is written."""
+    with pytest.raises(BridgeError) as caught:
+        routes().route(PARIS, ContactId(contact))
+    assert caught.value.trouble is Trouble.NOT_ALLOWED
+
+
+def test_phones_of_a_pbx_are_reached_by_their_extensions() -> None:
+    """And a number that is allowed goes the way of numbers."""
+    found = routes().route(PARIS, ContactId("4711@pbx.example"))
+    assert str(found.uri) == "sip:4711@pbx.example"
+    found = routes().route(PARIS, ContactId("+49-301234@pbx.example"))
+    assert found.trunk is not None and found.trunk.name == "carrier"
+    assert str(found.uri) == "sip:+49301234@c.example;user=phone"
+
+
 def test_open_federation_reaches_all_domains_but_those_of_trunks() -> None:
     """Nobody goes around a trunk that he may not use."""
     found = routes(federation=True).route(ROMEO, ContactId("bob@far.example"))

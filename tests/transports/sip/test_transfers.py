@@ -110,7 +110,8 @@ def test_transfer_that_fails_leaves_the_call_as_it_was() -> None:
     ("target", "status"),
     [
         ("<sip:911@b.gw>", 202),
-        ("<sip:+4930@b.gw;user=phone>", 202),
+        ("<sip:+4930@b.gw;user=phone>", 403),
+        ("<sip:04930123;x=y@far.example>", 403),
         ("<tel:+4930>", 403),
         ("<tel:911>", 403),
         ("<mailto:x@y>", 404),

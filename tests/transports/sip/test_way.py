@@ -6,6 +6,7 @@ from random import Random
 
 from twisted.internet.defer import Deferred
 
+from bridge.errors import Trouble
 from tests.transports.sip.wires import Names
 from transports.sip.config import TrunkConfig
 from transports.sip.locate import Locator
@@ -25,6 +26,18 @@ def test_stranger_is_where_his_address_says() -> None:
     Deferred.fromCoroutine(way.hops()).addCallback(found.append)
     assert found == [[Hop("UDP", "192.0.2.9", 5070)]]
     assert (way.client, way.limit, way.sender) == (None, 1300, ROMEO)
+
+
+def test_nobody_dials_a_trunk_by_its_address() -> None:
+    """It may know us by ours, and no rule for numbers would count; names are no numbers."""
+    failed: list = []
+    for user in ("+1900123", "0900;x=y", "bob"):
+        uri = parse_uri(f"sip:{user}@192.0.2.9")
+        way = Way(
+            Route(uri=uri, trunk=None), ROMEO, None, LOCATOR, is_trunks=lambda host: host == "192.0.2.9"
+        )
+        Deferred.fromCoroutine(way.hops()).addErrback(lambda failure: failed.append(failure.value.trouble))
+    assert failed == [Trouble.NOT_ALLOWED] * 2
 
 
 def test_trunk_says_how_long_a_message_may_be() -> None:

@@ -120,6 +120,7 @@ class RtpengineAnchor:
                 "ICE": "force",
                 **self._direction(self._config.sip_interface, self._config.xmpp_interface),
                 "transport-protocol": "UDP/TLS/RTP/SAVPF",
+                "SDES": ["off"],  # a client may take the keys in place of DTLS, and servers read them
                 "rtcp-mux": ["offer", "require"],
                 "codec": {"transcode": list(XMPP_FALLBACKS)},
                 **self._only_of(theirs, "generate-mid", "trickle-ICE"),

@@ -53,6 +53,7 @@ def test_phones_offer_and_the_answer_to_it_go_the_other_way():
     assert audio.name == "x" and audio.endpoint.fingerprint is not None
     asked = house.engines[0].asked[-1]
     assert (asked["from-tag"], asked["direction"]) == (anchorage.SIP, ["int", "pub"])
+    assert asked["SDES"] == ["off"]
     answered = house.result(anchor.answer_to_sip(session(content("x"))))
     assert answered.media[0].port == 30000
     again = house.result(anchor.offer_to_sip(session(content("x"))))
