@@ -22,6 +22,10 @@ REMINDER = 60.0
 """Seconds after which we ring again, so that proxies keep the call (RFC 3261 §13.3.1.1)."""
 
 
+class BadOffer(Malformed):
+    """What the INVITE offers cannot be read, or never be taken: it gets 488."""
+
+
 class Respond(Struct, frozen=True):
     """A response to the INVITE, to be sent in its transaction."""
 
@@ -82,8 +86,11 @@ class Callee:
         self.negotiation = Negotiation()
         self.offer: Description | None = None
         if invite.body and parse_value(invite.get("Content-Type") or "").value.lower() == SDP_TYPE[1]:
-            self.offer = parse_sdp(invite.body)
-            self.negotiation.receive_offer(self.offer)
+            try:
+                self.offer = parse_sdp(invite.body)
+                self.negotiation.receive_offer(self.offer)
+            except Malformed as malformed:
+                raise BadOffer(str(malformed)) from malformed
         self.state = State.RINGING
         self._fields = fields + tuple(field for field in invite.fields if field[0] == "Record-Route")
         self._clock = clock

@@ -6,11 +6,14 @@ The descriptions themselves are made by whoever has the media; here is checked t
 from __future__ import annotations
 
 from enum import Enum
+from ipaddress import IPv4Address, ip_address
 
 from msgspec.structs import replace
 
 from transports.sip.sdp import Description, Direction, Media
 from transports.sip.uri import Malformed
+
+_BROADCAST = IPv4Address("255.255.255.255")
 
 
 class OfferState(Enum):
@@ -100,6 +103,7 @@ def check_offer(before: Description | None, offer: Description) -> None:
     """A later offer has the media of the earlier ones, in their order (RFC 3264 §8). Raises Malformed."""
     if before is not None and len(offer.media) < len(before.media):
         raise Malformed("an offer lacks media that were agreed")
+    _check_addresses(offer)
 
 
 def check_answer(offer: Description, answer: Description) -> None:
@@ -109,6 +113,18 @@ def check_answer(offer: Description, answer: Description) -> None:
     for offered, answered in zip(offer.media, answer.media, strict=True):
         if answered.kind != offered.kind or (answered.port and not offered.port):
             raise Malformed("an answer has a medium that was not offered")
+    _check_addresses(answer)
+
+
+def _check_addresses(description: Description) -> None:
+    """Media go to one host: nobody is to have us flood a network. Raises Malformed."""
+    for text in {description.address, *(media.address for media in description.media)}:
+        try:
+            address = ip_address(text.partition("/")[0])
+        except ValueError:
+            continue
+        if address.is_multicast or address == _BROADCAST:
+            raise Malformed("media are to go to many")
 
 
 def answer_direction(offered: Direction, wanted: Direction) -> Direction:

@@ -19,7 +19,7 @@ from twisted.python.failure import Failure
 from bridge.calls import Ending
 from bridge.errors import BridgeError, Trouble
 from transports.sip.agent import Agent, Answer, Asking
-from transports.sip.callee import Callee, Established, Respond, Tags
+from transports.sip.callee import BadOffer, Callee, Established, Respond, Tags
 from transports.sip.callee import Over as NotTaken
 from transports.sip.callee import State as CalleeState
 from transports.sip.caller import Abandon, Acknowledge, Answered, Caller, Cancel, Rang, Unanswered
@@ -166,6 +166,9 @@ class Party:
             self._callee = Callee(invite, tags, fields, clock, RING_LIMIT, stack.timings)
         except TooSmall as small:
             answer(respond(invite, 422, token, small.fields))
+            return False
+        except BadOffer:
+            answer(respond(invite, 488, token))
             return False
         except Malformed:
             answer(respond(invite, 400, token))

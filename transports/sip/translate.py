@@ -459,6 +459,8 @@ def _endpoint(description: Description, media: Media, is_muxed: bool, is_answer:
     candidates = usable([one for one in map(read_candidate, values) if one is not None])
     is_ended = any(name == "end-of-candidates" for name, _ in (*media.attributes, *description.attributes))
     found = _FINGERPRINT.fullmatch(get("fingerprint"))
+    if get("fingerprint") and not found:  # without it nothing would be protected
+        raise Malformed("a fingerprint is malformed")
     return Endpoint(
         ufrag=ufrag if has_ice else "",
         password=password if has_ice else "",

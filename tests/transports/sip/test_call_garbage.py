@@ -6,11 +6,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from twisted.logger import globalLogPublisher
 
 from bridge.calls import CallAnswer, CallEnd, CallHold, CallId, CallOffer, Ending
+from tests.bench.sip.halfopen import AT_ONCE, Scene
 from tests.transports.sip.calling import AUDIO, TO_JULIET, Gateway, described, ends
 from tests.transports.sip.phone import Phone
 from tests.transports.sip.samples import SDP
@@ -65,6 +67,21 @@ answered = st.tuples(
     st.sampled_from((100, 180, 183, 199, 200, 202, 302, 401, 407, 422, 481, 486, 488, 491, 503, 603)),
     fields,
     st.sampled_from(BODIES),
+)
+
+
+HEAD, MEDIUM = SDP.partition(b"m=")[0], b"m=audio 9 RTP/AVP 0\r\n"
+ABSURD = (
+    HEAD + MEDIUM * 33,
+    HEAD + b"m=audio 9 RTP/AVP" + b" 0" * 65 + b"\r\n",
+    SDP + b"a=x\r\n" * 3000,
+    SDP + b"a=" + b"x" * 70000,
+    SDP.replace(b"49170", b"99999"),
+    SDP.replace(b"c=IN IP4 192.0.2.9", b"c=IN IP4 224.2.0.1/127"),
+    SDP.replace(b"c=IN IP4 192.0.2.9", b"c=IN IP4 255.255.255.255"),
+    SDP + b"c=IN IP6 ff15::101\r\n",
+    SDP.replace(b"o=ann 7", b"o=ann " + b"7" * 99),
+    b"\xff" * 500,
 )
 
 
@@ -152,3 +169,27 @@ def test_invites_do_no_harm(more: list[tuple[str, str]], body: bytes) -> None:
             gateway.do(CallAnswer(call=offer.call, description=described(*names)))
             finish(gateway, phone, offer.call)
         assert gateway.is_forgotten
+
+
+@pytest.mark.parametrize("body", ABSURD)
+def test_absurd_descriptions_are_not_acceptable(body: bytes) -> None:
+    """By 488, in a new call and in one that stands, which goes on."""
+    gateway = Gateway("a", "b", {}, {})
+    phone = Phone(gateway.reactor, PEER)
+    phone.answer_all(200)
+    phone.invite("sip:romeo%40a.example@a.gw", body=body)
+    phone.take(488)
+    phone.invite("sip:romeo%40a.example@a.gw", call_id="other")
+    [offer] = gateway.told()
+    gateway.do(CallAnswer(call=offer.call, description=described("audio0")))
+    phone.take(200)
+    phone.acknowledge()
+    phone.offer(body)
+    phone.take(488)
+    assert not gateway.told()
+    finish(gateway, phone, offer.call)
+
+
+def test_half_open_calls_of_all_kinds_end_with_their_timers() -> None:
+    """Unanswered, unacknowledged, given up: ``python -m tests.bench.sip.halfopen`` has a great many."""
+    Scene().run(AT_ONCE)

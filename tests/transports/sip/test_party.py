@@ -200,7 +200,7 @@ def test_call_without_an_offer_gets_ours() -> None:
         ((("Session-Expires", "10"), ("Supported", "timer")), SDP, 422),
         ((("Session-Expires", "x"),), SDP, 400),
         ((("Require", "telepathy"),), SDP, 420),
-        ((), b"v=1", 400),
+        ((), b"v=1", 488),
         ((("Accept", "text/plain"),), SDP, 406),
     ],
 )

@@ -430,3 +430,11 @@ def test_media_go_to_no_group_of_machines():
     for host in (b"239.1.2.3", b"pbx.example"):
         with pytest.raises(Malformed):
             plain(parse_sdp(SDP.replace(b"c=IN IP4 192.0.2.9", b"c=IN IP4 " + host)))
+
+
+@pytest.mark.parametrize("fingerprint", ["sha-256", "sha-256 XY", "sha-256 AB CD"])
+def test_fingerprint_that_cannot_be_read_is_refused(fingerprint):
+    """Without it nothing would be protected."""
+    sdp = "v=0\r\no=- 1 1 IN IP4 192.0.2.9\r\ns=-\r\nc=IN IP4 192.0.2.9\r\nt=0 0\r\nm=audio 4000 UDP/TLS/RTP/SAVP 0\r\n"
+    with pytest.raises(Malformed):
+        read(f"{sdp}a=fingerprint:{fingerprint}\r\n".encode())

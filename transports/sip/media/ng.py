@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from ipaddress import ip_address
 from typing import Any
 
+import msgspec
 from twisted.internet.defer import Deferred, fail
 from twisted.internet.protocol import DatagramProtocol
 from twisted.logger import Logger
@@ -98,10 +99,8 @@ class Ng(DatagramProtocol):
         if addr[:2] != self._to or name not in self._waiting:
             return
         try:
-            reply = json.loads(body)
-        except ValueError:
-            reply = None
-        if not isinstance(reply, dict):
+            reply = msgspec.json.decode(body, type=dict[str, Any])
+        except (ValueError, RecursionError):
             self.log.warn("rtpengine at {address} answers what cannot be read", address=self.address)
             return
         asked = self._take(name)

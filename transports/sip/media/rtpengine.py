@@ -6,13 +6,13 @@ was started anew, has lost its calls; others begin elsewhere.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from hashlib import sha256
 from itertools import count
-from math import ceil
-from typing import Any
+from math import ceil, isfinite, nan
+from typing import Annotated, Any
 
+import msgspec
 from twisted.internet.defer import Deferred, DeferredList
 from twisted.internet.protocol import DatagramProtocol
 from twisted.logger import Logger
@@ -71,9 +71,9 @@ class Instance:
     def _answered(self, reply: Reply) -> None:
         try:
             uptime = float(reply["statistics"]["totalstatistics"]["uptime"])
-        except (KeyError, TypeError, ValueError):
-            uptime = None
-        if uptime is not None:
+        except (KeyError, TypeError, ValueError, OverflowError):
+            uptime = nan
+        if isfinite(uptime):
             started_at = self._reactor.seconds() - uptime
             if self._started_at is not None and started_at > self._started_at + UPTIME_SLACK:
                 self._lose("was started anew")
@@ -167,6 +167,14 @@ class Rtpengines:
         return f"rtpengine does not answer at {', '.join(down)}" if down else ""
 
 
+class Report(msgspec.Struct):
+    """A key of somebody in a call."""
+
+    callid: str
+    source_tag: str
+    event: Annotated[int, msgspec.Meta(ge=0, lt=len(DIGITS))]
+
+
 class Keys(DatagramProtocol):
     """Where instances tell which keys were pressed: a datagram of JSON for each."""
 
@@ -178,11 +186,10 @@ class Keys(DatagramProtocol):
     def datagramReceived(self, datagram: bytes, addr: Any) -> None:
         """Tell the call's listener; what is no key, or of no call, is dropped."""
         try:
-            told = json.loads(datagram)
-            anchor = self._anchor_of(addr[0], told["callid"])
-            digit = DIGITS[int(told["event"])] if told["source_tag"] == SIP else ""
-        except (ValueError, KeyError, TypeError, IndexError):
+            told = msgspec.json.decode(datagram, type=Report, strict=False)
+        except (ValueError, RecursionError):
             self.log.debug("a report of a key cannot be read")
             return
-        if anchor is not None and digit:
-            anchor.listener.pressed(digit)
+        anchor = self._anchor_of(addr[0], told.callid)
+        if anchor is not None and told.source_tag == SIP:
+            anchor.listener.pressed(DIGITS[told.event])

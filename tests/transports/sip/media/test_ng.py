@@ -73,6 +73,8 @@ def test_refusal_says_why():
         (b't1 {"result": "ok"}', ("192.0.2.8", 22222)),
         (b"t1 garbage", ADDRESS),
         (b"t1 []", ADDRESS),
+        (b"t1 " + b"[" * 50_000, ADDRESS),
+        (b't1 {"sdp": "\\ud800"}', ADDRESS),
         (b"\xff\xfe {}", ADDRESS),
     ],
 )

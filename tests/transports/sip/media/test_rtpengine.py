@@ -73,6 +73,19 @@ def test_instance_that_tells_no_uptime_is_alive():
     assert house.backend.trouble == ""
 
 
+@pytest.mark.parametrize("uptime", ["1e999", "nan", 10**400, [], "x"])
+def test_instance_that_tells_an_absurd_uptime_is_looked_at_again(uptime, monkeypatch):
+    """And is alive."""
+    house = House()
+    reply = {"result": "ok", "statistics": {"totalstatistics": {"uptime": uptime}}}
+    monkeypatch.setattr(house.engines[0], "_reply", lambda asked: reply)
+    house.pass_time(5)
+    assert house.backend.trouble == ""
+    house.engines[0].is_alive = False
+    house.pass_time(7)
+    assert house.backend.trouble
+
+
 def test_keys_are_told_to_their_call_only():
     """Those of the phone, from the address of the instance."""
     house = House(dtmf_listen="127.0.0.1:22444")
@@ -90,7 +103,10 @@ def test_keys_are_told_to_their_call_only():
     report(callid="other")
     report(event=99)
     report(event="x")
-    house.reactor.ports[0].protocol.datagramReceived(b"\xff", ("192.0.2.7", 9))
+    report(event=-1)
+    report(callid=["list"])
+    for garbage in (b"\xff", b"[" * 50_000, b'{"callid": "c", "source_tag": "sip", "event": 1e999}'):
+        house.reactor.ports[0].protocol.datagramReceived(garbage, ("192.0.2.7", 9))
     assert ears.keys == ["#"]
     anchor.press("5", 100)
     [asked] = house.serve()
