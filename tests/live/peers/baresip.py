@@ -177,7 +177,10 @@ class Baresip(Witness):
         return energy_share(array("h", data[: len(data) // 2 * 2])[-LISTENED:], RATE, frequency)
 
     async def hears(self, frequency: float, timeout: float = TIMEOUT) -> None:
-        """Wait until that tone is what it hears."""
+        """Wait until that tone is what it hears.
+
+        COMPAT baresip 1.0: after a re-INVITE it decodes nothing any more, with whomever it talks.
+        """
         try:
             async with asyncio.timeout(timeout):
                 while self.share(frequency) <= SHARE:

@@ -38,6 +38,9 @@ LEARN = (
 )
 """Remembers who calls, in a step that receives an INVITE."""
 SENDER = "sip:sipp@[local_ip]"
+UDP_SOCKETS = Path("/proc/net/udp")
+GLANCE = 0.02
+"""Seconds between two looks at them."""
 
 
 def sdp(direction: str = "sendrecv", version: int = 1, port: int = 29998) -> str:
@@ -130,6 +133,13 @@ class Sipp:
         assert self._process.returncode == 0, (errors or output.decode(errors="replace"))[-3000:]
 
 
+async def _is_bound(process: asyncio.subprocess.Process, port: int) -> None:
+    """Wait until it hears at its port, or has ended."""
+    mark = f":{port:04X} "
+    while port and process.returncode is None and mark not in UDP_SOCKETS.read_text():
+        await asyncio.sleep(GLANCE)
+
+
 @asynccontextmanager
 async def sipp(
     folder: Path, gateway: int, *steps: str, port: int = 0, host: str = HOST
@@ -152,6 +162,7 @@ async def sipp(
         stderr=asyncio.subprocess.STDOUT,
     )
     try:
+        await _is_bound(process, port)
         yield Sipp(process, folder)
     finally:
         if process.returncode is None:

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 
 import pytest
 
+from tests.live.cast.browser import BrowserPerson
+from tests.live.cast.jingle import Habits
+from tests.live.conftest import MakeTelephone
+from tests.live.peers import xmpp
+from tests.live.peers.baresip import Baresip
+from tests.live.peers.browser import Browser
 from tests.live.peers.daemon import HOST, free_port
 from tests.live.peers.dns import Nameserver
 from tests.live.peers.gateway import SipBridge
@@ -16,6 +22,8 @@ from tests.live.sip.stage import OWNER, SCANNER, STRANGER, SipStage
 from tests.live.stage import House
 
 SIP_DOMAIN = "sip.test"
+MakeDesk = Callable[..., Awaitable[Baresip]]
+MakeSurfer = Callable[..., Awaitable[BrowserPerson]]
 
 
 @pytest.fixture(scope="session")
@@ -132,3 +140,37 @@ def sip_stage(
     if request.session.testsfailed:
         print(sip_bridge.daemon.tail())
     assert "Traceback" not in sip_bridge.daemon.output()
+
+
+@pytest.fixture
+def desk(sip_stage: SipStage, telephone: MakeTelephone) -> MakeDesk:
+    """Make telephones that are registered at Kamailio, with G.711 and a tone of 1000 Hz unless it is said."""
+
+    async def make(name: str = "bob", **facts: object) -> Baresip:
+        kamailio = sip_stage.kamailio
+        way = f';auth_pass={PASSWORD};outbound="sip:{HOST}:{kamailio.port}"'
+        user = f"{name}{sip_stage.number}"
+        return await telephone(
+            user, **{"domain": kamailio.domain, "account": way, "frequency": 1000, **facts}
+        )
+
+    return make
+
+
+@pytest.fixture
+def surfer(sip_stage: SipStage, browser: Browser, loop: asyncio.AbstractEventLoop) -> Iterator[MakeSurfer]:
+    """Make people who are logged in from a page."""
+    server, people = sip_stage.xmpp, []
+    assert isinstance(server, xmpp.Prosody)
+
+    async def make(name: str, **habits: object) -> BrowserPerson:
+        local = f"{name}{sip_stage.number}"
+        await asyncio.to_thread(server.register, local)
+        jid, page = f"{local}@{server.domain}/page", await browser.page()
+        told = Habits(**habits)  # type: ignore[arg-type]
+        person = await BrowserPerson.log_in(page, jid, xmpp.PASSWORD, server.websocket, told)
+        people.append(person)
+        return person
+
+    yield make
+    loop.run_until_complete(asyncio.gather(*(person.log_out() for person in people)))

@@ -59,11 +59,13 @@ class SipStage:
         await person.log_in()
         return person
 
-    async def caller(self, name: str, *, is_owner: bool = False, **habits: object) -> JinglePerson:
+    async def caller(
+        self, name: str, resource: str = "a", *, is_owner: bool = False, **habits: object
+    ) -> JinglePerson:
         """Log somebody in who calls and is called."""
         local = OWNER if is_owner else f"{name}{self.number}"
         await asyncio.to_thread(self.xmpp.register, local)
-        jid = f"{local}@{self.xmpp.domain}/a"
+        jid = f"{local}@{self.xmpp.domain}/{resource}"
         person = JinglePerson(jid, PASSWORD, self.xmpp.client_port, self.bridge.domain, Habits(**habits))  # type: ignore[arg-type]
         self._people.append(person)
         await person.log_in()

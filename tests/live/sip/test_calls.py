@@ -204,3 +204,33 @@ async def test_stranger_calls_in_open_federation(sip_stage: SipStage, tmp_path: 
         await call.connected()
         await call.hang_up()
         await phone.done()
+
+
+async def test_session_is_refreshed_and_nothing_is_heard_of_it(sip_stage: SipStage, tmp_path: Path):
+    """A telephone that asks for too short an interval is told the least (RFC 4028); then it refreshes itself."""
+    romeo = await sip_stage.caller("romeo")
+    uri = sip_stage.uri(romeo)
+    short = (invite(uri, *timer(30)), TRYING, receive("422", says("Min-SE: 90")), give_up(uri))
+    async with sipp(tmp_path / "short", sip_stage.port, *short) as phone:
+        await phone.done()
+    steps = (
+        *(invite(uri, *timer(90)), TRYING, receive("180", is_optional=True)),
+        *(receive("200", says("Session-Expires: 90; *refresher=uac")), ask("ACK", 1, uri)),
+        *(ask("UPDATE", 2, uri, *timer(90, "uac")), receive("200", says("Session-Expires: 90"))),
+        *(ask("INVITE", 3, uri, *timer(90, "uac"), body=sdp()), TRYING),
+        *(receive("200", says("Session-Expires: 90")), ask("ACK", 3, uri)),
+        *(ask("BYE", 4, uri), receive("200")),
+    )
+    async with sipp(tmp_path / "long", sip_stage.port, *steps) as phone:
+        call = await romeo.is_called()
+        call.answer()
+        await call.sees("session-terminate success")
+        assert [one for one in call.seen if one.startswith(("info", "content", "description"))] == []
+        await phone.done()
+
+
+def timer(seconds: int, refresher: str = "") -> tuple[str, str]:
+    """Write the fields of a session's timer."""
+    return "Supported: timer", f"Session-Expires: {seconds}" + (
+        f";refresher={refresher}" if refresher else ""
+    )
