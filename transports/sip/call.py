@@ -47,7 +47,7 @@ from transports.sip.headers import NameAddr
 from transports.sip.keypad import Keypad
 from transports.sip.media.backend import Anchor
 from transports.sip.message import Fields, Request, Response
-from transports.sip.offer import OutOfTurn
+from transports.sip.offer import OutOfTurn, unheld
 from transports.sip.party import ABILITIES, ALLOW, Heard, Party, Stack
 from transports.sip.renegotiation import agreed, answer_as_before, is_held, is_unchanged, with_hold
 from transports.sip.routes import Trunk
@@ -364,7 +364,7 @@ class Call:
             if not self.defer(lambda: self._offered(party, description)):
                 party.refuse(491)
         elif description is None or description == negotiation.remote:
-            self._repeat(party)
+            self._repeat(party, is_offer=description is None)
         else:
             self.turn = Turn.PEER
             self.run(self._take_offer(party, description))
@@ -380,9 +380,14 @@ class Call:
             self._is_held = not self._is_held
         self.turn = Turn.NOBODY
 
-    def _repeat(self, party: Party) -> None:
-        """Say what was agreed once more; should the peer say anything new to it, `check` sees it."""
+    def _repeat(self, party: Party, is_offer: bool) -> None:
+        """Say what was agreed once more; should the peer say anything new to it, `check` sees it.
+
+        What we offer is what we want: who held, and asks for our offer, may end that by his answer.
+        """
         local = party.negotiation.local if party.negotiation else None
+        if local is not None and is_offer and self._peer_holds:
+            local = unheld(local, self._is_held)
         try:
             if local is not None:
                 party.answer(local)
@@ -489,6 +494,7 @@ class Call:
             offered = await self.still(self.anchor.offer_to_xmpp(negotiation.remote))
             answer = answer_as_before(offered, self.said, self.theirs, self._is_held)
             await self.still(self.anchor.answer_to_sip(answer))
+            self._show_hold(is_held(offered))
         self.turn = Turn.NOBODY
         self.check()
 

@@ -37,8 +37,8 @@ class Established(Struct, frozen=True):
 
 
 class Over(Struct, frozen=True):
-    """There is no call: 487 it was cancelled, 408 it rang too long, 488 its ACK had no proper answer,
-    500 no ACK came, 504 no PRACK came.
+    """There is no call: 487 it was cancelled or expired, 408 it rang too long, 488 its ACK had no proper
+    answer, 500 no ACK came, 504 no PRACK came.
     """
 
     status: int
@@ -98,7 +98,9 @@ class Callee:
         self._supports, self._requires = invite.supports(OPTION), invite.requires(OPTION)
         self._reliable = ReliableServer(clock, tags.rseq, timings)
         self._events: list[Event] = []
-        self._end_of_ringing = clock() + ring_limit
+        expires = _expires(invite)
+        self._late = 487 if expires is not None and expires < ring_limit else 408
+        self._end_of_ringing = clock() + min(expires or ring_limit, ring_limit)
         self._reminder = float("inf")
         self._status = 0
         self._held: Response | None = None
@@ -228,7 +230,7 @@ class Callee:
         elif (again := self._reliable.expire()) is not None:
             self._events.append(Respond(again))
         elif self.state is State.RINGING and now >= self._end_of_ringing:
-            self._fail(408)
+            self._fail(self._late)
         elif self.state is State.RINGING and now >= self._reminder:
             self._reminder = float("inf")
             self.ring(self._status)
@@ -257,3 +259,9 @@ class Callee:
     def _response(self, status: int, fields: Fields, body: bytes) -> Response:
         described = (SDP_TYPE,) if body else ()
         return respond(self.invite, status, self.dialog.local.tag, (*self._fields, *fields, *described), body)
+
+
+def _expires(invite: Request) -> float | None:
+    """Return for how many seconds the peer lets us ring (RFC 3261 §13.3.1); None if it does not say."""
+    text = (invite.get("Expires") or "").strip()
+    return (float(text) or None) if text.isascii() and text.isdecimal() and len(text) <= 10 else None

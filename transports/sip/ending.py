@@ -85,8 +85,9 @@ def ending_of(status: int) -> Ending:
 
 
 def words_of(status: int, response: Response | None) -> str:
-    """Return a status with its phrase, for people."""
-    return f"SIP {status} {phrase(response) if response else REASONS.get(status, '')}".strip()
+    """Return a status with its phrase, for people; the response may have another, and be none of ours."""
+    is_its = response is not None and response.status == status
+    return f"SIP {status} {phrase(response) if response and is_its else REASONS.get(status, '')}".strip()
 
 
 def ending_of_reasons(reasons: Sequence[Reason]) -> tuple[Ending, str]:

@@ -142,6 +142,13 @@ def resume(description: Description) -> Description:
     return _receiving(description, receives=True)
 
 
+def unheld(description: Description, holds: bool) -> Description:
+    """Return our description as if the peer did not hold; `holds` tells whether we do."""
+    both = Direction.of(sends=True, receives=not holds)
+    media = tuple(each.with_direction(both) if each.port else each for each in description.media)
+    return replace(description, media=media)
+
+
 def _receiving(description: Description, receives: bool) -> Description:
     media = [
         each.with_direction(Direction.of(description.direction(each).sends, receives)) if each.port else each

@@ -216,6 +216,15 @@ def test_a_long_ringing_is_told_again_and_ends():
     assert found[-1] == (180.0, Over(408))
 
 
+@pytest.mark.spec("RFC 3261 §13.3.1")
+@pytest.mark.parametrize(
+    ("expires", "end"), [("30", (30.0, Over(487))), ("500", (180.0, Over(408))), ("soon", (180.0, Over(408)))]
+)
+def test_an_invite_may_say_how_long_it_rings(expires, end):
+    """But no longer than anybody."""
+    assert Call(("Expires", expires)).waits(500)[-1] == end
+
+
 @pytest.mark.spec("RFC 3261 §9.2")
 def test_a_cancelled_call_gets_487():
     """But not after the answer."""

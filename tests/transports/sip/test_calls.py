@@ -31,12 +31,15 @@ from tests.transports.sip.calling import (
     BOTH,
     TO_JULIET,
     TO_ROMEO,
+    Gateway,
     Pair,
     described,
     ends,
     trickled,
 )
-from tests.transports.sip.wires import Bridge, Names, Reactor
+from tests.transports.sip.phone import Phone
+from tests.transports.sip.samples import SDP
+from tests.transports.sip.wires import PEER, Bridge, Names, Reactor
 from transports.sip.keypad import MAX_WAITING
 from transports.sip.network import SipNetwork
 
@@ -157,6 +160,24 @@ def test_hold_and_resume(end: str) -> None:
         pair.settle()
         pair.run(0.5)
         assert held.told() == [CallHold(call=other, held=is_held)] and holder.told() == []
+
+
+def test_peer_that_held_resumes_by_asking_for_our_offer() -> None:
+    """Which says what we want, not what the peer wanted before (RFC 3264 §5.1)."""
+    gateway = Gateway("a", "b", {}, {})
+    phone = Phone(gateway.reactor, PEER)
+    phone.answer_all(200)
+    gateway.do(CallOffer(call=C1, contact=TO_JULIET, description=AUDIO))
+    phone.accept(phone.asked("INVITE"))
+    gateway.told()
+    phone.offer(SDP.replace(b"sendrecv", b"sendonly"))
+    assert b"a=recvonly" in phone.take(200).body
+    phone.acknowledge_again()
+    assert gateway.told() == [CallHold(call=C1, held=True)]
+    phone.offer(b"")
+    assert b"a=sendrecv" in phone.take(200).body
+    phone.acknowledge_again(SDP.replace(b"ann 7 7", b"ann 7 9"))
+    assert gateway.told() == [CallHold(call=C1, held=False)]
 
 
 def test_holds_of_both_sides_at_once_go_through() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 
 from bridge.calls import Ending
 from bridge.errors import BridgeError, Trouble
@@ -86,4 +87,5 @@ def test_words_are_the_peers_own_if_it_has_any() -> None:
     """They are shown to people, so nothing else than words is left."""
     response = respond(request("INVITE"), 486, reason="On the\x1b phone")
     assert words_of(486, response) == "SIP 486 On the phone"
+    assert words_of(488, replace(response, status=200)) == "SIP 488 Not Acceptable Here"
     assert words_of(480, None) == "SIP 480 Temporarily Unavailable" and words_of(499, None) == "SIP 499"

@@ -14,6 +14,7 @@ from transports.sip.offer import (
     hold,
     is_held,
     resume,
+    unheld,
 )
 from transports.sip.sdp import Description, Direction, Media, Origin
 from transports.sip.uri import Malformed
@@ -171,6 +172,14 @@ def test_hold_and_resume_are_each_others_undoing(directions):
         assert held.direction(after).sends is ours.direction(before).sends
         assert resume(held).direction(again) is Direction.of(ours.direction(before).sends, True)
     assert not is_held(description(VIDEO.refused()))
+
+
+@pytest.mark.parametrize(("holds", "direction"), [(False, "sendrecv"), (True, "sendonly")])
+def test_what_the_peer_held_is_offered_anew(holds, direction):
+    """Only who holds himself goes on holding; ended media stay ended."""
+    held = description(AUDIO.with_direction(Direction.INACTIVE), VIDEO.refused())
+    ours = unheld(held, holds)
+    assert ours.direction(ours.media[0]).value == direction and ours.media[1] == held.media[1]
 
 
 def test_common_codecs_are_in_the_offers_order():
