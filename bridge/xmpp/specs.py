@@ -497,6 +497,13 @@ SPECS: tuple[Spec, ...] = (
     Spec("RFC 3856", "Presence Event Package for SIP", "2004", _C),
     Spec("RFC 3863", "Presence Information Data Format (PIDF)", "2004", _P, "basic status, note, priority"),
     Spec("RFC 3891", "SIP Replaces Header", "2004", _P, "of calls that stand"),
+    Spec(
+        "RFC 3862",
+        "Common Presence and Instant Messaging (CPIM)",
+        "2004",
+        _P,
+        "read; written to who takes nothing else",
+    ),
     Spec("RFC 3892", "SIP Referred-By Mechanism", "2004", _P, "sent and passed on, unsigned"),
     Spec("RFC 3903", "SIP Extension for Event State Publication", "2004", _C, "as a client"),
     Spec("RFC 3994", "Indication of Message Composition", "2005", _P, "active and idle"),
@@ -506,6 +513,8 @@ SPECS: tuple[Spec, ...] = (
     Spec("RFC 4568", "SDP Security Descriptions for Media Streams", "2006", _B, SIP),
     Spec("RFC 4585", "Extended RTP Profile for RTCP-Based Feedback", "2006", _B, SIP),
     Spec("RFC 4733", "RTP Payload for DTMF Digits", "2006", _B, SIP),
+    Spec("RFC 4975", "Message Session Relay Protocol (MSRP)", "2007", _P, "chats between two"),
+    Spec("RFC 4976", "Relay Extensions for MSRP", "2007", _B, "peers may be behind relays"),
     Spec("RFC 5057", "Multiple Dialog Usages in SIP", "2007", _B),
     Spec("RFC 5118", "SIP Torture Test Messages for IPv6", "2008", _B, SIP),
     Spec("RFC 5576", "Source-Specific Media Attributes in SDP", "2009", _B, SIP),
@@ -526,6 +535,7 @@ SPECS: tuple[Spec, ...] = (
     Spec(
         "RFC 7572", "SIP-XMPP Interworking: Messages", "2015", _P, "type chat; without threads and languages"
     ),
+    Spec("RFC 7573", "SIP-XMPP Interworking: Chat", "2015", _P, "without gone and threads"),
     Spec("RFC 7616", "HTTP Digest Access Authentication", "2015", _P, "as a client"),
     Spec("RFC 8048", "SIP-XMPP Interworking: Presence", "2016", _P, "one device stands for all"),
     Spec("RFC 8122", "Fingerprints of Certificates in SDP", "2017", _B, SIP),

@@ -21,7 +21,6 @@ from transports.sip.address import contact_of, digits_of, is_extension, is_numbe
 from transports.sip.agent import Answer
 from transports.sip.call import GENERIC, Call
 from transports.sip.config import SipConfig
-from transports.sip.dialog import id_of_request
 from transports.sip.ending import ending_of_trouble, status_of_trouble
 from transports.sip.media.backend import MediaBackend
 from transports.sip.media.choice import demands_of
@@ -228,26 +227,6 @@ class Calls:
         party = Party(self.stack, call.heard, way.sender.user, way.client, [hop])
         if party.take(request, answer):
             call.transfers.replace(party, GENERIC)
-
-    def in_dialog(self, request: Request, answer: Answer) -> None:
-        """Take a request in a dialog."""
-        party = self.stack.dialogs.get(id_of_request(request))
-        if party is None:
-            answer(respond(request, 481))
-        else:
-            party.receive(request, answer)
-
-    def acknowledged(self, ack: Request) -> None:
-        """Take the ACK of a 2xx."""
-        party = self.stack.dialogs.get(id_of_request(ack))
-        if party is not None:
-            party.acknowledged(ack)
-
-    def cancelled(self, cancel: Request) -> None:
-        """Take a CANCEL."""
-        party = self.stack.invited.get((cancel.call_id, cancel.from_.tag))
-        if party is not None:
-            party.cancelled(cancel)
 
     # ---- calls
 

@@ -11,6 +11,7 @@ from bridge.secret import Secret
 from bridge.xmpp.jid import Jid
 from transports.sip.dialplan import CallerIds, DialPlan
 from transports.sip.media.config import MediaConfig
+from transports.sip.msrp.config import MsrpConfig
 from transports.sip.uri import parse_uri
 
 RESTART = {"restart": True}
@@ -91,6 +92,13 @@ class TrunkConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     publish: Annotated[
         bool, Meta(description="Whether it is told how the owner is (PUBLISH); needs owner.")
     ] = False
+    chat: Annotated[
+        Literal["message", "msrp", "msrps"],
+        Meta(
+            description="How its users are written to: message is MESSAGE; msrp and msrps ask for a session, "
+            "over TCP or TLS, and go by MESSAGE where none is had. Needs the table msrp.",
+        ),
+    ] = "message"
     max_message: Annotated[
         int,
         Meta(
@@ -302,6 +310,10 @@ class SipConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     media: Annotated[
         MediaConfig | None, Meta(description="Without this table, no calls are carried.", extra=RESTART)
     ] = None
+    msrp: Annotated[
+        MsrpConfig | None,
+        Meta(description="Without this table, chats are by MESSAGE only.", extra=RESTART),
+    ] = None
     account_key: Annotated[
         Secret | None,
         Meta(
@@ -335,6 +347,11 @@ class SipConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         """See what belongs together; ValueError."""
         if any(one.startswith("tls") for one in self.listen) and not (self.certificate and self.key):
             raise ValueError("to listen for TLS needs certificate and key")
+        chats = self.msrp.listen if self.msrp is not None else ()
+        if any(one.startswith("tls") for one in chats) and not (self.certificate and self.key):
+            raise ValueError("msrp: to listen for TLS needs certificate and key")
+        if self.msrp is None and any(one.chat != "message" for one in self.trunks.values()):
+            raise ValueError("chat by msrp needs the table msrp")
         DialPlan(self.dial_plan)
         if self.account_key and len(self.account_key.reveal()) < LEAST_KEY:
             raise ValueError(f"account_key: expected at least {LEAST_KEY} characters")

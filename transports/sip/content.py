@@ -31,35 +31,42 @@ class Unsupported(Exception):
 
 def read(request: Request) -> str | TypingState:
     """Return what a MESSAGE says. Raises Unsupported."""
-    try:
-        kind = parse_value(request.get("Content-Type") or PLAIN)
-    except Malformed:
-        raise Unsupported(400) from None
     if (request.get("Content-Encoding") or "identity").lower() != "identity":
         raise Unsupported(415)
-    if len(request.body) > MAX_TEXT:
+    said = read_content(request.get("Content-Type") or PLAIN, request.body)
+    if isinstance(said, TypingState):
+        return said
+    subject = (request.get("Subject") or "").encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    return f"{subject}\n{said}" if subject and said.strip() else said or subject
+
+
+def read_content(content_type: str, body: bytes) -> str | TypingState:
+    """Return what content of a type says. Raises Unsupported."""
+    try:
+        kind = parse_value(content_type)
+    except Malformed:
+        raise Unsupported(400) from None
+    if len(body) > MAX_TEXT:
         raise Unsupported(413)
     match kind.value.lower():
         case "text/plain":
-            return _words(request, kind.params.get("charset", ""))
+            return _words(body, kind.params.get("charset", ""))
         case "application/im-iscomposing+xml":
-            found = _STATE.search(request.body)
+            found = _STATE.search(body)
             if found is None:
                 raise Unsupported(400)
             return _STATES[found[1]]
     raise Unsupported(415)
 
 
-def _words(request: Request, charset: str) -> str:
+def _words(body: bytes, charset: str) -> str:
     codec = _CHARSETS.get(charset.lower())
     if codec is None:
         raise Unsupported(415)
     try:
-        text = request.body.decode(codec)
+        return body.decode(codec)
     except UnicodeDecodeError:
         raise Unsupported(400) from None
-    subject = (request.get("Subject") or "").encode("utf-8", "surrogateescape").decode("utf-8", "replace")
-    return f"{subject}\n{text}" if subject and text.strip() else text or subject
 
 
 def words(text: str) -> tuple[Fields, bytes]:

@@ -40,6 +40,8 @@ MAPPING = (
     Row("re-INVITE, UPDATE to refresh", "—", None, None, "is answered, and sent, by the gateway"),
     Row("MESSAGE", "chat", _PART, _PART, "plain words, 1300 bytes unless `max_message` says more",
         "direct_messages"),
+    Row("MSRP sessions", "chat", _PART, _PART, "with `msrp`, and `chat` of the trunk; plain words"),
+    Row("MSRP reports", "receipts (0184), stanza errors", _PART, _PART, "what is not sent back is delivered"),
     Row("isComposing", "chat states (0085)", _PART, _PART, "to those who show it themselves", "typing"),
     Row("SUBSCRIBE, NOTIFY (presence)", "contacts in the roster", _PART, _PART,
         "several devices as one", "subscriptions"),

@@ -9,11 +9,12 @@ from secrets import token_bytes
 from time import time
 from typing import Any
 
+from msgspec.structs import replace
 from twisted.internet.defer import Deferred, TimeoutError, fail, succeed
 from twisted.logger import Logger
 
 from bridge.calls import CallEnd, CallEvent, CallOffer, CallTransfer, Ending
-from bridge.capabilities import Capabilities
+from bridge.capabilities import Capabilities, Level
 from bridge.errors import BridgeError, Trouble
 from bridge.events import (
     ContactId,
@@ -67,6 +68,7 @@ from transports.sip.locate import Locator, Resolver
 from transports.sip.media.backend import MediaBackend
 from transports.sip.media.choice import MakeBackend, backend_of
 from transports.sip.message import Response
+from transports.sip.msrp.chats import Chats
 from transports.sip.pager import Pager
 from transports.sip.party import Stack
 from transports.sip.people import People
@@ -127,12 +129,14 @@ class SipNetwork:
         self._guard = Guard(config, reactor.seconds)
         self._routes = Routes(config, read_trunks(config))
         self._spellings = Spellings()
+        self._certificates = Certificates(config)
         self._agent = Agent(
-            reactor, self._guard, Certificates(config), self._serve, token, config.max_connections
+            reactor, self._guard, self._certificates, self._serve, token, config.max_connections
         )
         self._calls: Calls | None = None
         self._traces = Traces(reactor.seconds, wall)
         self._tracing = Tracing(self._traces)
+        self._chats: Chats | None = None
         self._call_log = CallLog(config.call_log)
         self._uplink: Uplink
         self._pager: Pager
@@ -165,8 +169,8 @@ class SipNetwork:
             self._config.domain,
             token,
         )
-        if self._backend is not None:
-            self._start_calls(self._backend, bound)
+        if self._backend is not None or self._config.msrp is not None:
+            self._start_dialogs(bound)
         self._lines = Lines(self._routes, self._guard, self._people, self._line)
         key = self._config.account_key
         vault = Vault(key, token_bytes) if key is not None else None
@@ -189,9 +193,30 @@ class SipNetwork:
             self._changed,
         )
 
-    def _start_calls(self, backend: MediaBackend, bound: Bound) -> None:
-        """Begin to carry calls. Raises OSError if the file of their records cannot be opened."""
+    def _start_dialogs(self, bound: Bound) -> None:
+        """Begin to carry calls and chats. Raises what `_start_calls` and `Chats.start` do."""
         stack = Stack(self._agent, self._locator, self._reactor, self._random, token, bound.contact, Policy())
+        self._reception.dialogs = stack
+        self._agent.acknowledged, self._agent.cancelled = stack.acknowledged, stack.cancelled
+        if self._backend is not None:
+            self._start_calls(self._backend, stack)
+        if self._config.msrp is not None:
+            self._chats = self._reception.chats = Chats(
+                self._config,
+                self._config.msrp,
+                stack,
+                self._guard,
+                self._certificates,
+                self._uplink,
+                self._pager,
+                self._spellings,
+                self._way,
+                self._through,
+            )
+            self._chats.start()
+
+    def _start_calls(self, backend: MediaBackend, stack: Stack) -> None:
+        """Begin to carry calls. Raises OSError if the file of their records cannot be opened."""
         self._call_log.start()
         backend.start()
         self._calls = Calls(
@@ -208,7 +233,6 @@ class SipNetwork:
             self._traces,
         )
         self._reception.calls = self._calls
-        self._agent.acknowledged, self._agent.cancelled = self._calls.acknowledged, self._calls.cancelled
         self._agent.seen = self._traces.message
 
     def stop(self, reason: str) -> Deferred[None]:
@@ -219,6 +243,8 @@ class SipNetwork:
         self._pager.stop()
         if self._calls is not None:
             self._calls.stop()
+        if self._chats is not None:
+            await self._chats.stop()
         self._people.stop()
         await self._lines.stop(self._reactor)
         await self._agent.stop()
@@ -294,7 +320,8 @@ class SipNetwork:
 
     def capabilities(self, user: UserId, room: RoomId | None) -> Capabilities:
         """Tell what can be carried; it is the same for everybody."""
-        return PERSON if self._backend is not None else WRITER
+        levels = PERSON if self._backend is not None else WRITER
+        return levels if self._config.msrp is None else replace(levels, receipts=Level.PARTIAL)
 
     # ---- what users want
 
@@ -313,11 +340,14 @@ class SipNetwork:
             return
         match event:
             case DirectMessage():
-                self._pager.say(user, event)
+                if self._chats is None or not self._chats.say(user, event):
+                    self._pager.say(user, event)
             case Typing(contact=contact) if contact is not None:
-                self._pager.type(user, contact, event.state)
+                if self._chats is None or not self._chats.type(user, contact, event.state):
+                    self._pager.type(user, contact, event.state)
             case Undelivered():
-                self._pager.undelivered(event)
+                if self._chats is None or not self._chats.undelivered(event):
+                    self._pager.undelivered(event)
             case Subscribe(contact=contact):
                 self._people.subscribe(user, contact)
             case Unsubscribe(contact=contact):
@@ -403,8 +433,9 @@ class SipNetwork:
         return [UserId(owner) for owner in self._lines.owners]
 
     def disconnect(self, user: UserId, reason: str) -> bool:
-        """End the user's calls: there are no other links of his own."""
-        return self._calls is not None and self._calls.end_of(user, reason)
+        """End the user's calls and chats: there are no other links of his own."""
+        had_chats = self._chats is not None and self._chats.end_of(user)
+        return (self._calls is not None and self._calls.end_of(user, reason)) or had_chats
 
     def commands(self, address: Address) -> Sequence[Command]:
         """Return what users do with their own accounts, and how calls are traced."""

@@ -150,13 +150,16 @@ class Pager:
             timer.cancel()
             answer(respond(request, status_of(event.error), self._token()))
         elif known is not None:
-            user, contact = known
-            try:
-                told = self._send(user, contact, *words(UNDELIVERED.format(reason=event.error.text)))
-            except BridgeError as error:
-                self.log.info("{contact} is not told of a loss: {error}", contact=contact, error=error.text)
-            else:
-                told.addErrback(self._unshown)
+            self.tell_loss(*known, event.error)
+
+    def tell_loss(self, user: UserId, contact: ContactId, why: BridgeError) -> None:
+        """Tell somebody by a message that what he said was not delivered."""
+        try:
+            told = self._send(user, contact, *words(UNDELIVERED.format(reason=why.text)))
+        except BridgeError as error:
+            self.log.info("{contact} is not told of a loss: {error}", contact=contact, error=error.text)
+        else:
+            told.addErrback(self._unshown)
 
     # ---- from SIP
 

@@ -23,7 +23,7 @@ from transports.sip.callee import BadOffer, Callee, Established, Respond, Tags
 from transports.sip.callee import Over as NotTaken
 from transports.sip.callee import State as CalleeState
 from transports.sip.caller import Abandon, Acknowledge, Answered, Caller, Cancel, Rang, Unanswered
-from transports.sip.dialog import Ask, Dialog, DialogId
+from transports.sip.dialog import Ask, Dialog, DialogId, id_of_request
 from transports.sip.digest import DigestClient
 from transports.sip.ending import STATUSES, reason_of
 from transports.sip.headers import CSeq, NameAddr
@@ -97,6 +97,26 @@ class Stack:
         self.dialogs: dict[DialogId, Party] = {}
         self.invited: dict[tuple[str, str], Party] = {}
         """By Call-ID and tag of From."""
+
+    def in_dialog(self, request: Request, answer: Answer) -> None:
+        """Take a request in a dialog."""
+        party = self.dialogs.get(id_of_request(request))
+        if party is None:
+            answer(respond(request, 481))
+        else:
+            party.receive(request, answer)
+
+    def acknowledged(self, ack: Request) -> None:
+        """Take the ACK of a 2xx."""
+        party = self.dialogs.get(id_of_request(ack))
+        if party is not None:
+            party.acknowledged(ack)
+
+    def cancelled(self, cancel: Request) -> None:
+        """Take a CANCEL."""
+        party = self.invited.get((cancel.call_id, cancel.from_.tag))
+        if party is not None:
+            party.cancelled(cancel)
 
 
 class Party:

@@ -23,9 +23,10 @@ from transports.sip.guard import Guard
 from transports.sip.headers import write_list
 from transports.sip.locate import Locator
 from transports.sip.message import Fields, Request, respond
+from transports.sip.msrp.chats import Chats, is_chat
 from transports.sip.pager import Pager
 from transports.sip.party import ALLOW as CALLS_ALLOW
-from transports.sip.party import EXTENSIONS, METHODS
+from transports.sip.party import EXTENSIONS, METHODS, Stack
 from transports.sip.people import People
 from transports.sip.request import Token
 from transports.sip.routes import Routes, Trunk
@@ -80,6 +81,10 @@ class Reception:
         self._routes, self._guard, self._locator = routes, guard, locator
         self._hosts, self._domain, self._token = hosts, domain, token
         self._checks = 0
+        self.dialogs: Stack | None = None
+        """Who knows the dialogs of calls and chats; None if there are neither."""
+        self.chats: Chats | None = None
+        """Who takes chats; None if there are none."""
         self.calls: Calls | None = None
         """Who takes calls; None if there are none."""
         self.is_paused = False
@@ -114,6 +119,10 @@ class Reception:
         contact = await self._sender(source(request, trunk).uri, hop, trunk, user)
         if request.method == "SUBSCRIBE":
             self._people.watched(request, hop, user, contact, answer)
+        elif request.method == "INVITE" and self.chats is not None and is_chat(request):
+            self.chats.receive(request, hop, trunk, user, contact, answer)
+        elif request.method == "INVITE" and self.calls is None:
+            raise Refusal(488)
         elif request.method == "INVITE" and self.calls is not None:
             nick = source(request, trunk).display[:MAX_NAME]
             self.calls.receive(request, hop, trunk, user, contact, nick, answer)
@@ -131,12 +140,12 @@ class Reception:
             if request.to.tag:
                 self._people.renewed(request, hop, answer)
                 return True
-        elif self.calls is not None and (request.to.tag or request.method == "INVITE"):
+        elif self.dialogs is not None and (request.to.tag or request.method == "INVITE"):
             if (unable := inspect(request, ABILITIES)) is not None:
                 answer(respond(request, unable.status, self._token(), unable.fields))
                 return True
             if request.to.tag:
-                self.calls.in_dialog(request, answer)
+                self.dialogs.in_dialog(request, answer)
                 return True
         elif request.method not in ("MESSAGE", "OPTIONS"):
             answer(respond(request, self._stray_status(request.method), self._token(), self._allow))
@@ -150,14 +159,14 @@ class Reception:
 
     def _stray_status(self, method: str) -> int:
         """Why a request that no call or subscription waits for is not served (RFC 3261 §8.2.1, §15.1.2)."""
-        if self.calls is not None and method in METHODS:
+        if self.dialogs is not None and method in METHODS:
             return 481
         return 405 if method in KNOWN_METHODS else 501
 
     def _is_of_call(self, request: Request) -> bool:
         """What is told of a transfer belongs to its call (RFC 3515 §2.4.4)."""
         event = (request.get("Event") or "").partition(";")[0].strip().lower()
-        return self.calls is not None and event == "refer"
+        return self.dialogs is not None and event == "refer"
 
     def _is_refused(self, request: Request, answer: Answer) -> bool:
         refused = option_refused(request)
@@ -167,11 +176,11 @@ class Reception:
 
     @property
     def _allow(self) -> Fields:
-        return ALLOW if self.calls is None else CALLS_ALLOW
+        return ALLOW if self.dialogs is None else CALLS_ALLOW
 
     @property
     def _accept(self) -> Fields:
-        if self.calls is None:
+        if self.dialogs is None:
             return ACCEPT
         return (("Accept", write_list(ABILITIES.content_types)), ("Supported", write_list(EXTENSIONS)))
 

@@ -72,9 +72,13 @@ MAX_REASON = 80
 
 def trouble_of(response: Response) -> BridgeError:
     """Return what a final response that is no 2xx tells the sender of a request."""
-    trouble = TROUBLES.get(response.status) or _OTHERS[min(max(response.status // 100, 3), 6)]
-    words = TEXT.format(status=response.status, reason=phrase(response))
-    return BridgeError(trouble, words.replace(" .", "."))
+    return trouble_of_status(response.status, phrase(response))
+
+
+def trouble_of_status(status: int, reason: str = "") -> BridgeError:
+    """Return what a status that is no 2xx tells, of SIP or of MSRP, whose statuses mean the same."""
+    trouble = TROUBLES.get(status) or _OTHERS[min(max(status // 100, 3), 6)]
+    return BridgeError(trouble, TEXT.format(status=status, reason=reason).replace(" .", "."))
 
 
 def phrase(response: Response) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from bridge.errors import BridgeError, Trouble
-from bridge.events import ContactId
+from bridge.events import ContactId, UserId
 from transports.sip.address import digits_of
 from transports.sip.agent import MAX_DATAGRAM
 from transports.sip.digest import DigestClient
@@ -59,3 +59,9 @@ class Way:
             if not found:
                 raise BridgeError(Trouble.NOT_ALLOWED, NOT_YOURS)
         return found
+
+
+MakeWay = Callable[[UserId, ContactId], Way]
+"""Tells how a user reaches a contact, or raises BridgeError."""
+Through = Callable[[UserId, Route], Way]
+"""Tells how a user goes by a given route."""

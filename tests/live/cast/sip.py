@@ -41,15 +41,15 @@ def read(data: bytes) -> SipMessage:
     return SipMessage(start, fields, body, lines)
 
 
-def answer(request: SipMessage, status: str, *more: str) -> bytes:
+def answer(request: SipMessage, status: str, *more: str, body: str = "") -> bytes:
     """Write a response."""
     lines = [f"SIP/2.0 {status}"]
     for line in request.head:
-        if line.partition(":")[0].lower() in ("via", "from", "call-id", "cseq"):
+        if line.partition(":")[0].lower() in ("via", "record-route", "from", "call-id", "cseq"):
             lines.append(line)
         elif line.lower().startswith("to:"):
             lines.append(line if ";tag=" in line else f"{line};tag={secrets.token_hex(4)}")
-    return "\r\n".join([*lines, *more, "Content-Length: 0", "", ""]).encode()
+    return ("\r\n".join([*lines, *more, f"Content-Length: {len(body)}", "", ""]) + body).encode()
 
 
 class Phone(asyncio.DatagramProtocol):
@@ -59,6 +59,8 @@ class Phone(asyncio.DatagramProtocol):
         self.user, self.domain, self.server = user, domain, server
         self.requests: asyncio.Queue[SipMessage] = asyncio.Queue()
         self.status_of: Callable[[SipMessage], str | None] = lambda request: "200 OK"
+        self.description = ""
+        """How it answers a call."""
         self._responses: dict[str, asyncio.Queue[SipMessage]] = {}
         self._seen: set[str] = set()
         self._number = 0
@@ -88,8 +90,13 @@ class Phone(asyncio.DatagramProtocol):
         if status is not None and branch not in self._seen:
             self._seen.add(branch)
             self.requests.put_nowait(message)
-        if status is not None:
-            self._transport.sendto(answer(message, status), addr)
+        if status is None or message.start.startswith("ACK "):
+            return
+        taken: tuple[str, ...] = ()
+        body = self.description if message.start.startswith("INVITE ") and status.startswith("2") else ""
+        if body:
+            taken = (f"Contact: <sip:{self.user}@{self.host}:{self.port}>", "Content-Type: application/sdp")
+        self._transport.sendto(answer(message, status, *taken, body=body), addr)
 
     async def hears(self, body: str) -> SipMessage:
         """Wait for a message, and return it."""
@@ -138,6 +145,23 @@ class Phone(asyncio.DatagramProtocol):
     async def say(self, user: str, body: str, *more: str, sender: str = "") -> int:
         """Write to a URI, and return the status."""
         return (await self.ask("MESSAGE", user, body, *more, sender=sender)).status
+
+    async def in_dialog(self, method: str, answered: SipMessage, number: int) -> None:
+        """Send a request in the dialog that a response has made, and wait for its 200, which ACK has none of."""
+        fields = answered.fields
+        contact = fields["contact"].partition(">")[0].strip("<")
+        lines = [
+            f"{method} {contact} SIP/2.0",
+            f"Via: SIP/2.0/UDP {self.host}:{self.port};branch=z9hG4bK{secrets.token_hex(8)};rport",
+            "Max-Forwards: 70",
+            *(f"{name}: {fields[name.lower()]}" for name in ("From", "To", "Call-ID")),
+            f"CSeq: {number} {method}",
+            "Content-Length: 0",
+        ]
+        self._transport.sendto("\r\n".join([*lines, "", ""]).encode(), self.server)
+        if method != "ACK":
+            response = await asyncio.wait_for(self._responses[fields["call-id"]].get(), TIMEOUT)
+            assert response.status == 200, response.start
 
     async def register(self, password: str) -> None:
         """Register, answering the challenge."""

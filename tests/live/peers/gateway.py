@@ -243,7 +243,7 @@ class MatrixBridge:
 class SipBridge:
     """xmppbridge with a gateway to SIP, at the component port of an XMPP server.
 
-    `trunks` are the options of each by its name, `media` what carries calls.
+    `trunks` are the options of each by its name, `media` what carries calls, `msrp` chats.
     """
 
     brand = "xmppbridge"
@@ -257,6 +257,7 @@ class SipBridge:
         trunks: Mapping[str, Mapping[str, object]],
         media: Mapping[str, object],
         admin: str,
+        msrp: Mapping[str, object],
     ) -> None:
         self.domain = domain
         prefix = f'gateways."{domain}"'
@@ -268,6 +269,7 @@ class SipBridge:
             + table(f"{prefix}.component", {"host": HOST, "port": port, "secret": SECRET})
             + table(f"{prefix}.sip", options)
             + table(f"{prefix}.sip.media", media)
+            + table(f"{prefix}.sip.msrp", msrp)
             + "".join(table(f"{prefix}.sip.trunks.{name}", values) for name, values in trunks.items())
         )
         self.daemon = Daemon(

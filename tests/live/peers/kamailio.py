@@ -1,4 +1,4 @@
-"""Kamailio: a registrar with passwords, a proxy for messages, and a presence server, under the domain pbx.test."""
+"""Kamailio: a registrar with passwords, a proxy for messages, a relay of MSRP, and a presence server, under the domain pbx.test."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ debug=1
 log_stderror=yes
 children=1
 tcp_children=1
+tcp_accept_no_cl=yes
 auto_aliases=no
 alias="{domain}"
 listen=udp:{host}:{port}
@@ -28,6 +29,7 @@ loadmodule "maxfwd.so"
 loadmodule "usrloc.so"
 loadmodule "registrar.so"
 loadmodule "textops.so"
+loadmodule "msrp.so"
 loadmodule "siputils.so"
 loadmodule "auth.so"
 loadmodule "db_text.so"
@@ -76,6 +78,11 @@ request_route {{
   if ($rU == "barred") {{ sl_send_reply("403", "Not for you"); exit; }}
   if (!lookup("location")) {{ sl_send_reply("404", "Not Found"); exit; }}
   t_relay();
+}}
+event_route[msrp:frame-in] {{
+  msrp_reply_flags("1");
+  if (!msrp_is_reply() && $msrp(method) == "SEND") msrp_reply("200", "OK");
+  msrp_relay();
 }}
 """
 

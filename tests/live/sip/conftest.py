@@ -18,7 +18,7 @@ from tests.live.peers.dns import Nameserver
 from tests.live.peers.gateway import SipBridge
 from tests.live.peers.kamailio import PASSWORD, Kamailio
 from tests.live.peers.rtpengine import Rtpengine
-from tests.live.sip.stage import OWNER, SCANNER, STRANGER, SipStage
+from tests.live.sip.stage import CHAT_DOMAIN, OWNER, SCANNER, STRANGER, SipStage
 from tests.live.stage import House
 
 SIP_DOMAIN = "sip.test"
@@ -109,6 +109,7 @@ def sip_bridge(
         },
         {
             "desk": {**server, **account},
+            "chat": {**server, "domain": CHAT_DOMAIN, "users": [xmpp.domain], "chat": "msrp"},
             "pbx": {**server, "users": [xmpp.domain], "numbers": ["+1555*"], "max_message": 20000},
         },
         {
@@ -118,6 +119,7 @@ def sip_bridge(
             "dtmf_listen": f"{HOST}:{sip_keys_port}",
         },
         f"admin@{xmpp.domain}",
+        {"listen": [f"tcp {HOST}:{free_port()}", f"tls {HOST}:{free_port()}"]},
     )
     made.daemon.start()
     house.own(made.daemon)

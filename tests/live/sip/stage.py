@@ -16,6 +16,8 @@ from tests.live.stage import House
 
 OWNER = "owner"
 """Local part of the XMPP user to whom extension 4711 belongs."""
+CHAT_DOMAIN = "chat.test"
+"""A domain of Kamailio's whose people are written to by MSRP, if they take it."""
 STRANGER = "127.0.0.2"
 """An address that is no trunk's."""
 SCANNER = "127.0.0.3"
