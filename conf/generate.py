@@ -35,7 +35,13 @@ MEDIA = MediaConfig(
 SIP = SipConfig(
     domain="sip.example.org",
     media=MEDIA,
-    trunks={"pbx": TrunkConfig(server="sip:pbx.example.org", users=("example.org",))},
+    trunks={
+        "pbx": TrunkConfig(
+            server="sip:pbx.example.org",
+            users=("example.org",),
+            caller_ids=("romeo@example.org 8100",),
+        )
+    },
 )
 for name, text in {**files(MATRIX), **sip_files(SIP)}.items():
     (HERE / name).write_text(text, "utf-8")

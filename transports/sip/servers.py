@@ -16,7 +16,8 @@ def server_files(config: SipConfig) -> Mapping[str, str]:
     if all(one.owner for one in config.trunks.values()):
         return {}
     host, port = _reached(config)
-    values = {"domain": config.domain, "host": host, "port": port}
+    values = {"domain": config.domain, "host": host, "port": port, "address": _address(config)}
+    values["numbers"] = NUMBERS.format(numbers=numbers, **values) if (numbers := _numbers(config)) else ""
     return {"kamailio.cfg": KAMAILIO.format(**values), "pjsip.conf": ASTERISK.format(**values)}
 
 
@@ -27,22 +28,39 @@ def _reached(config: SipConfig) -> tuple[str, str]:
     return config.advertised or (GATEWAY if host in _UNSPECIFIED else host), port
 
 
+def _address(config: SipConfig) -> str:
+    """Return the address that requests come from, as far as the configuration says it."""
+    host = _reached(config)[0]
+    return host if host.replace(".", "").isdecimal() or ":" in host else GATEWAY
+
+
+def _numbers(config: SipConfig) -> str:
+    """Return the numbers by which users are called, as a regular expression."""
+    rules = [rule.split() for trunk in config.trunks.values() if not trunk.owner for rule in trunk.caller_ids]
+    found = [number for who, number in rules if "@" in who and "*" not in who and "?" not in who]
+    return "|".join("".join(f"[{one}]" if one in "+*" else one for one in number) for number in found)
+
+
+NUMBERS = """\
+    # users of XMPP who have a number
+    if ($rU =~ "^({numbers})$") $rd = "{domain}";
+"""
 KAMAILIO = """\
 # Kamailio: /etc/kamailio/xmppbridge.cfg, for users of XMPP behind {domain}.
 # At the end of kamailio.cfg:                                       include_file "xmppbridge.cfg"
 # In request_route, after requests in dialogs and CANCEL have been dealt with, before passwords are
 # asked for:                                                        route(XMPPBRIDGE);
-# {host} is the gateway. Needs tm, rr, sl, registrar, textops.
+# {address} is the gateway. Needs tm, rr, sl, pv, registrar, textops.
 
 route[XMPPBRIDGE] {{
     if (is_method("REGISTER|PUBLISH")) return;
-    if ($rd == "{domain}") {{
+{numbers}    if ($rd == "{domain}") {{
         if (is_method("INVITE|SUBSCRIBE")) record_route();
         $du = "sip:{host}:{port}";
         t_relay();
         exit;
     }}
-    if ($si == "{host}") {{
+    if ($si == "{address}") {{
         # who calls is known to the gateway, so no password is asked for
         if (is_method("OPTIONS") && $rU == $null) {{ sl_send_reply("200", "OK"); exit; }}
         if (is_method("INVITE|SUBSCRIBE")) record_route();

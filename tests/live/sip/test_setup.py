@@ -189,11 +189,13 @@ async def test_what_init_writes_is_a_gateway_that_calls(operator: Operator, tele
     await call.hears(1000)
     await call.hang_up()
     await phone.sees("CALL_CLOSED")
-    await phone.dial(f"sip:romeo%40{XMPP}@{GATEWAY}")
+    # COMPAT baresip 1.0: it takes %40s of another form of his address for a format
+    await phone.dial(f"sip:8100@{PBX}")
     back = await romeo.is_called()
     back.answer()
     await back.hears(1000)
     await back.hang_up()
+    await phone.sees("CALL_CLOSED")
     await romeo.log_out()
 
 
