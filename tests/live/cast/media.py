@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import math
+import os
 import random
 import struct
 from array import array
+from base64 import b64decode, b64encode
 from collections.abc import Callable
 from typing import Any
 
 from aiortc import MediaStreamTrack, RTCPeerConnection, RTCSessionDescription
 from msgspec.structs import replace
+from pylibsrtp import Policy, Session
 
 from bridge.calls import Content, Flow, MediaKind, SessionDescription
+from tests.live.cast.pictures import Eye, Picture
 from tests.live.cast.stanzas import TIMEOUT
 from tests.live.cast.tones import LOUDNESS, RATE, SHARE, Ear, Tone, energy_share
 from tests.live.peers.daemon import HOST
@@ -27,6 +31,8 @@ PACKET = 160
 EVENT = 101
 """Payload type of keys (RFC 4733), unless an offer has another."""
 KEYS = "0123456789*#ABCD"
+SUITE = "AES_CM_128_HMAC_SHA1_80"
+"""The protection that every phone with SRTP knows (RFC 4568 §6.2)."""
 
 
 def ulaw(sample: int) -> int:
@@ -121,7 +127,15 @@ class Phone(asyncio.DatagramProtocol):
         head = struct.pack(
             "!BBHII", 0x80, payload | marker << 7, self._number & 0xFFFF, time & 0xFFFFFFFF, self._source
         )
-        self._transport.sendto(head + body, self.remote)
+        self._transport.sendto(self.protect(head + body), self.remote)
+
+    def protect(self, packet: bytes) -> bytes:
+        """Return what is sent for a packet."""
+        return packet
+
+    def unprotect(self, data: bytes) -> bytes:
+        """Return the packet that was sent."""
+        return data
 
     async def press(self, key: str) -> None:
         """Press a key for 100 ms."""
@@ -136,6 +150,7 @@ class Phone(asyncio.DatagramProtocol):
 
     def datagram_received(self, data: bytes, addr: Any) -> None:
         """Hear it."""
+        data = self.unprotect(data)
         payload, time = data[1] & 0x7F, struct.unpack_from("!I", data, 4)[0]
         self.packets += 1
         if payload == 0:
@@ -169,16 +184,61 @@ class Phone(asyncio.DatagramProtocol):
         self._transport.close()
 
 
-class Browser:
-    """A peer connection of aiortc, whose descriptions are a call's."""
+class ProtectedPhone(Phone):
+    """A phone with SRTP, whose keys are in its descriptions (RFC 4568)."""
 
-    def __init__(self, tone: int, codecs: tuple[str, ...] = ("opus", "PCMU")) -> None:
+    def __init__(self, tone: int) -> None:
+        super().__init__(tone)
+        self._key = os.urandom(30)
+        self._tag = "1"
+        self._protect = Session(Policy(key=self._key, ssrc_type=Policy.SSRC_ANY_OUTBOUND))
+        self._unprotect: Session | None = None
+
+    def sdp(self, direction: str = "sendrecv", codec: str = "0 PCMU") -> Description:
+        """Say the key as well."""
+        [audio] = super().sdp(direction, codec).media
+        crypto = f"{self._tag} {SUITE} inline:{b64encode(self._key).decode()}"
+        told = replace(audio, protocol="RTP/SAVP", attributes=(*audio.attributes, ("crypto", crypto)))
+        return replace(super().sdp(direction, codec), media=(told,))
+
+    def answer(self, offer: Description, direction: str = "sendrecv") -> Description:
+        """Choose what every phone knows of what is offered."""
+        self._tag = self._chosen(offer)[0]
+        return super().answer(offer, direction)
+
+    def _chosen(self, description: Description) -> list[str]:
+        offered = [value.split() for name, value in description.media[0].attributes if name == "crypto"]
+        return next(words for words in offered if words[1] == SUITE)
+
+    def talk(self, remote: Description) -> None:
+        """Learn the other key."""
+        key = b64decode(self._chosen(remote)[2].removeprefix("inline:").partition("|")[0])
+        self._unprotect = Session(Policy(key=key, ssrc_type=Policy.SSRC_ANY_INBOUND))
+        super().talk(remote)
+
+    def protect(self, packet: bytes) -> bytes:
+        """Encrypt it."""
+        return self._protect.protect(packet)
+
+    def unprotect(self, data: bytes) -> bytes:
+        """Decrypt it; an error if it was not protected by the key that was said."""
+        assert self._unprotect is not None
+        return self._unprotect.unprotect(data)
+
+
+class Browser:
+    """A peer connection of aiortc, whose descriptions are a call's; with a `shade` it shows pictures."""
+
+    def __init__(self, tone: int, codecs: tuple[str, ...] = ("opus", "PCMU"), shade: int = 0) -> None:
         self._codecs = codecs
         self._connection = RTCPeerConnection()
         self._connection.addTrack(Tone(tone))
+        if shade:
+            self._connection.addTrack(Picture(shade))
         self._connection.on("track", self._listen)
         self._ear: Ear | None = None
-        self._found = asyncio.Event()
+        self._eye: Eye | None = None
+        self._found, self._shown = asyncio.Event(), asyncio.Event()
         self._lines: Lines = ()
 
     async def offer(self, *, has_pictures: bool = False) -> SessionDescription:
@@ -233,6 +293,9 @@ class Browser:
         if track.kind == "audio":
             self._ear = Ear(track)
             self._found.set()
+        else:
+            self._eye = Eye(track)
+            self._shown.set()
 
     async def hears(self, tone: int) -> None:
         """Wait until that tone is what is heard."""
@@ -240,8 +303,26 @@ class Browser:
         assert self._ear is not None
         await self._ear.hears(tone)
 
+    async def sees(self, shade: int) -> None:
+        """Wait until that shade is what is seen."""
+        await self._shown.wait()
+        assert self._eye is not None
+        await self._eye.sees(shade)
+
+    async def misses_pictures(self) -> None:
+        """Ask for a whole picture (RFC 4585 §6.3.1)."""
+        receiver = self._connection.getTransceivers()[1].receiver
+        [source] = receiver.getSynchronizationSources()
+        await receiver._send_rtcp_pli(source.source)
+
+    def when_asked_for_pictures(self, call: Callable[[], None]) -> None:
+        """Be told when somebody asks for a whole picture."""
+        self._connection.getTransceivers()[1].sender._send_keyframe = call  # type: ignore[method-assign]
+
     async def close(self) -> None:
         """Hang up."""
+        if self._eye is not None:
+            self._eye.close()
         if self._ear is not None:
             self._ear.close()
         await self._connection.close()

@@ -31,7 +31,7 @@ class Rtpengine:
             [
                 find_program("rtpengine"),
                 *("--config-file=none", "--table=-1", "--foreground", "--log-stderr", "--log-level=6"),
-                *(f"--interface=int/{HOST}", f"--interface=pub/{own_address()}"),
+                *(f"--interface=int/{HOST}", "--interface=int/::1", f"--interface=pub/{own_address()}"),
                 *(f"--listen-ng={HOST}:{self.port}", f"--dtmf-log-dest={HOST}:{keys_port}"),
                 *(f"--port-min={first}", f"--port-max={first + 99}", "--delete-delay=0", "--num-threads=2"),
                 *("--timeout=3", "--silent-timeout=3", f"--pidfile={folder / 'rtpengine.pid'}"),

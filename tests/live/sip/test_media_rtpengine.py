@@ -11,13 +11,13 @@ from twisted.internet.asyncioreactor import AsyncioSelectorReactor
 
 from bridge.calls import CallId, Flow
 from bridge.errors import BridgeError, Trouble
-from tests.live.cast.media import Phone
+from tests.live.cast.media import Browser, Phone, ProtectedPhone
 from tests.live.peers.daemon import free_port
 from tests.live.peers.rtpengine import Rtpengine, media_config, own_address
 from tests.live.sip.scene import ELSEWHERE, HIGH, LOW, PLAIN, STRANGE, Ears, Scene, wait
 from transports.sip.bound import token
 from transports.sip.media import ng, rtpengine
-from transports.sip.media.backend import Anchor, Demands
+from transports.sip.media.backend import Anchor, Demands, Protection
 from transports.sip.media.ng import Ng
 from transports.sip.media.rtpengine import Rtpengines
 from transports.sip.sdp import Direction
@@ -75,6 +75,20 @@ async def test_opus_is_transcoded_for_a_phone_that_lacks_it(scene: Scene):
     await scene.begin(Demands(codecs=("PCMU",)), codecs=("opus",))
     answer = await scene.browser_calls()
     assert answer.contents[0].codecs[0].name == "opus"
+    await scene.both_hear()
+
+
+async def test_phone_with_keys_in_its_descriptions_is_heard_whoever_calls(scene: Scene):
+    """SRTP of another implementation than rtpengine's (RFC 4568)."""
+    demands = Demands(protection=Protection.SDES)
+    scene.phone = ProtectedPhone(LOW)
+    await scene.begin(demands)
+    await scene.browser_calls()
+    await scene.both_hear()
+    await scene.end()
+    scene.phone, scene.browser = ProtectedPhone(LOW), Browser(HIGH)
+    await scene.begin(demands)
+    await scene.phone_calls()
     await scene.both_hear()
 
 
