@@ -56,14 +56,16 @@ async def call(backend: Rtpengines, demands: Demands) -> AsyncIterator[tuple[Bro
     """Have a browser call another: each has an anchor, and what the two say to each other is SIP's SDP."""
     one, other = Browser(LOW, shade=DARK), Browser(HIGH, shade=BRIGHT)
     near, far = (backend.anchor(CallId(token()), demands, Ears()) for _ in range(2))
-    offered = await wait(near.offer_to_sip(await one.offer()))
-    answer = await wait(far.answer_to_sip(await other.answer(await wait(far.offer_to_xmpp(offered)))))
-    await one.answered(await wait(near.answer_to_xmpp(answer)))
-    yield one, other, offered
-    for browser in (one, other):
-        await browser.close()
-    near.end()
-    far.end()
+    try:
+        offered = await wait(near.offer_to_sip(await one.offer()))
+        answer = await wait(far.answer_to_sip(await other.answer(await wait(far.offer_to_xmpp(offered)))))
+        await one.answered(await wait(near.answer_to_xmpp(answer)))
+        yield one, other, offered
+    finally:
+        for browser in (one, other):
+            await browser.close()
+        near.end()
+        far.end()
 
 
 @pytest.mark.parametrize(
