@@ -43,6 +43,7 @@ END_TAG = 1_024
 """Bytes that a stanza may be over its limit while its end tag, which is not counted, is awaited."""
 
 _OTHER = re.compile(rb"<[^>]+>")
+_SECTION = b"<![CDATA["
 _TAG = re.compile(rb"""<[^<>'"]*(?:'[^'<]*'[^<>'"]*|"[^"<]*"[^<>'"]*)*>""")
 _DELIMITER = re.compile(rb"[\"'>]")
 _SEPARATOR = "\x01"
@@ -449,7 +450,7 @@ def _whole(data: bytes) -> int:
         return len(data)
     end = 0
     if data.startswith(b"<![", start):
-        return len(data)
+        return start if _SECTION.startswith(data[start:]) else len(data)
     if start >= 0:
         tag = (_TAG if _is_tag(data[start : start + 2]) else _OTHER).match(data, start)
         if tag is None:

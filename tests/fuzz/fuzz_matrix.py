@@ -268,7 +268,7 @@ class Play(Scene):
 def expected(play: Play) -> list[str]:
     """The rooms that are still in order, whatever happened: there a word of Alice's must arrive."""
     network, found = play.network, []
-    session = network._rooms.sessions.get(ROOM_ID)
+    session = network._stays.sessions.get(ROOM_ID)
     if session is not None and session.ready and session.listeners:
         found.append(ROOM_ID)
     portal = network._portals._portals.get(BALCONY)

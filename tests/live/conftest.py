@@ -118,8 +118,11 @@ def telephone(house: House, loop: asyncio.AbstractEventLoop) -> Iterator[MakeTel
         await made.start()
         return made
 
+    async def switch_off() -> None:
+        await asyncio.gather(*(one.close() for one in telephones))
+
     yield make
-    loop.run_until_complete(asyncio.wait_for(asyncio.gather(*(one.close() for one in telephones)), TIMEOUT))
+    loop.run_until_complete(asyncio.wait_for(switch_off(), TIMEOUT))
 
 
 @pytest.fixture

@@ -40,8 +40,9 @@ class House:
         self.certificate = self.authority.issue("server", "localhost")
 
     def make_folder(self, name: str) -> Path:
-        """Return a new folder."""
-        made = self.folder / name
+        """Return a new folder; a name that is taken gets a number."""
+        names = itertools.chain((name,), (f"{name}-{number}" for number in itertools.count(2)))
+        made = next(self.folder / one for one in names if not (self.folder / one).exists())
         made.mkdir()
         return made
 

@@ -88,10 +88,17 @@ class Connection:
             return 0  # the transport will find out what is wrong
 
     def close(self) -> None:
-        """End it: once up, after all that was written has left; else at once, without a report."""
+        """End it: once up, after all that was written has left; else at once, without a report.
+
+        The other end closes too. Would we before it has, then what has come and is not read yet would
+        have the kernel reset the connection, and the server might never see what was written last.
+        """
         if self._transport is not None:
             self._transport.unregisterProducer()
-            self._transport.loseConnection()
+            if self._socket is not None:
+                self._transport.loseWriteConnection()
+            else:
+                self._transport.loseConnection()
             return
         self._dial = None
         if self._ticket is not None:

@@ -222,6 +222,13 @@ def test_chunks_of_any_size_give_the_same_events(chunks: list[bytes]):
     assert read(*chunks, limits=SKIPPING) == read(b"".join(chunks), limits=SKIPPING)
 
 
+@pytest.mark.parametrize("cut", range(1, 16))
+@pytest.mark.parametrize("markup", [b"<![CDATA[<x>]]>", b"<a><![CDATA[<x>]]></a>"])
+def test_section_is_seen_wherever_it_is_cut(markup: bytes, cut: int):
+    """Its beginning is short, so expat would wait for more."""
+    assert opened(markup[:cut], markup[cut:]) == opened(markup)
+
+
 @given(chunked(STREAMS))
 @settings(max_examples=300)
 def test_stream_that_rests_gives_the_same_events(chunks: list[bytes]):

@@ -174,5 +174,8 @@ def surfer(sip_stage: SipStage, browser: Browser, loop: asyncio.AbstractEventLoo
         people.append(person)
         return person
 
+    async def log_out() -> None:
+        await asyncio.gather(*(person.log_out() for person in people))
+
     yield make
-    loop.run_until_complete(asyncio.gather(*(person.log_out() for person in people)))
+    loop.run_until_complete(log_out())

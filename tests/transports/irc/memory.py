@@ -25,6 +25,10 @@ class Wire(FakeTransport):
         self.write(data)
         return len(data)
 
+    def loseWriteConnection(self) -> None:
+        """The other end, which reads the end, closes at once."""
+        self.loseConnection()
+
 
 class Internet:
     """What `connect`s to a host and port that something serves."""

@@ -39,6 +39,8 @@ class Transport:
     def loseConnection(self) -> None:
         self._line.connection_lost(None)
 
+    loseWriteConnection = loseConnection
+
 
 class Dialer:
     """Reaches the ports of `open`, and no other."""
