@@ -41,7 +41,10 @@ ContactOf = Callable[[str, Hop], Uri]
 
 
 class Line:
-    """See the module's docstring. `changed` is told when it goes up or down, with the reason or ""."""
+    """See the module's docstring. `changed` is told when it goes up or down, with the reason or "".
+
+    `allow` are the methods that our account takes: some registrars send it no others.
+    """
 
     log = Logger()
 
@@ -56,12 +59,13 @@ class Line:
         jitter: Callable[[], float],
         contact_of: ContactOf,
         changed: Callable[[Line, str], None],
+        allow: Fields = ALLOW,
     ) -> None:
         config = trunk.config
         self.trunk = trunk
         self._agent, self._locator, self._guard = agent, locator, guard
         self._reactor, self._token, self._jitter = reactor, token, jitter
-        self._contact_of, self._changed = contact_of, changed
+        self._contact_of, self._changed, self._allow = contact_of, changed, allow
         accounts = (Account(config.username, config.password),) if config.password else ()
         self.client = DigestClient(accounts, token)
         self.is_up: bool | None = None
@@ -146,7 +150,7 @@ class Line:
             ("Contact", f"<{contact}>;expires={expires}"),
             ("Expires", str(expires)),
             ("Supported", "path"),
-            *ALLOW,
+            *self._allow,
         )
         return make(
             "REGISTER",

@@ -53,7 +53,7 @@ from bridge.network import (
 from bridge.refusals import refusal
 from transports.sip.accounts import Accounts
 from transports.sip.address import Spellings, contact_uri, is_number, parse_contact, user_uri
-from transports.sip.agent import Agent
+from transports.sip.agent import ALLOW, Agent
 from transports.sip.bound import Bound, dns_of, token
 from transports.sip.callerid import caller
 from transports.sip.calls import NO_MEDIA, Calls
@@ -70,6 +70,7 @@ from transports.sip.media.choice import MakeBackend, backend_of
 from transports.sip.message import Response
 from transports.sip.msrp.chats import Chats
 from transports.sip.pager import Pager
+from transports.sip.party import ALLOW as CALLS_ALLOW
 from transports.sip.party import Stack
 from transports.sip.people import People
 from transports.sip.quotas import Quotas
@@ -191,6 +192,7 @@ class SipNetwork:
             self._random.random,
             self.bound.contact,
             self._changed,
+            ALLOW if self._calls is None else CALLS_ALLOW,
         )
 
     def _start_dialogs(self, bound: Bound) -> None:

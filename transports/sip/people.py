@@ -96,10 +96,12 @@ class People:
         verdict = self._watching.notified(request)
         answer(respond(request, verdict.status, self._token(), verdict.fields))
 
-    def watched(self, request: Request, hop: Hop, user: UserId, contact: ContactId, answer: Answer) -> None:
+    def watched(
+        self, request: Request, hop: Hop, user: UserId, contact: ContactId, answer: Answer, is_stranger: bool
+    ) -> None:
         """Take a SUBSCRIBE that begins a subscription."""
         self._spellings.learn(contact, request.from_)
-        self._watchers.subscribe(request, hop, user, contact, answer)
+        self._watchers.subscribe(request, hop, user, contact, answer, is_stranger)
 
     def renewed(self, request: Request, hop: Hop, answer: Answer) -> None:
         """Take a SUBSCRIBE of one that stands."""

@@ -118,7 +118,8 @@ class Reception:
         trunk, user = self._recipient(request.uri, trunks)
         contact = await self._sender(source(request, trunk).uri, hop, trunk, user)
         if request.method == "SUBSCRIBE":
-            self._people.watched(request, hop, user, contact, answer)
+            is_stranger = not self._guard.is_trusted(hop.host)
+            self._people.watched(request, hop, user, contact, answer, is_stranger)
         elif request.method == "INVITE" and self.chats is not None and is_chat(request):
             self.chats.receive(request, hop, trunk, user, contact, answer)
         elif request.method == "INVITE" and self.calls is None:

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
+from twisted.internet.defer import succeed
 from twisted.logger import Logger
 
 from bridge.events import ContactId, Presence, PresenceRequest, UserId
@@ -39,9 +41,12 @@ Pair = tuple[UserId, ContactId]
 
 
 class _Watcher:
-    def __init__(self, pair: Pair, notifier: Notifier) -> None:
+    """`source` is where a stranger's SUBSCRIBE came from over UDP; None for others."""
+
+    def __init__(self, pair: Pair, notifier: Notifier, source: Hop | None) -> None:
         self.pair = pair
         self.notifier = notifier
+        self.source = source
         self.alarm: Alarm
 
 
@@ -63,8 +68,13 @@ class Watchers:
 
     # ---- what people of SIP want
 
-    def subscribe(self, request: Request, hop: Hop, user: UserId, contact: ContactId, answer: Answer) -> None:
-        """Take a SUBSCRIBE that begins; its sender is who he says."""
+    def subscribe(
+        self, request: Request, hop: Hop, user: UserId, contact: ContactId, answer: Answer, is_stranger: bool
+    ) -> None:
+        """Take a SUBSCRIBE that begins; its sender is who he says.
+
+        Over UDP a stranger is notified where he wrote from: his Contact may name somebody who never asked.
+        """
         refusal = self._refusal(request, (user, contact))
         try:
             expires = _expires(request)
@@ -74,7 +84,8 @@ class Watchers:
         if refusal is not None:
             answer(refusal)
             return
-        watcher = _Watcher((user, contact), notifier)
+        source = hop if is_stranger and hop.transport == "UDP" else None
+        watcher = _Watcher((user, contact), notifier, source)
         watcher.alarm = Alarm(self._clock, lambda: self._expire(watcher))
         self._watchers[notifier.id] = watcher
         self._by_user.setdefault(user, set()).add(notifier.id)
@@ -132,6 +143,7 @@ class Watchers:
         except Malformed:
             answer(respond(request, 400))
             return
+        watcher.source = hop if watcher.source is not None else None
         fields = self._accepted(watcher.pair[0], hop, min(expires, MOST)) if status == 200 else ()
         answer(respond(request, status, fields=fields))
         self._pump(watcher)
@@ -189,7 +201,9 @@ class Watchers:
     def _pump(self, watcher: _Watcher) -> None:
         user = watcher.pair[0]
         for ask in watcher.notifier.events():
-            sent = self._errands.run(ask.request, user, ask.next_hop)
+            source = watcher.source
+            find = ask.next_hop if source is None else partial(succeed, [source])
+            sent = self._errands.run(ask.request, user, find)
             sent.addCallback(self._responded, watcher)
             sent.addErrback(lambda failure: self.log.failure("a NOTIFY failed", failure))
         if watcher.notifier.is_over:

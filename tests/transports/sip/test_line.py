@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from bridge.secret import Secret
+from tests.transports.sip.calling import Gateway
+from tests.transports.sip.phone import Phone
 from tests.transports.sip.test_network import DESK, Scene
+from tests.transports.sip.wires import PEER
 from transports.sip.line import FIRST_PAUSE, LONGEST_PAUSE, MIN_REFRESH
 from transports.sip.message import Request
 
@@ -34,6 +38,14 @@ def test_registration_is_renewed_before_it_ends(granted: str, least: float, most
     scene, register = registering()
     scene.reply(register, 200, (("Expires", granted),))
     assert least <= next_after(scene, most) <= most
+
+
+def test_registrar_hears_that_calls_are_taken() -> None:
+    """Some send an account no method that its Allow lacks."""
+    assert "INVITE" not in (registering()[1].get("Allow") or "")
+    trunk = {"username": "4711", "password": Secret("hush"), "register": True}
+    gateway = Gateway("a", "b", trunk, {})
+    assert "INVITE" in (Phone(gateway.reactor, PEER).asked("REGISTER").get("Allow") or "")
 
 
 def test_longer_registration_is_agreed_to() -> None:

@@ -251,6 +251,21 @@ def test_watcher_learns_how_the_user_is_when_he_says_yes() -> None:
     assert watch(scene, number=3, to_tag=answer.to.tag).status == 481
 
 
+def test_stranger_is_told_where_he_wrote_from() -> None:
+    """Not where his Contact says: that may be somebody who never asked, and gets all of them again and again."""
+    scene = Scene(federation=True).up()
+    asked = request(
+        "SUBSCRIBE",
+        uri="sip:romeo%40example.org@gw.example",
+        fields=(("Event", "presence"), ("Contact", "<sip:victim@8.8.8.8>"), ("User-Agent", "x" * 99)),
+    )
+    asked = replace(asked, from_=NameAddr(uri=parse_uri("sip:eve@far.example")).with_tag("w"))
+    scene.reactor.arrive(write(asked), STRANGER, 5099)
+    scene.reactor.advance(5)
+    sent = {address for data, address in scene.reactor.ports[0].sent if data.startswith(b"NOTIFY")}
+    assert sent == {(STRANGER, 5099)}
+
+
 def test_user_who_says_no_is_not_asked_again_and_again() -> None:
     """RFC 8048 §5.3.1: rejected; a phone that comes again every minute hears 403."""
     scene = Scene().up()
