@@ -14,7 +14,7 @@ from bridge.errors import BridgeError, Trouble
 from bridge.events import ContactId, UserId
 from bridge.xmpp.jid import Jid, JidError, escape, unescape
 from transports.sip.headers import NameAddr
-from transports.sip.uri import Malformed, Uri, parse_host, parse_port, write_host_port
+from transports.sip.uri import Malformed, Uri, parse_host, parse_port, parse_uri, write_host_port
 
 SPELLINGS = 10_000
 """People whose names and spellings are remembered, those heard last."""
@@ -71,6 +71,22 @@ def parse_contact(local: str) -> ContactId:
         return ContactId(number)
     uri = contact_uri(ContactId(local))
     return ContactId(f"{uri.user}@{write_host_port(uri.host, uri.port)}")
+
+
+def meant(text: str, has_number: Callable[[Uri, str], bool]) -> ContactId:
+    """Return who is meant by what people write or copy: a number, an address, or a URI.
+
+    `has_number` tells whether digits in a URI are a number. Raises BridgeError JID_MALFORMED.
+    """
+    if not text.lower().startswith(("sip:", "sips:", "tel:")):
+        return parse_contact(text)
+    try:
+        uri = parse_uri(text)
+        if uri.scheme == "sips":
+            raise Malformed("nothing is secure all the way to XMPP")
+        return contact_of(uri, lambda number: has_number(uri, number))
+    except Malformed:
+        raise BridgeError(Trouble.JID_MALFORMED) from None
 
 
 def contact_of(uri: Uri, has_number: Callable[[str], bool]) -> ContactId:

@@ -47,12 +47,14 @@ from bridge.network import (
     GatewayAddress,
     Identity,
     Query,
+    RoomList,
+    RoomPage,
     Scope,
     Uplink,
 )
 from bridge.refusals import refusal
 from transports.sip.accounts import Accounts
-from transports.sip.address import Spellings, contact_uri, is_number, parse_contact, user_uri
+from transports.sip.address import Spellings, contact_uri, is_number, meant, parse_contact, user_uri
 from transports.sip.agent import ALLOW, Agent
 from transports.sip.bound import Bound, dns_of, token
 from transports.sip.callerid import caller
@@ -305,8 +307,8 @@ class SipNetwork:
         return ContactAddress(parse_contact(local), ServerId("")) if local else GatewayAddress()
 
     def meant(self, text: str) -> str:
-        """Return what people write as an address: it is the local part."""
-        return text
+        """Return the contact whom people mean by what they write."""
+        return meant(text, self._routes.has_number)
 
     def contact(self, room: RoomId, nick: str) -> ContactId:
         """There are no rooms, so nobody is in one."""
@@ -395,6 +397,8 @@ class SipNetwork:
         match query:
             case ContactQuery(contact=contact):
                 return succeed(self._info(contact))
+            case RoomList():
+                return succeed(RoomPage(rooms=(), total=0, complete=True))
             case ContactPing(contact=contact):
                 return self._options(user, contact).addCallback(lambda response: None)
             case ContactVersion(contact=contact):

@@ -128,6 +128,12 @@ class Routes:
         found = (self.trunks.get(name) or self._personal.get(name) for name in names)
         return [trunk for trunk in found if trunk is not None]
 
+    def has_number(self, uri: Uri, number: str) -> bool:
+        """Tell whether digits of a URI are a number that a trunk carries, for which the URI is its own."""
+        return any(
+            one.carries_domain(uri.host) and one.carries_number(number) for one in self.trunks.values()
+        )
+
     def route(self, user: UserId, contact: ContactId) -> Route:
         """Return the way of a user to a contact. Raises BridgeError: NOT_ALLOWED, JID_MALFORMED.
 

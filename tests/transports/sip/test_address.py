@@ -15,6 +15,7 @@ from transports.sip.address import (
     contact_uri,
     digits_of,
     is_extension,
+    meant,
     parse_contact,
     user_of,
     user_uri,
@@ -36,6 +37,29 @@ from transports.sip.uri import Malformed, parse_uri
 def test_local_part_is_a_number_or_a_user_at_a_host(local: str, contact: str) -> None:
     """Separators of numbers are for the eye."""
     assert parse_contact(local) == contact
+
+
+@pytest.mark.parametrize(
+    ("text", "contact"),
+    [
+        ("+1 (555) 12-34", "+15551234"),
+        ("bob@PBX.example", "bob@pbx.example"),
+        ("sip:bob@pbx.example;transport=tcp", "bob@pbx.example"),
+        ("SIP:+1-5551234@c.example;user=phone", "+15551234"),
+        ("sip:+15551234@pbx.example", "+15551234@pbx.example"),
+        ("tel:+1-555-1234", "+15551234"),
+    ],
+)
+def test_who_is_meant_has_one_address(text: str, contact: str) -> None:
+    """That by which he shows when he calls."""
+    assert meant(text, lambda uri, number: uri.host == "c.example") == contact
+
+
+@pytest.mark.parametrize("text", ["sip:pbx.example", "tel:me", "sips:bob@pbx.example", "bob"])
+def test_text_that_means_nobody_is_malformed(text: str) -> None:
+    """What was to be secure all the way would not be."""
+    with pytest.raises(BridgeError):
+        meant(text, lambda uri, number: True)
 
 
 @pytest.mark.parametrize("local", ["bob", "", "@host", "bob@", "bob@ho st", "bob@host:0", "bob@host:x", "+"])

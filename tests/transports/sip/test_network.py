@@ -403,7 +403,7 @@ def test_contact_is_asked_by_options() -> None:
     scene.reactor.pump([1.0] * 30)
     assert outcome[2].value.trouble is Trouble.TIMED_OUT
     scene.network.ask(ROMEO, RoomList(ServerId(""))).addBoth(outcome.append)
-    assert outcome[3].value.trouble is Trouble.NOT_FOUND
+    assert outcome[3].rooms == ()
 
 
 def test_contact_is_described_by_what_is_known() -> None:
