@@ -19,6 +19,12 @@ from transports.sip.media.config import MediaConfig
 from transports.sip.media.ng import Ng, NgRefused
 from transports.sip.reached import is_public
 
+TWO = """\
+Put your addresses for those of the two interfaces:
+# the first is where SIP peers are, the second where XMPP users are, who may be anywhere."""
+ONE = """\
+Put your address for this one, at which SIP peers reach it, and
+# XMPP users, who may be anywhere."""
 NEITHER = "the table names neither rtpengine nor relay_address: calls are carried only past the gateway"
 INSTALL = "pip install 'xmppbridge[relay]'"
 RELAY_NEEDS = ("aioice", "pylibsrtp")
@@ -116,16 +122,19 @@ def rtpengine_files(media: MediaConfig | None) -> Mapping[str, str]:
     """Return rtpengine.conf for the first rtpengine of the configuration; {} if there is none."""
     if media is None or not media.rtpengine:
         return {}
+    if media.sip_interface:
+        where, interface = TWO, f"{media.sip_interface}/192.0.2.1;{media.xmpp_interface}/198.51.100.1"
+    else:
+        where, interface = ONE, "198.51.100.1"
     keys = f"dtmf-log-dest = {media.dtmf_listen}\n" if media.dtmf_listen else ""
     return {
         "rtpengine.conf": f"""\
-# rtpengine: /etc/rtpengine/rtpengine.conf. Put your addresses for those of the two interfaces:
-# the first is where SIP peers are, the second where XMPP users are, who may be anywhere;
-# behind NAT write LOCAL!PUBLIC for an address. Its ports have to be open in the firewall.
+# rtpengine: /etc/rtpengine/rtpengine.conf. {where}
+# Behind NAT write LOCAL!PUBLIC for an address. Its ports have to be open in the firewall.
 
 [rtpengine]
 table = -1
-interface = {media.sip_interface or "int"}/192.0.2.1;{media.xmpp_interface or "pub"}/198.51.100.1
+interface = {interface}
 listen-ng = {media.rtpengine[0]}
 {keys}port-min = 30000
 port-max = 40000

@@ -94,4 +94,6 @@ def test_rtpengine_is_started_as_it_is_configured():
     for line in ("interface = int/192.0.2.1;pub/198.51.100.1", "listen-ng = 192.0.2.7:22222"):
         assert line in text.splitlines()
     assert "dtmf-log-dest = 127.0.0.1:9" in text
+    one = rtpengine_files(MediaConfig(rtpengine=("127.0.0.1:22222",)))["rtpengine.conf"]
+    assert "interface = 198.51.100.1" in one.splitlines() and "dtmf-log-dest" not in one
     assert rtpengine_files(None) == rtpengine_files(MediaConfig()) == {}
