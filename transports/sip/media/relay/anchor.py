@@ -12,6 +12,7 @@ from twisted.logger import Logger
 
 from bridge.calls import (
     Candidate,
+    Codec,
     Content,
     Endpoint,
     Fingerprint,
@@ -37,8 +38,19 @@ from transports.sip.uri import Malformed
 
 T = TypeVar("T")
 EVENT = "telephone-event"
+EVENT_PAYLOAD = 101
+"""What most call it."""
 HOST_PRIORITY = (126 << 24) + (65535 << 8)
 """Of an address without ICE; its component is taken off."""
+
+
+def _keys_beside(content: Content) -> Codec | None:
+    """Return a format of keys for a content that has none (RFC 4733 §2.4.1)."""
+    if not content.codecs or any(one.name.lower() == EVENT for one in content.codecs):
+        return None
+    taken = {codec.payload for codec in content.codecs}
+    free = next((number for number in (EVENT_PAYLOAD, *range(96, 128)) if number not in taken), None)
+    return None if free is None else Codec(payload=free, name=EVENT, clock=8000, parameters=(("", "0-15"),))
 
 
 class Home(Protocol):
@@ -68,6 +80,8 @@ class RelayAnchor:
         self._opened: dict[str, Any] | None = None
         self._theirs: Endpoint | None = None
         self._name = ""
+        self._keys: Codec | None = None
+        """How keys are told to the SIP peer if XMPP has no such format: the relay presses them itself."""
         self._is_over = False
 
     # ---- offers and answers
@@ -79,7 +93,9 @@ class RelayAnchor:
             content = self._sound(offer)
             self._meet(content)
             opened = await self._open(is_controlling=False)
-            shown = SessionDescription(contents=(self._towards_sip(self._only_wanted(content), opened),))
+            wanted = self._only_wanted(content)
+            self._keys = _keys_beside(wanted)
+            shown = SessionDescription(contents=(self._towards_sip(wanted, opened),))
             lines = lines_of_contents(shown, self._lines)
             sdp = plain(to_sdp(shown, lines, self._origin))
             self._offered = lines
@@ -96,7 +112,8 @@ class RelayAnchor:
             self._aim(content)
             self._connect(is_client=False)
             self._lines = self._offered
-            shown = self._towards_xmpp(content, opened, Setup.PASSIVE)
+            known = tuple(one for one in content.codecs if self._keys is None or one.name.lower() != EVENT)
+            shown = self._towards_xmpp(replace(content, codecs=known), opened, Setup.PASSIVE)
             return SessionDescription(contents=(shown,))
 
         return self._run(do)
@@ -111,6 +128,7 @@ class RelayAnchor:
             opened = await self._open(is_controlling=True)
             self._aim(content)
             self._offered = lines
+            self._keys = next((one for one in content.codecs if one.name.lower() == EVENT), None)
             return SessionDescription(contents=(self._towards_xmpp(content, opened, Setup.ACTPASS),))
 
         return self._run(do)
@@ -230,10 +248,15 @@ class RelayAnchor:
             name=content.name,
             kind=content.kind,
             flow=content.flow,
-            codecs=tuple(replace(codec, feedback=()) for codec in content.codecs),
+            codecs=(*(replace(codec, feedback=()) for codec in content.codecs), *self._added_keys(content)),
             endpoint=Endpoint(candidates=places),
             bandwidth=content.bandwidth,
         )
+
+    def _added_keys(self, content: Content) -> tuple[Codec, ...]:
+        if self._keys is None or any(one.name.lower() == EVENT for one in content.codecs):
+            return ()
+        return (self._keys,)
 
     def _towards_xmpp(self, content: Content, opened: dict[str, Any], setup: Setup) -> Content:
         """Show the relay's ICE and DTLS."""

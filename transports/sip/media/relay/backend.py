@@ -121,6 +121,7 @@ class Relay:
         id, event = line["call"], line["tell"]
         if event == "ready":
             self._is_ready = True
+            self.log.info("the media relay runs")
             self._tell("")
         elif event in ("opened", "refused"):
             opening = self._opening.pop(id, None)

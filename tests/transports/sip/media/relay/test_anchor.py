@@ -80,3 +80,20 @@ def test_what_cannot_be_relayed_is_not_acceptable(offer):
     """No sound, two ports, neither ICE nor keys, and no codec."""
     house = House()
     assert failed(house.opens(house.call()[0].offer_to_sip(offer))) is Trouble.NOT_ACCEPTABLE
+
+
+def test_keys_can_be_pressed_for_one_who_has_no_format_for_them():
+    """The peer is offered one, and XMPP is not told; likewise in an answer."""
+    house = House()
+    anchor, _ = house.call()
+    [voice] = MUXED.contents
+    quiet = replace(voice, codecs=tuple(one for one in voice.codecs if one.name != EVENT))
+    sdp = house.opens(anchor.offer_to_sip(session(quiet)))
+    assert [codec.name for codec in sdp.media[0].codecs] == [*(one.name for one in quiet.codecs), EVENT]
+    found: list = []
+    anchor.answer_to_xmpp(PHONE).addBoth(found.append)
+    assert EVENT not in [codec.name for codec in found[0].contents[0].codecs]
+    other, _ = house.call()
+    house.opens(other.offer_to_xmpp(PHONE))
+    other.answer_to_sip(session(replace(quiet, name="0"))).addBoth(found.append)
+    assert found[1].media[0].codecs[-1] == PHONE.media[0].codecs[-1]
