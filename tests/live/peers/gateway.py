@@ -243,7 +243,7 @@ class MatrixBridge:
 class SipBridge:
     """xmppbridge with a gateway to SIP, at the component port of an XMPP server.
 
-    `trunks` are the options of each by its name, `media` what carries calls, `msrp` chats.
+    `trunks` are the options of each by its name, `media` what carries calls, `msrp` chats, if anything.
     """
 
     brand = "xmppbridge"
@@ -257,7 +257,7 @@ class SipBridge:
         trunks: Mapping[str, Mapping[str, object]],
         media: Mapping[str, object],
         admin: str,
-        msrp: Mapping[str, object],
+        msrp: Mapping[str, object] | None = None,
     ) -> None:
         self.domain = domain
         prefix = f'gateways."{domain}"'
@@ -269,7 +269,7 @@ class SipBridge:
             + table(f"{prefix}.component", {"host": HOST, "port": port, "secret": SECRET})
             + table(f"{prefix}.sip", options)
             + table(f"{prefix}.sip.media", media)
-            + table(f"{prefix}.sip.msrp", msrp)
+            + (table(f"{prefix}.sip.msrp", msrp) if msrp is not None else "")
             + "".join(table(f"{prefix}.sip.trunks.{name}", values) for name, values in trunks.items())
         )
         self.daemon = Daemon(

@@ -18,7 +18,7 @@ from tests.live.peers.daemon import HOST, Daemon, answers, find_program, free_po
 
 PASSWORD = "pw"
 SECRET = "secret"
-COMPONENTS = ("irc", "fixed", "spare", "silent", "mx", "fed", "guests", "sip", "calls")
+COMPONENTS = ("irc", "fixed", "spare", "silent", "mx", "fed", "guests", "sip", "calls", "relay", "direct")
 MUC = "muc"
 """The name below the domain of a server's own rooms, which it archives; with Prosody, ``rooms`` has none."""
 

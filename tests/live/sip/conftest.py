@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
+from functools import partial
 
 import pytest
 
@@ -144,19 +145,17 @@ def sip_stage(
     assert "Traceback" not in sip_bridge.daemon.output()
 
 
+async def at_desk(stage: SipStage, telephone: MakeTelephone, name: str = "bob", **facts: object) -> Baresip:
+    """Return a telephone at Kamailio, with G.711 and a tone of 1000 Hz unless something else is said."""
+    domain, way = stage.kamailio.domain, f';auth_pass={PASSWORD};outbound="sip:{HOST}:{stage.kamailio.port}"'
+    user = f"{name}{stage.number}"
+    return await telephone(user, **{"domain": domain, "account": way, "frequency": 1000, **facts})
+
+
 @pytest.fixture
 def desk(sip_stage: SipStage, telephone: MakeTelephone) -> MakeDesk:
-    """Make telephones that are registered at Kamailio, with G.711 and a tone of 1000 Hz unless it is said."""
-
-    async def make(name: str = "bob", **facts: object) -> Baresip:
-        kamailio = sip_stage.kamailio
-        way = f';auth_pass={PASSWORD};outbound="sip:{HOST}:{kamailio.port}"'
-        user = f"{name}{sip_stage.number}"
-        return await telephone(
-            user, **{"domain": kamailio.domain, "account": way, "frequency": 1000, **facts}
-        )
-
-    return make
+    """Make telephones that are registered at Kamailio."""
+    return partial(at_desk, sip_stage, telephone)
 
 
 @pytest.fixture

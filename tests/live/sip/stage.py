@@ -27,10 +27,18 @@ SCANNER = "127.0.0.3"
 class SipStage:
     """See the module's docstring. `domain` is the SIP domain of XMPP users, `port` that of the gateway."""
 
-    def __init__(self, house: House, kamailio: Kamailio, bridge: SipBridge, domain: str, port: int) -> None:
+    def __init__(
+        self,
+        house: House,
+        kamailio: Kamailio,
+        bridge: SipBridge,
+        domain: str,
+        port: int,
+        xmpp: str = "prosody",
+    ) -> None:
         self.house, self.kamailio, self.bridge = house, kamailio, bridge
         self.domain, self.port = domain, port
-        self.xmpp = house.xmpp("prosody")
+        self.xmpp = house.xmpp(xmpp)
         self.number = house.number()
         self._people: list[Person] = []
         self._phones: list[Phone] = []
