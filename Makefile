@@ -75,7 +75,7 @@ check:
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 
-# An IRC server, an XMPP server and the gateway in ./.demo, until Ctrl-C; `make demo-chat` opens a client to it.
+# An IRC server, a telephone, an XMPP server and the gateway in ./.demo, until Ctrl-C; `make demo-chat` opens a client to it.
 demo: install
 	@$(BIN)/python -m tests.demo serve
 

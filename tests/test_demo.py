@@ -15,7 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.demo.serve import GATEWAY, ROOM
+from tests.demo.serve import GATEWAY, PHONE, PHONES, ROOM
+from tests.live.cast.jingle import Habits, JinglePerson
 from tests.live.cast.xmpp import Person
 from tests.live.peers.xmpp import PASSWORD
 
@@ -100,6 +101,24 @@ def test_printed_account_and_room_lead_to_one_who_answers(served: Served) -> Non
     assert answer == "romeo: hello"
 
 
+async def hears_himself(port: int) -> None:
+    romeo = JinglePerson("romeo@localhost/phone", PASSWORD, port, PHONES, Habits(frequency=440))
+    await romeo.log_in()
+    call = romeo.call(PHONE)
+    await call.sees("session-accept")
+    await call.hears(440)
+    await call.hang_up()
+    await romeo.log_out()
+
+
+def test_printed_telephone_answers_and_echoes(served: Served) -> None:
+    """Whoever calls it hears what he says."""
+    assert f"A call:  {PHONE} " in served.guide
+    port = re.search(r"server +127\.0\.0\.1, port (\d+)", served.guide)
+    assert port is not None
+    asyncio.run(hears_himself(int(port[1])))
+
+
 def test_line_chat_shows_the_answer(served: Served) -> None:
     """Who has no XMPP client chats in the terminal all the same."""
     chat = served.run("chat", "--lines")
@@ -125,7 +144,7 @@ def test_second_demonstration_leaves_the_first_alone(served: Served) -> None:
 def test_interrupted_demonstration_leaves_no_process(served: Served) -> None:
     """Ctrl-C ends every server, removes the folder and is no failure."""
     children = served.children()
-    assert len(children) == 3
+    assert len(children) == 5
     served.process.send_signal(signal.SIGINT)
     served.process.communicate(timeout=LIMIT)
     assert served.process.returncode == 0

@@ -13,10 +13,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from tests.demo.echo import Echo
+from tests.demo.phone import EchoPhone
 from tests.demo.terminal import INSTALL_PROFANITY, Place, Profanity
 from tests.live.peers.certificates import Authority
-from tests.live.peers.daemon import HOST, Daemon, find_program
-from tests.live.peers.gateway import Domain, IrcServer, XmppBridge
+from tests.live.peers.daemon import HOST, Daemon, find_program, free_port
+from tests.live.peers.gateway import Domain, IrcServer, SipBridge, XmppBridge
 from tests.live.peers.irc import InspIrcd, Ircd, NgIrcd
 from tests.live.peers.xmpp import PASSWORD, Prosody
 
@@ -27,6 +28,11 @@ IRC_NAME = "irc.demo.test"
 CHANNEL = "#demo"
 ROOM = f"{CHANNEL}%{IRC_NAME}@{GATEWAY}"
 ECHO = "echo"
+PHONES = f"sip.{DOMAIN}"
+PHONE_DOMAIN = "phone.demo.test"
+PHONE = f"{ECHO}\\40{PHONE_DOMAIN}@{PHONES}"
+BARESIP = "baresip-core"
+"""The Debian package of the telephone; without it the demonstration has none."""
 LOOK = 0.5
 """Seconds between looks whether all servers still run."""
 
@@ -46,6 +52,7 @@ From any XMPP client on this machine
   room       {room}
   Say something there: {echo}, who is on IRC, says it again.
   {echo} in private:   {echo_jid}
+  {call}
   Settings of yours:  the commands (ad-hoc) of {gateway} and {server}
 
 From a terminal
@@ -96,6 +103,8 @@ class Demo:
             [IrcServer(IRC_NAME, self.ircd.port)],
             authority.root,
         )
+        self.phone = EchoPhone(self._make("phone"), ECHO, PHONE_DOMAIN) if _installed(["baresip"]) else None
+        self.phone_gateway = self._make_phone_gateway(self.phone) if self.phone is not None else None
         self._authority = authority.root
         accounts = [f"{name}@{DOMAIN}" for name in PEOPLE]
         self.place = Place(accounts, PASSWORD, self.xmpp.client_port, ROOM)
@@ -106,10 +115,23 @@ class Demo:
         made.mkdir()
         return made
 
+    def _make_phone_gateway(self, phone: EchoPhone) -> SipBridge:
+        trunk = {"server": f"sip:{HOST}:{phone.port}", "domain": PHONE_DOMAIN, "users": [DOMAIN]}
+        return SipBridge(
+            self._make("phone-gateway"),
+            PHONES,
+            self.xmpp.component_port,
+            {"domain": PHONES, "listen": [f"udp {HOST}:{free_port()}"]},
+            {"phone": trunk},
+            {"relay_address": HOST},
+            f"admin@{DOMAIN}",
+        )
+
     @property
     def daemons(self) -> list[Daemon]:
         """The processes, in the order in which they start."""
-        return [self.ircd.daemon, self.xmpp.daemon, self.gateway.daemon]
+        optional = [one.daemon for one in (self.phone, self.phone_gateway) if one is not None]
+        return [self.ircd.daemon, self.xmpp.daemon, self.gateway.daemon, *optional]
 
     def guide(self) -> str:
         """Return what to type, and where."""
@@ -124,6 +146,11 @@ class Demo:
             authority=self._authority,
             room=ROOM,
             echo=ECHO,
+            call=(
+                f"A call:  {PHONE} is a telephone: it answers, and you hear yourself"
+                if self.phone is not None
+                else f"(with {BARESIP} installed there is a telephone, too, that can be called)"
+            ),
             echo_jid=f"{ECHO}%{IRC_NAME}@{GATEWAY}",
             gateway=GATEWAY,
             server=f"{IRC_NAME}@{GATEWAY}",
