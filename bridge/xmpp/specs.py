@@ -541,6 +541,7 @@ SPECS: tuple[Spec, ...] = (
     Spec("RFC 8122", "Fingerprints of Certificates in SDP", "2017", _B, SIP),
     Spec("RFC 8224", "Authenticated Identity in SIP", "2018", _B, SIP),
     Spec("RFC 8285", "RTP Header Extensions", "2017", _B, SIP),
+    Spec("RFC 8445", "Interactive Connectivity Establishment (ICE)", "2018", _B, SIP),
     Spec("RFC 8760", "SIP Digest Authentication", "2020", _P, "as a client"),
     Spec("RFC 8839", "SDP for ICE", "2021", _B, SIP),
     Spec("RFC 8840", "SDP Fragments for Trickle ICE", "2021", _B, SIP),

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 
+from msgspec.structs import replace
+
 from bridge.calls import CallId, SessionDescription
 from tests.live.cast.media import Browser, Phone
+from tests.live.cast.nat import Nat
 from transports.sip.bound import token
 from transports.sip.media.backend import Anchor, Demands, MediaBackend
 
 LOW, HIGH, STRANGE = 440, 1000, 1500
 """The phone's tone, the browser's, and that of somebody who has no business there."""
-ELSEWHERE = "127.0.0.9"
+ELSEWHERE, UNREACHED = "127.0.0.9", "192.0.2.99"
 
 PLAIN = Demands()
 
@@ -39,6 +42,7 @@ class Scene:
         self.ears = Ears()
         self.phone = Phone(LOW)
         self.browser = Browser(HIGH)
+        self.nat = Nat()
         self.anchor: Anchor
 
     async def begin(self, demands: Demands = PLAIN, **browser) -> None:
@@ -53,6 +57,21 @@ class Scene:
         self.phone.talk(offered)
         await self.browser.answered(answer)
         return answer
+
+    async def browser_calls_through_nat(self, is_trickled: bool) -> None:
+        """Have the browser call from behind NAT, with candidates that nobody reaches, in the offer or later."""
+        offer = await self.browser.offer()
+        [audio] = offer.contents
+        unreached = tuple(replace(one, address=UNREACHED) for one in audio.endpoint.candidates)
+        endpoint = replace(audio.endpoint, candidates=unreached)
+        bare = replace(endpoint, candidates=(), complete=False)
+        said = replace(audio, endpoint=bare if is_trickled else endpoint)
+        offered = await self.to_sip(replace(offer, contents=(said,)))
+        answer = await wait(self.anchor.answer_to_xmpp(self.phone.answer(offered)))
+        if is_trickled:
+            self.anchor.candidates(audio.name, endpoint)
+        self.phone.talk(offered)
+        await self.browser.answered(await self.nat.seen_from_inside(answer))
 
     async def to_sip(self, offer: SessionDescription):
         return await wait(self.anchor.offer_to_sip(offer))
@@ -82,6 +101,7 @@ class Scene:
 
     async def end(self) -> None:
         self.anchor.end()
+        self.nat.close()
         self.phone.close()
         await self.browser.close()
 

@@ -107,6 +107,14 @@ async def test_keys_are_told_and_pressed(scene: Scene):
     await scene.both_hear()
 
 
+@pytest.mark.parametrize("is_trickled", [True, False])
+async def test_browser_behind_nat_is_found_by_its_own_checks(scene: Scene, is_trickled: bool):
+    """Its candidates, which nobody reaches, come later (XEP-0176 §5.3) or in the offer (RFC 8445 §7.3.1.3)."""
+    await scene.begin()
+    await scene.browser_calls_through_nat(is_trickled)
+    await scene.both_hear()
+
+
 async def test_hold_and_resume_keep_the_media_where_they_are(scene: Scene):
     """The phone's hold changes the direction alone."""
     await scene.begin()

@@ -158,17 +158,11 @@ async def test_hold_and_resume_keep_the_media_where_they_are(scene: Scene):
     )
 
 
-async def test_candidates_that_come_later_are_passed_on(scene: Scene):
-    """The offer has none at all (XEP-0176 §5.3)."""
+@pytest.mark.parametrize("is_trickled", [True, False])
+async def test_browser_behind_nat_is_found_by_its_own_checks(scene: Scene, is_trickled: bool):
+    """Its candidates, which nobody reaches, come later (XEP-0176 §5.3) or in the offer (RFC 8445 §7.3.1.3)."""
     await scene.begin()
-    offer = await scene.browser.offer()
-    [audio] = offer.contents
-    bare = replace(audio, endpoint=replace(audio.endpoint, candidates=(), complete=False))
-    offered = await scene.to_sip(replace(offer, contents=(bare,)))
-    scene.anchor.candidates(audio.name, audio.endpoint)
-    answer = await wait(scene.anchor.answer_to_xmpp(scene.phone.answer(offered)))
-    scene.phone.talk(offered)
-    await scene.browser.answered(answer)
+    await scene.browser_calls_through_nat(is_trickled)
     await scene.both_hear()
 
 

@@ -254,9 +254,9 @@ class RtpengineAnchor:
     # ---- the rest of its life
 
     def candidates(self, content: str, endpoint: Endpoint) -> None:
-        """Where the XMPP side is, its own checks of connectivity tell: the instance can be reached.
+        """Nothing is to be told: the XMPP side reaches the instance, also from behind NAT.
 
-        COMPAT rtpengine 10.5: it takes fragments of SDP (RFC 8840), and then sends nowhere.
+        Its checks of connectivity say where it is (RFC 8445 §7.3.1.3).
         """
 
     def press(self, digit: str, duration: int) -> None:
