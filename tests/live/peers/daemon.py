@@ -20,9 +20,16 @@ HOST = "127.0.0.1"
 
 
 def free_port() -> int:
-    """Return a TCP port of loopback on which nothing listens."""
-    with socket.create_server((HOST, 0)) as listener:
-        return int(listener.getsockname()[1])
+    """Return a port of loopback on which nothing listens, neither by TCP nor by UDP."""
+    while True:
+        with (
+            socket.create_server((HOST, 0)) as listener,
+            socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as datagrams,
+            contextlib.suppress(OSError),
+        ):
+            port = int(listener.getsockname()[1])
+            datagrams.bind((HOST, port))
+            return port
 
 
 def answers(port: int, host: str = HOST) -> bool:
