@@ -84,7 +84,8 @@ class Agent:
     """See the module's docstring. `sent_by` says how we are reached for what goes to a hop.
 
     `acknowledged` is told of the ACK of a 2xx, `cancelled` of a CANCEL whose INVITE waits for our answer,
-    `seen` of every message, with where it goes to or comes from, and whether it is ours.
+    `gone` of a connection that is gone, `seen` of every message, with where it goes to or comes from, and
+    whether it is ours.
     """
 
     log = Logger()
@@ -106,6 +107,7 @@ class Agent:
         self.sent_by: Callable[[Hop], tuple[str, int]] = lambda hop: ("localhost", 0)
         self.acknowledged: Callable[[Request], None] = lambda ack: None
         self.cancelled: Callable[[Request], None] = lambda cancel: None
+        self.gone: Callable[[Hop], None] = lambda hop: None
         self.seen: Callable[[Request | Response, Hop, bool], None] = lambda message, hop, is_ours: None
         self._transactions = Transactions(
             reactor.seconds, token, token().encode(), lambda hop: self.sent_by(hop), Timings()
@@ -285,6 +287,8 @@ class Agent:
         for transaction in waiting:
             self._transactions.fail(transaction)
         self._pump()
+        if not self._stopped:
+            self.gone(hop)
 
     def _received(self, event: Received) -> None:
         self._allowances.begin(event.transaction, event.request)

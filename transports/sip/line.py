@@ -1,12 +1,15 @@
 """The line to one trunk: where its server is, our registration there, and whether it answers.
 
 A trunk without registration is asked by OPTIONS now and then. What fails is tried again, ever later.
+Over TCP and TLS it is told that it may reach us by the connection of the registration, its flow, which is
+kept alive, and formed anew when it is gone (RFC 5626).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
+from uuid import NAMESPACE_URL, uuid5
 
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
@@ -33,6 +36,13 @@ MIN_REFRESH = 15.0
 MAX_EXPIRES = 86400
 """Seconds that we agree to, if a server wants longer registrations (423)."""
 
+DEFAULT_FLOW_TIMER = 120.0
+"""Seconds between keep-alives at most, where a server does not say (RFC 5626 §4.4.1)."""
+LEAST_FLOW_TIMER = 10.0
+"""Seconds between keep-alives at least, whatever a server wants."""
+NO_OUTBOUND = 439
+"""The status of a first hop that keeps no flows (RFC 5626 §11.6)."""
+
 _OF_NO_USE = (408, 502, 503, 504)
 """Statuses of a proxy behind which nothing is."""
 
@@ -43,6 +53,7 @@ ContactOf = Callable[[str, Hop], Uri]
 class Line:
     """See the module's docstring. `changed` is told when it goes up or down, with the reason or "".
 
+    `home` is our SIP domain: by it and its account a registration is known for the same after a restart.
     `allow` are the methods that our account takes: some registrars send it no others.
     """
 
@@ -59,6 +70,7 @@ class Line:
         jitter: Callable[[], float],
         contact_of: ContactOf,
         changed: Callable[[Line, str], None],
+        home: str,
         allow: Fields = ALLOW,
     ) -> None:
         config = trunk.config
@@ -75,6 +87,10 @@ class Line:
         self._failures = 0
         self._timer: Any = None
         self._registered: Hop | None = None
+        self._instance = uuid5(NAMESPACE_URL, f"{trunk.account} {trunk.contact_user}@{home}").urn
+        self._wants_flow = True
+        self._flow: Hop | None = None
+        self._is_turning = False
         self._stopped = False
 
     def start(self) -> None:
@@ -106,7 +122,17 @@ class Line:
             raise BridgeError(Trouble.UNREACHABLE, UNKNOWN)
         return hops
 
+    def lost(self, hop: Hop) -> None:
+        """Form another flow if it was this one that is gone (RFC 5626 §4.5)."""
+        if hop != self._flow or self._is_turning or self._stopped:
+            return
+        self._flow = None
+        if self._timer is not None and self._timer.active():
+            self._timer.cancel()
+        self._timer = self._reactor.callLater(FIRST_PAUSE * (0.5 + 0.5 * self._jitter()), self.start)
+
     async def _turn(self) -> None:
+        self._is_turning = True
         try:
             hops = await self.locate()
             wait = await (self._renew(hops) if self.trunk.config.register else self._knock(hops))
@@ -117,6 +143,7 @@ class Line:
         else:
             self._failures = 0
             self._tell(True, "")
+        self._is_turning = False
         if not self._stopped:
             self._timer = self._reactor.callLater(wait * (0.8 + 0.2 * self._jitter()), self.start)
 
@@ -127,29 +154,49 @@ class Line:
 
     async def _renew(self, hops: list[Hop]) -> float:
         """Register, and return after how many seconds to do so again (RFC 3261 §10.2)."""
-        for _ in range(2):
+        for _ in range(3):
             request = self._register(hops[0], self._expires)
             response = await self._agent.request(request, hops, self.client)
             self._number = max(self._number, response.cseq.number)
             if response.status == 423 and (least := _least(response)) > self._expires:
                 self._expires = least
                 continue
+            if response.status == NO_OUTBOUND and self._wants_flow:
+                self._wants_flow = False
+                continue
             if response.is_success:
                 self._registered = hops[0]
+                self._keep(hops[0], response)
                 granted = _granted(response, _contact(request), self._expires)
                 return max(min(granted - 30.0, granted * 0.9), MIN_REFRESH / 2)
             raise trouble_of(response)
         raise BridgeError(Trouble.REFUSED, "The SIP server does not agree on how long to register.")
+
+    def _keep(self, hop: Hop, response: Response) -> None:
+        """Keep the flow alive, if the registrar says that it uses it (RFC 5626 §4.2.1, §4.4.1)."""
+        self._flow = hop if hop.is_reliable else None
+        try:
+            is_used = "outbound" in (one.lower() for one in response.values("Require"))
+        except Malformed:
+            is_used = False
+        if self._flow is None or not is_used:
+            return
+        text = response.get("Flow-Timer") or ""
+        is_said = text.isascii() and text.isdecimal() and len(text) < 9
+        seconds = max(float(text), LEAST_FLOW_TIMER) if is_said else DEFAULT_FLOW_TIMER
+        self._agent.transports.keep_alive(hop, seconds * (0.8 + 0.2 * self._jitter()))
 
     def _register(self, hop: Hop, expires: int) -> Request:
         self._number += 1
         trunk = self.trunk
         account = NameAddr(uri=trunk.account)
         contact = self._contact_of(trunk.contact_user, hop)
+        has_flow = hop.is_reliable and self._wants_flow
+        params = f'expires={expires};+sip.instance="<{self._instance}>"' + (";reg-id=1" if has_flow else "")
         fields: Fields = (
-            ("Contact", f"<{contact}>;expires={expires}"),
+            ("Contact", f"<{contact}>;{params}"),
             ("Expires", str(expires)),
-            ("Supported", "path"),
+            ("Supported", "path, outbound" if has_flow else "path"),
             *self._allow,
         )
         return make(

@@ -12,6 +12,7 @@ from transports.sip.guard import Guard
 from transports.sip.line import Line
 from transports.sip.people import People
 from transports.sip.routes import Routes, Trunk
+from transports.sip.routing import Hop
 
 STOP_TIMEOUT = 4.0
 """Seconds that registrations get to be taken back at the end."""
@@ -85,6 +86,11 @@ class Lines:
         for name, trunk in trunks.items():
             if name not in same:
                 self.add(trunk).start()
+
+    def lost(self, hop: Hop) -> None:
+        """A connection is gone, which may have been the flow of a registration."""
+        for line in list(self._lines.values()):
+            line.lost(hop)
 
     async def stop(self, reactor: Any) -> None:
         """Take all registrations back, as far as there is time."""

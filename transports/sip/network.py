@@ -180,6 +180,7 @@ class SipNetwork:
         self._accounts = Accounts(
             self._config, uplink, self._lines, self._routes, self._reactor, token, vault
         )
+        self._agent.gone = self._lines.lost
         self._lines.start()
         self._accounts.start()
 
@@ -194,7 +195,8 @@ class SipNetwork:
             self._random.random,
             self.bound.contact,
             self._changed,
-            ALLOW if self._calls is None else CALLS_ALLOW,
+            self._config.domain,
+            ALLOW if self._calls is None and self._chats is None else CALLS_ALLOW,
         )
 
     def _start_dialogs(self, bound: Bound) -> None:

@@ -61,7 +61,16 @@ async def _try(config: SipConfig, trunk: Trunk, reactor: Any) -> str:
     random = SystemRandom()
     locator = Locator(dns_of(config, reactor), random, bound.transports, bound.families)
     line = Line(
-        trunk, agent, locator, guard, reactor, token, random.random, bound.contact, lambda line, reason: None
+        trunk,
+        agent,
+        locator,
+        guard,
+        reactor,
+        token,
+        random.random,
+        bound.contact,
+        lambda line, reason: None,
+        config.domain,
     )
     try:
         hops = await line.locate()

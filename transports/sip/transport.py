@@ -28,6 +28,8 @@ IDLE_TIMEOUT = 600.0
 """Seconds without a message after which a connection is closed."""
 PING_INTERVAL = 100.0
 """Seconds between the pings of a connection that we opened (RFC 5626 §4.4.1: up to 120)."""
+PONG_TIMEOUT = 10.0
+"""Seconds in which who keeps flows answers a ping (RFC 5626 §4.4.1)."""
 MAX_UNREAD = MAX_HEAD + MAX_BODY
 """Bytes that a peer may leave unread before its connection is cut."""
 MAX_PER_HOST = 20
@@ -155,6 +157,12 @@ class Transports:
         for _, sent in self._dialling.pop(hop, []):
             sent.errback(failure)
 
+    def keep_alive(self, hop: Hop, seconds: float) -> None:
+        """Ping by a connection every so many seconds, and cut it if no pong comes back."""
+        connection = self._connections.get(hop)
+        if connection is not None:
+            connection.keep_alive(seconds)
+
     # ---- connections
 
     def connected(self, connection: Connection, hop: Hop, is_acceptor: bool) -> None:
@@ -218,6 +226,8 @@ class Connection(StreamProtocol):
         self._buffer = MessageBuffer(is_acceptor=hop is None)
         self._timer: Any = None
         self._pings: Any = None
+        self._pong: Any = None
+        self._interval, self._wants_pong = PING_INTERVAL, False
         self._is_slow = False
         self._unread = 0
         self.is_counted = False
@@ -238,8 +248,16 @@ class Connection(StreamProtocol):
             self._timer.cancel()
         self._timer = self._transports.call_later(seconds, self.end)
 
+    def keep_alive(self, seconds: float) -> None:
+        """Ping as often as this from now on; whoever answers no ping is gone."""
+        self._interval, self._wants_pong = seconds, True
+        if self._pings is not None and self._pings.active():
+            self._pings.reset(seconds)
+
     def _ping(self) -> None:
-        self._pings = self._transports.call_later(PING_INTERVAL, self._ping)
+        self._pings = self._transports.call_later(self._interval, self._ping)
+        if self._wants_pong and self._pong is None:
+            self._pong = self._transports.call_later(PONG_TIMEOUT, self.cut)
         self.send(PING)
 
     def dataReceived(self, data: bytes) -> None:
@@ -265,6 +283,9 @@ class Connection(StreamProtocol):
             count += 1
             if event is Keepalive.PING:
                 self.send(PONG)
+            elif event is Keepalive.PONG and self._pong is not None:
+                self._pong.cancel()
+                self._pong = None
             elif isinstance(event, bytes):
                 self._transports.arrived(event, self._hop)
         return count
@@ -306,7 +327,7 @@ class Connection(StreamProtocol):
 
     def connectionLost(self, reason: Failure) -> None:  # type: ignore[override]
         """It is gone."""
-        for timer in (self._timer, self._pings):
+        for timer in (self._timer, self._pings, self._pong):
             if timer is not None and timer.active():
                 timer.cancel()
         self._transports.disconnected(self, self._hop)

@@ -110,6 +110,10 @@ def sip_bridge(
         },
         {
             "desk": {**server, **account},
+            "flow": {
+                **{**server, "server": f"{server['server']};transport=tcp"},
+                **{**account, "username": "4713", "publish": False},
+            },
             "chat": {**server, "domain": CHAT_DOMAIN, "users": [xmpp.domain], "chat": "msrp"},
             "pbx": {**server, "users": [xmpp.domain], "numbers": ["+1555*"], "max_message": 20000},
         },

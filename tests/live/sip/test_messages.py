@@ -124,3 +124,10 @@ async def test_number_is_shown_while_its_trunk_is_there_and_described(sip_stage:
     await romeo.presence(frm=address, type=None)
     card = await romeo.result(sip_stage.jid("alice"), "<vCard xmlns='vcard-temp'/>")
     assert "alice@pbx.test" in "".join(card.itertext())
+
+
+async def test_account_registered_over_tcp_gets_what_is_for_it(sip_stage: SipStage):
+    """Kamailio takes an instance and the number of its flow (RFC 5626)."""
+    owner, bob = await sip_stage.on_xmpp("owner", is_owner=True), await sip_stage.phone()
+    assert await bob.say("sip:4713@pbx.test", "over a flow") == 202
+    assert (await owner.message(frm=sip_stage.jid(bob.user))).findtext("body") == "over a flow"
