@@ -29,15 +29,16 @@ MAX_RETRIES = 5
 
 
 class Leg:
-    """One peer that our INVITE has reached."""
+    """One peer that our INVITE has reached; `preview` is what it said of its media, not yet reliably."""
 
-    __slots__ = ("ack", "dialog", "negotiation", "reliable")
+    __slots__ = ("ack", "dialog", "negotiation", "preview", "reliable")
 
     def __init__(self, dialog: Dialog, negotiation: Negotiation) -> None:
         self.dialog = dialog
         self.negotiation = negotiation
         self.reliable = ReliableClient()
         self.ack: Request | None = None
+        self.preview: Description | None = None
 
 
 class Acknowledge(Struct, frozen=True):
@@ -234,6 +235,7 @@ class Caller:
         description = parse_sdp(response.body)
         if reliable and leg.negotiation.remote is None:
             leg.negotiation.receive_answer(description)
+        leg.preview = leg.preview or description
         return description
 
     def _succeed(self, response: Response) -> None:
@@ -262,7 +264,9 @@ class Caller:
         offer: Description | None = None
         try:
             if leg.negotiation.remote is None:
-                description = parse_sdp(response.body)
+                # COMPAT carriers: some think that an unreliable 183 has answered, and say it no more
+                previewed = leg.preview if not response.body else None
+                description = previewed or parse_sdp(response.body)
                 if self._offer is None:
                     leg.negotiation.receive_offer(description)
                     offer = description

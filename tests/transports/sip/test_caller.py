@@ -129,6 +129,18 @@ def test_reliable_responses_are_acknowledged_once():
     assert kinds(call.says(200, "b2", b"garbage")) == ["ACK", "Answered"]
 
 
+@pytest.mark.spec("RFC 3261 §13.2.1")
+@pytest.mark.parametrize(("tag", "ending"), [("b2", "Answered"), ("c3", "Unanswered")])
+def test_preview_is_the_answer_of_a_peer_that_says_it_no_more(tag, ending):
+    """Carriers do; but not of another peer."""
+    call = Call()
+    call.says(183, "b2", SDP)
+    events = call.says(200, tag)
+    assert kinds(events)[0] == "ACK" and kinds(events)[-1] == ending
+    if isinstance(events[-1], Answered):
+        assert events[-1].leg.negotiation.remote == OFFER
+
+
 def test_unreliable_media_are_a_preview():
     """The answer is in the 200."""
     call = Call()
