@@ -151,6 +151,29 @@ async def test_phone_is_busy_or_does_not_answer(sip_stage: SipStage, tmp_path: P
         await phone.done()
 
 
+@pytest.mark.parametrize(
+    ("status", "ending"),
+    [
+        ("603 Decline", "decline"),
+        ("480 Temporarily Unavailable", "expired"),
+        ("408 Request Timeout", "timeout"),
+        ("488 Not Acceptable Here", "incompatible-parameters"),
+        ("500 Server Internal Error", "general-error"),
+    ],
+)
+async def test_user_is_told_why_the_phone_refuses(
+    sip_stage: SipStage, tmp_path: Path, status: str, ending: str
+):
+    """Each status has its reason."""
+    romeo = await sip_stage.caller("romeo")
+    user, port = await sip_stage.listed("bob")
+    steps = (receive("INVITE"), respond("180 Ringing"), respond(status), receive("ACK"))
+    async with sipp(tmp_path, sip_stage.port, *steps, port=port) as phone:
+        call = romeo.call(sip_stage.jid(user))
+        await call.sees(f"session-terminate {ending}")
+        await phone.done()
+
+
 async def test_owner_of_an_account_calls_from_it(sip_stage: SipStage, tmp_path: Path):
     """Kamailio asks for the password; From is the account."""
     owner = await sip_stage.caller("owner", is_owner=True)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 import pytest
 
+from tests.live.cast.browser import BrowserPerson
 from tests.live.cast.jingle import JinglePerson
 from tests.live.cast.stanzas import TIMEOUT
 from tests.live.conftest import MakeTelephone
@@ -14,7 +15,7 @@ from tests.live.peers.daemon import HOST, free_port
 from tests.live.peers.gateway import SipBridge
 from tests.live.peers.kamailio import Kamailio
 from tests.live.peers.rtpengine import Rtpengine
-from tests.live.sip.conftest import SIP_DOMAIN, at_desk
+from tests.live.sip.conftest import SIP_DOMAIN, MakeSurfer, at_desk
 from tests.live.sip.stage import SipStage
 from tests.live.stage import House
 
@@ -79,7 +80,7 @@ async def both_ways(stage: SipStage, telephone: MakeTelephone, codec: str) -> No
     await bob.sees("CALL_CLOSED")
 
 
-def through_sip(stage: SipStage, person: JinglePerson) -> str:
+def through_sip(stage: SipStage, person: JinglePerson | BrowserPerson) -> str:
     """Return the address by which a user is called through SIP."""
     return stage.jid(person.bare.replace("@", "\\40"), stage.domain)
 
@@ -125,3 +126,22 @@ async def test_media_go_past_the_gateway_where_the_trunk_wants_it(
     await call.sees("info hold")
     await taken.hang_up()
     await call.sees("session-terminate success")
+
+
+async def test_browsers_see_each_other_through_sip(
+    stack: MakeStage, sip_rtpengine: Rtpengine, surfer: MakeSurfer
+) -> None:
+    """Chromium's pictures and sound as SIP has them, and Chromium's again."""
+    interfaces = {"sip_interface": "int", "xmpp_interface": "pub"}
+    stage = stack("relay", {"rtpengine": [sip_rtpengine.address], **interfaces})
+    caller, callee = await surfer("romeo", frequency=440), await surfer("juliet", frequency=1000)
+    call = await caller.call(through_sip(stage, callee), ["audio", "video"])
+    taken = await callee.is_called()
+    await taken.answer()
+    await call.sees("session-accept")
+    await call.hears(1000)
+    await taken.hears(440)
+    await call.sees_moves()
+    await taken.sees_moves()
+    await call.hang_up()
+    await taken.sees("session-terminate success")
