@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tests.live.cast.xmpp import condition
+from tests.live.peers.daemon import HOST
 from tests.live.sip.stage import SipStage
 from tests.live.sip.test_accounts import with_trunk
 
@@ -35,3 +36,22 @@ async def test_emergency_and_costly_numbers_are_refused_with_words(sip_stage: Si
             romeo.say(address, "hello", type="chat")
             error = await romeo.message(frm=address, type="error")
             assert condition(error) == "not-allowed" and words in "".join(error.itertext())
+
+
+async def test_number_at_the_trunk_is_refused_as_any(sip_stage: SipStage):
+    """By its domain, and by its address in open federation; a phone of it is no number."""
+    romeo = await sip_stage.on_xmpp("romeo")
+    trunk = f"{HOST}:{sip_stage.kamailio.port}"
+    for user, host, words in (
+        ("+1900123", "", "of this kind"),
+        ("112", "", "Emergency"),
+        ("0900123", "", "no way"),
+        ("+1900123", trunk, "may not use"),
+    ):
+        address = sip_stage.jid(user, host)
+        romeo.say(address, "hello", type="chat")
+        error = await romeo.message(frm=address, type="error")
+        assert condition(error) == "not-allowed" and words in "".join(error.itertext())
+    phone = await sip_stage.phone("47")
+    romeo.say(sip_stage.jid(phone.user), "to the phone", type="chat")
+    await phone.hears("to the phone")
