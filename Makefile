@@ -18,7 +18,7 @@ PROGRAMS := git prosody ejabberdctl erl inspircd atheme-services ngircd biboumi 
 APT_GET := DEBIAN_FRONTEND=noninteractive apt-get -q -y --no-install-recommends
 export PATH := $(PATH):/usr/sbin:/sbin
 
-.PHONY: test install servers lint check demo demo-chat bench bench-federation bench-matrix clean
+.PHONY: test install servers lint check demo demo-chat bench bench-federation bench-matrix bench-sip clean
 
 test: install check
 	@$(BIN)/python -m pytest
@@ -98,6 +98,11 @@ bench-federation: install
 # Between a real Synapse and Prosody. MATRIX="--rows crowd --members 2000" chooses; matridge is measured if it is in the PATH.
 bench-matrix: install
 	@$(BIN)/python -m tests.bench.matrix $(MATRIX)
+
+# Calls by sipp through the whole bridge, its XMPP users taking them at once. SIP="--rtpengine --held 0" chooses.
+bench-sip: install
+	@$(BIN)/python -m tests.bench.sip
+	@$(BIN)/python -m tests.bench.sip.whole $(SIP)
 
 clean:
 	rm -rf $(VENV) .peers .demo

@@ -18,7 +18,8 @@ from twisted.internet.stdio import StandardIO  # noqa: E402
 from twisted.protocols.basic import LineReceiver  # noqa: E402
 
 from bridge.calls import CallAnswer, CallOffer, CallRinging  # noqa: E402
-from tests.transports.sip.calling import MemoryBackend, described  # noqa: E402
+from tests.bench.sip.bridge import Forgetful  # noqa: E402
+from tests.transports.sip.calling import described  # noqa: E402
 from tests.transports.sip.wires import Bridge, Names  # noqa: E402
 from transports.sip.config import SipConfig, TrunkConfig  # noqa: E402
 from transports.sip.network import SipNetwork  # noqa: E402
@@ -37,15 +38,6 @@ class Answerer(Bridge):
                 names = [content.name for content in event.description.contents]
                 self.network.submit(user, CallRinging(call=event.call))
                 self.network.submit(user, CallAnswer(call=event.call, description=described(*names)))
-
-
-class Forgetful(MemoryBackend):
-    """Keeps no anchor itself."""
-
-    def anchor(self, *arguments: Any) -> Any:
-        made = super().anchor(*arguments)
-        self.anchors.clear()
-        return made
 
 
 class Console(LineReceiver):

@@ -22,7 +22,7 @@ def own_address() -> str:
 class Rtpengine:
     """In user space, with keys reported to `keys_port`; it forgets a call of which nothing came in 3 s."""
 
-    def __init__(self, folder: Path, keys_port: int) -> None:
+    def __init__(self, folder: Path, keys_port: int, ports: int = 100) -> None:
         self.port = free_port()
         first = 30000 + self.port % 300 * 100
         self.daemon = Daemon(
@@ -33,7 +33,12 @@ class Rtpengine:
                 *("--config-file=none", "--table=-1", "--foreground", "--log-stderr", "--log-level=6"),
                 *(f"--interface=int/{HOST}", "--interface=int/::1", f"--interface=pub/{own_address()}"),
                 *(f"--listen-ng={HOST}:{self.port}", f"--dtmf-log-dest={HOST}:{keys_port}"),
-                *(f"--port-min={first}", f"--port-max={first + 99}", "--delete-delay=0", "--num-threads=2"),
+                *(
+                    f"--port-min={first}",
+                    f"--port-max={first + ports - 1}",
+                    "--delete-delay=0",
+                    "--num-threads=2",
+                ),
                 *("--timeout=3", "--silent-timeout=3", f"--pidfile={folder / 'rtpengine.pid'}"),
             ],
             ready=self.answers,
