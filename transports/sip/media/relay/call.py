@@ -18,6 +18,10 @@ IDLE = 60.0
 """Seconds without a packet of either side after which the call is lost."""
 SETUP = 30.0
 """Seconds that ICE and the handshake may take."""
+SOURCES = 64
+"""Streams of the SIP peer's in one call, by their SSRCs."""
+UNUSABLE = (SrtpError, ValueError)
+"""What is raised for packets that are malformed, and too long."""
 ATTEMPTS = 50
 """Pairs of ports that are tried."""
 STEP = 0.02
@@ -79,6 +83,7 @@ class RelayedCall:
         self.rtp, self.rtcp = Port(self._from_sip), Port(self._rtcp_from_sip)
         self.events: frozenset[int] = frozenset()
         self.packets = 0
+        self._sources: set[bytes] = set()
         self._looked = 0
         self._dtls: Dtls | None = None
         self._handshaken = asyncio.Event()
@@ -220,7 +225,7 @@ class RelayedCall:
                 self.rtcp.send(self._unprotect.unprotect_rtcp(data))
             else:
                 self._to_sip(self._unprotect.unprotect(data))
-        except SrtpError:
+        except UNUSABLE:
             return
 
     def _to_sip(self, data: bytes) -> None:
@@ -239,13 +244,24 @@ class RelayedCall:
         self.packets += 1
         if data[1] & 0x7F in self.events:
             self._hear_key(data)
-        if self._protect is not None:
-            self._to_xmpp(self._protect.protect(data))
+        if self._protect is not None and self._is_source(data[8:12]):
+            try:
+                self._to_xmpp(self._protect.protect(data))
+            except UNUSABLE:
+                return
 
     def _rtcp_from_sip(self, data: bytes) -> None:
-        if self._protect is not None:
-            with contextlib.suppress(SrtpError):
+        if self._protect is not None and self._is_source(data[4:8]):
+            with contextlib.suppress(*UNUSABLE):
                 self._to_xmpp(self._protect.protect_rtcp(data))
+
+    def _is_source(self, source: bytes) -> bool:
+        """Tell whether a stream of the SIP peer's is passed on; what is kept of each is looked through."""
+        if source not in self._sources:
+            if len(self._sources) >= SOURCES:
+                return False
+            self._sources.add(source)
+        return True
 
     # ---- keys (RFC 4733)
 

@@ -6,6 +6,7 @@ import asyncio
 import struct
 
 import pytest
+from pylibsrtp import Policy, Session
 
 from transports.sip.media.relay import call as module
 from transports.sip.media.relay.call import Port, RelayedCall
@@ -151,3 +152,25 @@ def test_process_opens_and_closes_calls_by_lines():
 def test_rtcp_is_known_by_its_type(second, expected):
     """RFC 5761 §4."""
     assert module.is_rtcp(bytes([0x80, second])) is expected
+
+
+def test_packets_that_cannot_be_protected_are_dropped_and_sources_are_bounded(monkeypatch):
+    """Too long, malformed, or of ever new streams: what is good goes on."""
+    monkeypatch.setattr(module, "SOURCES", 2)
+
+    async def run() -> list[bytes]:
+        call, _, _ = await made()
+        sent: list[bytes] = []
+        policy = Policy(key=bytes(30), ssrc_type=Policy.SSRC_ANY_OUTBOUND)
+        call._protect = Session(policy)
+        monkeypatch.setattr(call, "_to_xmpp", sent.append)
+        call._from_sip(b"\x9f" + packet(2)[1:12])
+        call._from_sip(packet(1, body=b"x" * 3000))
+        call._rtcp_from_sip(packet(1, body=b"x" * 3000))
+        assert sent == []
+        for source in range(5):
+            call._from_sip(packet(3)[:8] + bytes([0, 0, 0, source]) + b"x" * 20)
+        call._from_sip(packet(4))
+        return sent
+
+    assert [data[8:12] for data in asyncio.run(run())] == [bytes(4), packet(4)[8:12]]
