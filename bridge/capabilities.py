@@ -37,6 +37,7 @@ class Capabilities(Struct, frozen=True, kw_only=True):
     Calls: contacts are called, and call (`bridge.calls`).
     """
 
+    rooms: Level = Level.NATIVE
     formatting: Level = Level.DROPPED
     replies: Level = Level.FALLBACK
     corrections: Level = Level.FALLBACK
@@ -68,6 +69,7 @@ class Capabilities(Struct, frozen=True, kw_only=True):
 
 
 LABELS = {
+    "rooms": "rooms",
     "formatting": "formatted text",
     "replies": "replies",
     "corrections": "corrections",

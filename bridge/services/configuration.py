@@ -19,8 +19,9 @@ class Configuration:
         self._settings = settings
 
     def commands(self, address: Address) -> Sequence[Command]:
-        """Return the commands; where the gateway stands for its one server it has two."""
-        rows = [row for row in self._rows(address) if row[2] in self._network.settings]
+        """Return the commands, where there is a choice; a gateway that stands for its one server has two."""
+        offered = {scope for scope, kind in self._network.settings.items() if kind.__struct_fields__}
+        rows = [row for row in self._rows(address) if row[2] in offered]
         return [
             Command(node=node, name=name, begin=partial(self._begin, address, scope, key))
             for node, name, scope, key in rows

@@ -123,10 +123,9 @@ class Disco:
             return Info(
                 identities=(Identity("conference", identity.type, name),), features=self._features("server")
             )
-        identities = [
-            Identity("conference", identity.type, identity.name),
-            Identity("gateway", identity.type, identity.name),
-        ]
+        identities = [Identity("gateway", identity.type, identity.name)]
+        if "rooms" in self._network.capabilities(UserId(""), None).carried:
+            identities.insert(0, Identity("conference", identity.type, identity.name))
         forms = self._contact_forms
         if self._sharing is not None:
             # XEP-0363 §4

@@ -126,10 +126,8 @@ SPECS: tuple[Spec, ...] = (
         "1.35.5",
         _P,
         "no room creation and destruction, no reserved nicknames, no voice requests",
-        (
-            ("http://jabber.org/protocol/muc", PLACES),
-            ("http://jabber.org/protocol/muc#stable_id", PLACES),
-        ),
+        (("http://jabber.org/protocol/muc", PLACES), ("http://jabber.org/protocol/muc#stable_id", PLACES)),
+        needs="rooms",
     ),
     Spec(
         "XEP-0050",
@@ -316,6 +314,7 @@ SPECS: tuple[Spec, ...] = (
         "of rooms: ours, or the homeserver's timeline",
         # COMPAT Biboumi 9.0: the gateway and the servers claim it as well, for the rooms they host
         (("urn:xmpp:mam:2", PLACES), ("urn:xmpp:mam:2#extended", PLACES)),
+        needs="rooms",
     ),
     Spec(
         "XEP-0320",

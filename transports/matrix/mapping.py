@@ -26,6 +26,7 @@ class Row(Struct, frozen=True):
 
 
 MAPPING = (
+    Row("rooms, joins and leaves", "rooms (0045)", _WELL, _WELL, "", "rooms"),
     Row("m.text, m.emote", "body, `/me`", _WELL, _WELL),
     Row("m.notice", "body", None, _PART, "as a text like others"),
     Row(

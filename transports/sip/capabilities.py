@@ -7,6 +7,7 @@ from msgspec.structs import replace
 from bridge.capabilities import Capabilities, Level
 
 WRITER = Capabilities(
+    rooms=Level.REJECTED,
     direct_messages=Level.PARTIAL,
     typing=Level.PARTIAL,
     presence=Level.PARTIAL,

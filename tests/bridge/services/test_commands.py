@@ -43,6 +43,12 @@ class ServerSettings(Settings, frozen=True, kw_only=True):
     limit: Annotated[int, Meta(title="Limit", ge=0)] = 10
 
 
+class NoSettings(Settings, frozen=True, kw_only=True):
+    """Where there is nothing to choose."""
+
+    title: ClassVar[str] = "Nothing"
+
+
 class Played(Scene):
     """A scene with all commands; `users` are connected, `gone` were disconnected."""
 
@@ -171,6 +177,12 @@ def test_configure_keeps_what_was_set(scene, to, node, scope, key):
 def test_configure_names_the_server(scene):
     """Titles carry the network's own names."""
     assert form_of(scene.step(ROOM, "configure")).title == "Configure the server irc.example"
+
+
+def test_where_there_is_no_choice_there_is_no_command(scene):
+    """A form without fields would only puzzle."""
+    scene.network.settings = dict.fromkeys(Scope, NoSettings)
+    assert condition(scene.execute(SERVER, "configure"))[1] == "item-not-found"
 
 
 def test_bad_value_is_refused_and_changes_nothing(scene):

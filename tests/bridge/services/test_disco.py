@@ -97,6 +97,14 @@ def test_gateway_is_a_conference_and_a_gateway(scene):
     assert len(set(info.features)) == len(info.features)
 
 
+def test_gateway_without_rooms_is_no_place_for_them(scene):
+    """Else clients would offer to join rooms there."""
+    scene.network.levels = Capabilities(rooms=Level.REJECTED)
+    info = scene.info(DOMAIN)
+    assert [one.category for one in info.identities] == ["gateway"]
+    assert not {"urn:xmpp:mam:2", "http://jabber.org/protocol/muc"} & set(info.features)
+
+
 def test_gateway_tells_how_to_reach_its_operators(scene):
     """XEP-0157: only the contacts that there are."""
     (form,) = scene.info(DOMAIN).forms
