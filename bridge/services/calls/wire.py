@@ -79,9 +79,10 @@ class Wire:
         if request.action not in DESCRIBED:
             return NOTHING, None
         try:
-            return parse_description(request, not self._is_initiator), None
+            description = parse_description(request, not self._is_initiator)
         except Unacceptable as refusal:
             return NOTHING, refusal.ending
+        return (description, None) if is_protected(description) else (NOTHING, Ending.SECURITY)
 
     def made(self, step: Step, *, by_us: bool) -> None:
         """Remember who made the contents of a step that was taken."""
@@ -125,3 +126,15 @@ class Wire:
 
     def _creator(self, name: str) -> str:
         return self._creators.get(name) or (INITIATOR if self._is_initiator else RESPONDER)
+
+
+def is_protected(description: SessionDescription) -> bool:
+    """Tell whether DTLS protects everything (XEP-0320): what is said is for nobody on the way to hear.
+
+    The contents of a bundle share what protects one of them.
+    """
+    shown = {content.name for content in description.contents if content.endpoint.fingerprint is not None}
+    for bundle in description.bundles:
+        if shown.intersection(bundle):
+            shown.update(bundle)
+    return all(content.name in shown for content in description.contents)

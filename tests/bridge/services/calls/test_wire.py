@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from msgspec import structs
 
 from bridge.calls import Ending, Flow
 from bridge.errors import BridgeError
 from bridge.services.calls.steps import Step
-from bridge.services.calls.wire import Wire
+from bridge.services.calls.wire import Wire, is_protected
 from bridge.xmpp.element import Element
 from bridge.xmpp.payloads.jingle import (
     INITIATOR,
@@ -56,6 +57,24 @@ def test_step_is_read_as_it_was_written(wires: tuple[Wire, Wire], step: Step) ->
             else _unnamed(step)
         )
         assert reader.read(carried(request)) == step
+
+
+def test_media_that_anybody_could_hear_are_refused(wires: tuple[Wire, Wire]) -> None:
+    """Without DTLS there is no call, whoever leaves it out."""
+    bare = structs.replace(ENDPOINT, fingerprint=None)
+    voice = structs.replace(OFFER.contents[0], endpoint=bare)
+    for author, reader in (wires, wires[::-1]):
+        for action in (Action.SESSION_ACCEPT, Action.CONTENT_ADD):
+            step = Step(action=action, description=structs.replace(OFFER, contents=(voice,), bundles=()))
+            assert reader.read(carried(author.write(step))).flaw is Ending.SECURITY
+
+
+def test_bundle_shares_what_protects_it() -> None:
+    """RFC 9143: one certificate for all of it, and none for what is beside it."""
+    film = structs.replace(FILM, endpoint=structs.replace(ENDPOINT, fingerprint=None))
+    apart = structs.replace(BOTH, contents=(OFFER.contents[0], film), bundles=())
+    assert not is_protected(apart)
+    assert is_protected(structs.replace(apart, bundles=((OFFER.contents[0].name, film.name),)))
 
 
 def _unnamed(step: Step) -> Step:
