@@ -15,7 +15,7 @@ from transports.sip.media.backend import Demands, Listener, Protection
 from transports.sip.media.config import MediaConfig
 from transports.sip.media.nat import is_behind_nat
 from transports.sip.media.ng import Ng, NgRefused, Reply
-from transports.sip.media.numbering import keep_numbers
+from transports.sip.media.numbering import format_of, keep_numbers
 from transports.sip.sdp import Description, Origin, parse_sdp, write_sdp
 from transports.sip.translate import (
     Lines,
@@ -33,6 +33,9 @@ FALLBACKS = ("G722", "PCMU", "PCMA", "telephone-event")
 """What SIP is offered besides what XMPP offers, and is transcoded."""
 XMPP_FALLBACKS = ("opus", "PCMU", "telephone-event")
 """Likewise what XMPP is offered."""
+
+AIDS = frozenset({"telephone-event", "cn"})
+"""Formats that are nothing to hear by themselves."""
 
 _PROFILES = {
     Protection.NONE: "RTP/AVP",
@@ -106,7 +109,7 @@ class RtpengineAnchor:
             }
             found = from_sdp(await self._ask("answer", sdp, flags), self._offered, is_answer=True)
             self._lines = self._offered
-            return found
+            return self._of_offer(found)
 
         return self._run(do)
 
@@ -240,6 +243,21 @@ class RtpengineAnchor:
             reached = replace(endpoint, candidates=udp, fingerprint=fingerprint)
             contents.append(replace(content, endpoint=reached))
         return SessionDescription(contents=tuple(contents))
+
+    def _of_offer(self, answer: SessionDescription) -> SessionDescription:
+        """Leave out formats that XMPP did not offer (RFC 3264 §6.1). Raises Malformed if no media are left.
+
+        COMPAT rtpengine: what it cannot make from the formats of an offer it answers as the phone did.
+        """
+        contents = []
+        for content in answer.contents:
+            offered = {format_of(codec) for codec in self._formats.get(content.name, ())}
+            codecs = tuple(codec for codec in content.codecs if format_of(codec) in offered)
+            if any(codec.name.lower() not in AIDS for codec in codecs):
+                contents.append(replace(content, codecs=codecs))
+        if not contents:
+            raise Malformed("there is no format that both know")
+        return replace(answer, contents=tuple(contents))
 
     def _numbered(self, content: Content) -> Content:
         """Return a content that is offered again with the numbers that its formats have.

@@ -18,15 +18,15 @@ def keep_numbers(offered: Sequence[Codec], known: Sequence[Codec]) -> tuple[Code
 
     What is new has its own if that is free, another one if not, and is left out where none is.
     """
-    meant = {codec.payload: _format(codec) for codec in known}
-    as_known = {codec.payload for codec in offered if meant.get(codec.payload) == _format(codec)}
+    meant = {codec.payload: format_of(codec) for codec in known}
+    as_known = {codec.payload for codec in offered if meant.get(codec.payload) == format_of(codec)}
     vacant = {number: format for number, format in meant.items() if number not in as_known}
     taken = set(meant)
     found = []
     for codec in offered:
         number: int | None = codec.payload
-        if meant.get(codec.payload) != _format(codec):
-            again = (one for one, format in vacant.items() if format == _format(codec))
+        if meant.get(codec.payload) != format_of(codec):
+            again = (one for one, format in vacant.items() if format == format_of(codec))
             fresh = (one for one in (codec.payload, *DYNAMIC) if one not in taken)
             number = next(chain(again, fresh), None)
         if number is not None:
@@ -36,5 +36,6 @@ def keep_numbers(offered: Sequence[Codec], known: Sequence[Codec]) -> tuple[Code
     return tuple(found)
 
 
-def _format(codec: Codec) -> tuple[str, int, int]:
+def format_of(codec: Codec) -> tuple[str, int, int]:
+    """Return what a codec is, whatever its number."""
     return codec.name.lower(), codec.clock, codec.channels

@@ -121,3 +121,15 @@ def test_formats_that_are_offered_again_have_the_numbers_that_xmpp_knows():
     house.result(anchor.answer_to_xmpp(PHONE))
     [audio] = house.result(anchor.offer_to_xmpp(PHONE)).contents
     assert [codec.payload for codec in audio.codecs] == [111]
+
+
+def test_answer_has_no_format_that_was_not_offered():
+    """Where nothing is left there is no call, and no sound that nobody can decode."""
+    house = House()
+    anchor, _ = house.call()
+    unknown = (
+        Codec(payload=97, name="lyra", clock=48000),
+        Codec(payload=101, name="telephone-event", clock=8000),
+    )
+    house.result(anchor.offer_to_sip(session(content("x", codecs=unknown))))
+    assert failed(house.result(anchor.answer_to_xmpp(PHONE))) is Trouble.NOT_ACCEPTABLE
