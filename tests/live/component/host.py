@@ -91,7 +91,8 @@ class ComponentHost:
                     elif event == "end" and depth == 1:
                         self._receive(etree.tostring(element, with_tail=False))
                         element.getparent().remove(element)
-        self.closed.set()
+        if self._writer is writer:  # else another connection is open already
+            self.closed.set()
         writer.close()
 
     @staticmethod

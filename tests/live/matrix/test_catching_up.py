@@ -108,10 +108,12 @@ async def test_who_was_away_catches_up_with_who_stayed(matrix_stage: MatrixStage
     romeo, juliet, room = await matrix_stage.together()
     mercutio = await matrix_stage.on_xmpp("mercutio")
     await mercutio.join(matrix_stage.room, "mercutio")
+    stays, away = Reader(), Reader()
     said = await lines(juliet, room, 3)
+    for reader, person in ((stays, romeo), (away, mercutio)):
+        await reader.listen(person, matrix_stage.room, "line 2")
     mine = romeo.say(matrix_stage.room, "teh sun")
     sun = (await juliet.hears(room, "teh sun"))["event_id"]
-    stays, away = Reader(), Reader()
     for reader, person in ((stays, romeo), (away, mercutio)):
         await reader.listen(person, matrix_stage.room, "teh sun")
     assert stays.state == away.state and len(stays.words) == 4
