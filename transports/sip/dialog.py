@@ -38,11 +38,6 @@ def id_of_request(request: Request) -> DialogId:
     return DialogId(call_id=request.call_id, local_tag=request.to.tag, remote_tag=request.from_.tag)
 
 
-def id_of_response(response: Response) -> DialogId:
-    """Return the dialog that an incoming response belongs to, or makes."""
-    return DialogId(call_id=response.call_id, local_tag=response.from_.tag, remote_tag=response.to.tag)
-
-
 class Ask(Struct, frozen=True):
     """A request that is to be sent in a transaction, and where to."""
 

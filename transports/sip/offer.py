@@ -10,7 +10,7 @@ from ipaddress import IPv4Address, ip_address
 
 from msgspec.structs import replace
 
-from transports.sip.sdp import Description, Direction, Media
+from transports.sip.sdp import Description, Direction
 from transports.sip.uri import Malformed
 
 _BROADCAST = IPv4Address("255.255.255.255")
@@ -127,11 +127,6 @@ def _check_addresses(description: Description) -> None:
             raise Malformed("media are to go to many")
 
 
-def answer_direction(offered: Direction, wanted: Direction) -> Direction:
-    """Return which way we may answer, if we want `wanted` (RFC 3264 §6.1); both as their authors see them."""
-    return Direction.of(wanted.sends and offered.receives, wanted.receives and offered.sends)
-
-
 def hold(description: Description) -> Description:
     """Return our description so that the peer is to send nothing (RFC 3264 §8.4)."""
     return _receiving(description, receives=False)
@@ -161,11 +156,3 @@ def is_held(description: Description) -> bool:
     """Tell whether its author takes nothing of any medium that goes on."""
     active = [media for media in description.media if media.port]
     return bool(active) and not any(description.direction(media).receives for media in active)
-
-
-def common_codecs(offered: Media, ours: Media) -> list[str]:
-    """Return the payload types of an offer that we know too, in the offer's order (RFC 3264 §6.1)."""
-    known = {(codec.name.lower(), codec.clock, codec.channels) for codec in ours.codecs}
-    return [
-        codec.format for codec in offered.codecs if (codec.name.lower(), codec.clock, codec.channels) in known
-    ]

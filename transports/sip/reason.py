@@ -52,8 +52,3 @@ def reason_fields(reason: Reason | None) -> Fields:
     if reason.text:
         params["text"] = reason.text
     return (("Reason", str(Value(value=reason.protocol, params=params))),)
-
-
-def is_answered_elsewhere(message: Message) -> bool:
-    """Tell whether a CANCEL says that the call was answered on another device."""
-    return any(reason.protocol == SIP and reason.cause == COMPLETED_ELSEWHERE for reason in reasons(message))

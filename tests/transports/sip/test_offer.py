@@ -9,8 +9,6 @@ from transports.sip.offer import (
     Negotiation,
     OfferState,
     OutOfTurn,
-    answer_direction,
-    common_codecs,
     hold,
     is_held,
     resume,
@@ -142,23 +140,6 @@ def test_media_are_never_left_out_later(method):
     getattr(negotiation, method)(description(AUDIO, VIDEO.refused()))
 
 
-@pytest.mark.parametrize(
-    ("offered", "wanted", "answered"),
-    [
-        ("sendrecv", "sendrecv", "sendrecv"),
-        ("sendonly", "sendrecv", "recvonly"),
-        ("recvonly", "sendrecv", "sendonly"),
-        ("inactive", "sendrecv", "inactive"),
-        ("sendrecv", "sendonly", "sendonly"),
-        ("sendonly", "sendonly", "inactive"),
-    ],
-)
-@pytest.mark.spec("RFC 3264 §6.1")
-def test_directions_are_answered_within_the_offer(offered, wanted, answered):
-    """Nobody sends what the other does not want."""
-    assert answer_direction(Direction(offered), Direction(wanted)) is Direction(answered)
-
-
 @settings(max_examples=50, deadline=None)
 @given(st.lists(st.sampled_from(Direction), min_size=1, max_size=3))
 def test_hold_and_resume_are_each_others_undoing(directions):
@@ -180,18 +161,3 @@ def test_what_the_peer_held_is_offered_anew(holds, direction):
     held = description(AUDIO.with_direction(Direction.INACTIVE), VIDEO.refused())
     ours = unheld(held, holds)
     assert ours.direction(ours.media[0]).value == direction and ours.media[1] == held.media[1]
-
-
-def test_common_codecs_are_in_the_offers_order():
-    """Payload types are the offer's; names without regard to case."""
-    ours = replace(
-        AUDIO,
-        formats=("8", "0", "101", "100"),
-        attributes=(("rtpmap", "101 Telephone-Event/8000"), ("rtpmap", "100 opus/48000")),
-    )
-    offered = replace(
-        AUDIO,
-        formats=("96", "111", "0", "3", "8"),
-        attributes=(("rtpmap", "96 telephone-event/8000"), ("rtpmap", "111 opus/48000/2")),
-    )
-    assert common_codecs(offered, ours) == ["96", "0", "8"]

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from tests.transports.sip.samples import request
 from transports.sip.message import parse, write
-from transports.sip.reason import MAX_TEXT, Reason, is_answered_elsewhere, reason_fields, reasons
+from transports.sip.reason import MAX_TEXT, Reason, reason_fields, reasons
 
 texts = st.text(st.characters(codec="utf-8", exclude_characters="\r\n"), max_size=20)
 
@@ -53,12 +53,3 @@ def test_no_reason_is_no_field():
     """It may always be missing."""
     assert reason_fields(None) == ()
     assert reasons(request("BYE")) == []
-
-
-@pytest.mark.parametrize(
-    ("value", "elsewhere"), [("SIP;cause=200", True), ("SIP;cause=487", False), ("Q.850;cause=200", False)]
-)
-@pytest.mark.spec("RFC 3326 §3.1")
-def test_a_call_that_was_answered_elsewhere_is_not_missed(value, elsewhere):
-    """CANCEL says so."""
-    assert is_answered_elsewhere(request("CANCEL", fields=(("Reason", value),))) is elsewhere
