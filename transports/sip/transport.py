@@ -9,13 +9,11 @@ from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.defer import Deferred, DeferredList, fail, maybeDeferred, succeed
 from twisted.internet.endpoints import TCP4ClientEndpoint, TCP6ClientEndpoint, wrapClientTLS
 from twisted.internet.error import ConnectionLost
-from twisted.internet.interfaces import IPushProducer
 from twisted.internet.protocol import DatagramProtocol, Factory
-from twisted.internet.protocol import Protocol as StreamProtocol
 from twisted.logger import Logger
 from twisted.python.failure import Failure
-from zope.interface import implementer
 
+from transports.sip.backpressure import Backpressured
 from transports.sip.framing import PING, PONG, Keepalive, MessageBuffer
 from transports.sip.message import MAX_BODY, MAX_HEAD, Refused
 from transports.sip.routing import Hop
@@ -213,11 +211,10 @@ class Datagrams(DatagramProtocol):
             self._arrived(datagram, Hop("UDP", addr[0].partition("%")[0], addr[1]))
 
 
-@implementer(IPushProducer)
-class Connection(StreamProtocol):
+class Connection(Backpressured):
     """One TCP or TLS connection; `hop` is None if the peer opened it."""
 
-    transport: Any
+    max_unread = MAX_UNREAD
 
     def __init__(self, transports: Transports, name: str, hop: Hop | None) -> None:
         self._transports = transports
@@ -228,8 +225,6 @@ class Connection(StreamProtocol):
         self._pings: Any = None
         self._pong: Any = None
         self._interval, self._wants_pong = PING_INTERVAL, False
-        self._is_slow = False
-        self._unread = 0
         self.is_counted = False
 
     def connectionMade(self) -> None:
@@ -290,26 +285,6 @@ class Connection(StreamProtocol):
                 self._transports.arrived(event, self._hop)
         return count
 
-    def send(self, data: bytes) -> None:
-        """Write a message; a peer that reads nothing for too long is cut off."""
-        if self._is_slow:
-            self._unread += len(data)
-            if self._unread > MAX_UNREAD:
-                self.cut()
-                return
-        self.transport.write(data)
-
-    def pauseProducing(self) -> None:
-        """The peer does not read."""
-        self._is_slow, self._unread = True, 0
-
-    def resumeProducing(self) -> None:
-        """It does again."""
-        self._is_slow = False
-
-    def stopProducing(self) -> None:
-        """It is gone; `connectionLost` follows."""
-
     def end(self) -> None:
         """Close it when what was written is out, or after a while."""
         self.transport.unregisterProducer()
@@ -320,10 +295,6 @@ class Connection(StreamProtocol):
         if self._timer is not None and self._timer.active():
             self._timer.cancel()
         self._timer = self._transports.call_later(FIRST_TIMEOUT, self.cut)
-
-    def cut(self) -> None:
-        """Close it at once."""
-        self.transport.abortConnection()
 
     def connectionLost(self, reason: Failure) -> None:  # type: ignore[override]
         """It is gone."""

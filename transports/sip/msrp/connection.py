@@ -7,13 +7,11 @@ from typing import Any, Protocol
 
 from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
 from twisted.internet.endpoints import TCP4ClientEndpoint, TCP6ClientEndpoint, wrapClientTLS
-from twisted.internet.interfaces import IPushProducer
 from twisted.internet.protocol import Factory
-from twisted.internet.protocol import Protocol as StreamProtocol
 from twisted.logger import Logger
 from twisted.python.failure import Failure
-from zope.interface import implementer
 
+from transports.sip.backpressure import Backpressured
 from transports.sip.msrp.frame import MAX_BODY, MAX_HEAD, Frame, FrameBuffer
 from transports.sip.msrp.session import response
 from transports.sip.msrp.terms import session_id
@@ -113,19 +111,16 @@ class Connections:
         return self._reactor.callLater(seconds, function)
 
 
-@implementer(IPushProducer)
-class Connection(StreamProtocol):
+class Connection(Backpressured):
     """One connection, and whose chats it carries; `hop` is None if the peer opened it."""
 
-    transport: Any
+    max_unread = MAX_UNREAD
 
     def __init__(self, connections: Connections, hop: Hop | None) -> None:
         self._connections, self._hop = connections, hop
         self._buffer = FrameBuffer()
         self._owners: set[Owner] = set()
         self._timer: Any = None
-        self._is_slow = False
-        self._unread = 0
 
     def connectionMade(self) -> None:
         """Begin."""
@@ -176,35 +171,11 @@ class Connection(StreamProtocol):
         if answer is not None:
             self.send(answer)
 
-    def send(self, data: bytes) -> None:
-        """Write a frame; a peer that reads nothing for too long is cut off."""
-        if self._is_slow:
-            self._unread += len(data)
-            if self._unread > MAX_UNREAD:
-                self.cut()
-                return
-        self.transport.write(data)
-
-    def pauseProducing(self) -> None:
-        """The peer does not read."""
-        self._is_slow, self._unread = True, 0
-
-    def resumeProducing(self) -> None:
-        """It does again."""
-        self._is_slow = False
-
-    def stopProducing(self) -> None:
-        """It is gone; `connectionLost` follows."""
-
     def end(self) -> None:
         """Close it when what was written is out, or after a while."""
         self.transport.unregisterProducer()
         self.transport.loseConnection()
         self._wait()
-
-    def cut(self) -> None:
-        """Close it at once."""
-        self.transport.abortConnection()
 
     def connectionLost(self, reason: Failure) -> None:  # type: ignore[override]
         """It is gone, and with it its chats."""
