@@ -24,10 +24,10 @@ from tests.fuzz.rounds import main
 from tests.transports.sip.media.engines import ADDRESSES, ANSWER, OFFER, PHONE, SECURE, House
 from tests.transports.sip.samples import SDP
 from tests.transports.sip.wires import PEER
+from transports.sip.calls.translate import from_sdp, lines_of_contents, lines_of_media, plain, to_sdp
 from transports.sip.media.rtpengine import Keys
-from transports.sip.sdp import Origin, parse_sdp, write_sdp
-from transports.sip.translate import from_sdp, lines_of_contents, lines_of_media, plain, to_sdp
-from transports.sip.uri import Malformed
+from transports.sip.wire.sdp import Origin, parse_sdp, write_sdp
+from transports.sip.wire.uri import Malformed
 
 ORIGIN = Origin("-", 1, 1, "192.0.2.1")
 WEB = SECURE.replace("AB:CD", ":".join(["AB"] * 32)).encode() + (

@@ -12,16 +12,16 @@ from pathlib import Path
 
 from tests.fuzz.rounds import main
 from tests.transports.sip.samples import INVITE, SDP, request
-from transports.sip.acceptance import Abilities, inspect
-from transports.sip.callee import Callee, Tags
-from transports.sip.digest import DigestServer
-from transports.sip.framing import MessageBuffer
-from transports.sip.message import Refused, Request, Response, parse, write
-from transports.sip.routing import Hop
-from transports.sip.sdp import parse_sdp, write_sdp
-from transports.sip.transaction import Timings
-from transports.sip.transactions import Send, Transactions
-from transports.sip.uri import Malformed
+from transports.sip.agent.acceptance import Abilities, inspect
+from transports.sip.agent.routing import Hop
+from transports.sip.agent.transaction import Timings
+from transports.sip.agent.transactions import Send, Transactions
+from transports.sip.dialogs.callee import Callee, Tags
+from transports.sip.wire.digest import DigestServer
+from transports.sip.wire.framing import MessageBuffer
+from transports.sip.wire.message import Refused, Request, Response, parse, write
+from transports.sip.wire.sdp import parse_sdp, write_sdp
+from transports.sip.wire.uri import Malformed
 
 TORTURE = Path(__file__).parents[1] / "transports" / "sip" / "torture"
 CORPUS = [INVITE, *(path.read_bytes() for path in sorted(TORTURE.glob("*.dat")))]

@@ -23,8 +23,8 @@ def build(config: SipConfig, reactor: Any) -> Network:
 
 def probes(config: SipConfig, reactor: Any) -> Sequence[Probe]:
     """Try trunks, with their passwords and the way back, our certificate, and what carries media."""
+    from transports.sip.lines.probe import certificate_probes, trunk_probes
     from transports.sip.media.probe import media_probes
-    from transports.sip.probe import certificate_probes, trunk_probes
 
     return [
         *trunk_probes(config, reactor),
@@ -35,7 +35,7 @@ def probes(config: SipConfig, reactor: Any) -> Sequence[Probe]:
 
 def files(config: SipConfig) -> Mapping[str, str]:
     """What starts an rtpengine as the configuration has it, and what a PBX has to know of us."""
+    from transports.sip.lines.servers import server_files
     from transports.sip.media.probe import rtpengine_files
-    from transports.sip.servers import server_files
 
     return {**rtpengine_files(config.media), **server_files(config)}

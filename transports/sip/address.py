@@ -13,8 +13,8 @@ from collections.abc import Callable
 from bridge.errors import BridgeError, Trouble
 from bridge.events import ContactId, UserId
 from bridge.xmpp.jid import Jid, JidError, escape, unescape
-from transports.sip.headers import NameAddr
-from transports.sip.uri import Malformed, Uri, parse_host, parse_port, parse_uri, write_host_port
+from transports.sip.wire.headers import NameAddr
+from transports.sip.wire.uri import Malformed, Uri, parse_host, parse_port, parse_uri, write_host_port
 
 SPELLINGS = 10_000
 """People whose names and spellings are remembered, those heard last."""

@@ -9,10 +9,10 @@ from msgspec import Meta, Struct
 
 from bridge.secret import Secret
 from bridge.xmpp.jid import Jid
-from transports.sip.dialplan import CallerIds, DialPlan
+from transports.sip.lines.dialplan import CallerIds, DialPlan
 from transports.sip.media.config import MediaConfig
 from transports.sip.msrp.config import MsrpConfig
-from transports.sip.uri import parse_uri
+from transports.sip.wire.uri import parse_uri
 
 RESTART = {"restart": True}
 MAX_STRANGERS = 500

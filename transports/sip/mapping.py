@@ -6,7 +6,7 @@ from msgspec import Struct
 
 from bridge.calls import Ending
 from bridge.capabilities import Level
-from transports.sip.ending import ENDINGS, STATUSES
+from transports.sip.calls.ending import ENDINGS, STATUSES
 
 README_BEGIN, README_END = "<!-- sip:begin -->", "<!-- sip:end -->"
 ENDINGS_BEGIN, ENDINGS_END = "<!-- sip-endings:begin -->", "<!-- sip-endings:end -->"

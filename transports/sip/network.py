@@ -53,43 +53,43 @@ from bridge.network import (
     Uplink,
 )
 from bridge.refusals import refusal
-from transports.sip.accounts import Accounts
 from transports.sip.address import Spellings, contact_uri, is_number, meant, parse_contact, user_uri
-from transports.sip.agent import ALLOW, Agent
-from transports.sip.bound import Bound, dns_of, token
-from transports.sip.callerid import caller
-from transports.sip.calls import NO_MEDIA, Calls
+from transports.sip.agent.bound import Bound, dns_of, token
+from transports.sip.agent.guard import Guard
+from transports.sip.agent.locate import Locator, Resolver
+from transports.sip.agent.security import Certificates
+from transports.sip.agent.transport import listen_all
+from transports.sip.agent.user_agent import ALLOW, Agent
+from transports.sip.calls.callerid import caller
+from transports.sip.calls.calls import NO_MEDIA, Calls
+from transports.sip.calls.party import ALLOW as CALLS_ALLOW
+from transports.sip.calls.party import Stack
+from transports.sip.calls.quotas import Quotas
+from transports.sip.calls.records import CallLog
 from transports.sip.capabilities import PERSON, WRITER
 from transports.sip.config import SipConfig
-from transports.sip.errands import Errands
-from transports.sip.guard import Guard
-from transports.sip.headers import NameAddr
-from transports.sip.line import Line
-from transports.sip.lines import Lines
-from transports.sip.locate import Locator, Resolver
+from transports.sip.dialogs.session_timer import Policy
+from transports.sip.lines.accounts import Accounts
+from transports.sip.lines.errands import Errands
+from transports.sip.lines.line import Line
+from transports.sip.lines.lines import Lines
+from transports.sip.lines.routes import Route, Routes, Trunk, read_trunks
+from transports.sip.lines.vault import Vault
+from transports.sip.lines.way import Way
 from transports.sip.media.backend import MediaBackend
 from transports.sip.media.choice import MakeBackend, backend_of
-from transports.sip.message import Response
+from transports.sip.messages.pager import Pager
 from transports.sip.msrp.chats import Chats
-from transports.sip.pager import Pager
-from transports.sip.party import ALLOW as CALLS_ALLOW
-from transports.sip.party import Stack
-from transports.sip.people import People
-from transports.sip.quotas import Quotas
+from transports.sip.presence.people import People
 from transports.sip.reception import Reception
-from transports.sip.records import CallLog
-from transports.sip.request import make
-from transports.sip.routes import Route, Routes, Trunk, read_trunks
-from transports.sip.security import Certificates
-from transports.sip.session_timer import Policy
 from transports.sip.settings import NoSettings
 from transports.sip.status import trouble_of
 from transports.sip.trace import Traces
 from transports.sip.tracing import Tracing
-from transports.sip.transport import listen_all
-from transports.sip.uri import Uri
-from transports.sip.vault import Vault
-from transports.sip.way import Way
+from transports.sip.wire.headers import NameAddr
+from transports.sip.wire.message import Response
+from transports.sip.wire.request import make
+from transports.sip.wire.uri import Uri
 
 ASK_TIMEOUT = 25.0
 """Seconds in which a question is answered."""

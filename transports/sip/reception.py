@@ -10,30 +10,30 @@ from twisted.python.failure import Failure
 
 from bridge.errors import BridgeError
 from bridge.events import ContactId, UserId
-from transports.sip.acceptance import METHODS as KNOWN_METHODS
-from transports.sip.acceptance import Abilities, inspect
 from transports.sip.address import MAX_NAME, SEPARATORS, contact_of, is_number, user_of
-from transports.sip.agent import ALLOW, Answer, option_refused
-from transports.sip.callerid import source
-from transports.sip.calls import Calls
-from transports.sip.content import ACCEPT, COMPOSING, PLAIN
-from transports.sip.digits import PLAIN as DTMF
-from transports.sip.digits import RELAY
-from transports.sip.guard import Guard
-from transports.sip.headers import write_list
-from transports.sip.locate import Locator
-from transports.sip.message import Fields, Request, respond
+from transports.sip.agent.acceptance import METHODS as KNOWN_METHODS
+from transports.sip.agent.acceptance import Abilities, inspect
+from transports.sip.agent.guard import Guard
+from transports.sip.agent.locate import Locator
+from transports.sip.agent.routing import Hop
+from transports.sip.agent.user_agent import ALLOW, Answer, option_refused
+from transports.sip.calls.callerid import source
+from transports.sip.calls.calls import Calls
+from transports.sip.calls.digits import PLAIN as DTMF
+from transports.sip.calls.digits import RELAY
+from transports.sip.calls.party import ALLOW as CALLS_ALLOW
+from transports.sip.calls.party import EXTENSIONS, METHODS, Stack
+from transports.sip.dialogs.transfer import FRAGMENT
+from transports.sip.lines.routes import Routes, Trunk
+from transports.sip.messages.content import ACCEPT, COMPOSING, PLAIN
+from transports.sip.messages.pager import Pager
 from transports.sip.msrp.chats import Chats, is_chat
-from transports.sip.pager import Pager
-from transports.sip.party import ALLOW as CALLS_ALLOW
-from transports.sip.party import EXTENSIONS, METHODS, Stack
-from transports.sip.people import People
-from transports.sip.request import Token
-from transports.sip.routes import Routes, Trunk
-from transports.sip.routing import Hop
-from transports.sip.sdp import SDP_TYPE
-from transports.sip.transfer import FRAGMENT
-from transports.sip.uri import Malformed, Uri
+from transports.sip.presence.people import People
+from transports.sip.wire.headers import write_list
+from transports.sip.wire.message import Fields, Request, respond
+from transports.sip.wire.request import Token
+from transports.sip.wire.sdp import SDP_TYPE
+from transports.sip.wire.uri import Malformed, Uri
 
 ABILITIES = Abilities(
     methods=METHODS,

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from bridge.errors import BridgeError, Trouble
-from transports.sip.message import Response
 from transports.sip.tables import REASONS
+from transports.sip.wire.message import Response
 
 _TROUBLES: Mapping[Trouble, tuple[int, ...]] = {
     Trouble.REDIRECTED: (300, 302, 305),

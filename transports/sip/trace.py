@@ -27,8 +27,8 @@ from bridge.calls import (
 )
 from bridge.events import ContactId, UserId
 from transports.sip.address import SEPARATORS, is_number
-from transports.sip.message import Request, Response, UnsafeMessage, write
-from transports.sip.routing import Hop
+from transports.sip.agent.routing import Hop
+from transports.sip.wire.message import Request, Response, UnsafeMessage, write
 
 TRACES = 10
 """People traced at a time; the trace begun first gives way."""

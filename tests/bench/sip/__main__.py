@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
+from tests.transports.sip.calls.test_call import Network
 from tests.transports.sip.samples import INVITE, read_request
-from tests.transports.sip.test_call import Network
-from transports.sip.message import parse, write
+from transports.sip.wire.message import parse, write
 
 ROUNDS = 5
 

@@ -21,8 +21,8 @@ from tests.live.cast.pictures import Eye, Picture
 from tests.live.cast.stanzas import TIMEOUT
 from tests.live.cast.tones import LOUDNESS, RATE, SHARE, Ear, Tone, energy_share
 from tests.live.peers.daemon import HOST
-from transports.sip.sdp import Description, Origin, parse_sdp, write_sdp
-from transports.sip.translate import Lines, from_sdp, lines_of_contents, lines_of_media, to_sdp
+from transports.sip.calls.translate import Lines, from_sdp, lines_of_contents, lines_of_media, to_sdp
+from transports.sip.wire.sdp import Description, Origin, parse_sdp, write_sdp
 
 HEARD = 1600
 """Samples in which a tone is looked for."""

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from bridge.calls import CallId, SessionDescription
 from tests.live.cast.media import Browser, Phone
 from tests.live.cast.nat import Nat
-from transports.sip.bound import token
+from transports.sip.agent.bound import token
 from transports.sip.media.backend import Anchor, Demands, MediaBackend
 
 LOW, HIGH, STRANGE = 440, 1000, 1500

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 
 from tests.live.cast.media import Browser
+from transports.sip.calls.translate import from_sdp, lines_of_media, to_sdp
 from transports.sip.media.backend import Demands
 from transports.sip.media.direct import DirectAnchor
-from transports.sip.translate import from_sdp, lines_of_media, to_sdp
 
 LOW, HIGH = 440, 1000
 

@@ -17,7 +17,7 @@ from tests.live.cast.media import Phone
 from tests.live.peers.daemon import HOST
 from tests.live.peers.rtpengine import own_address
 from tests.live.sip.scene import LOW, PLAIN, Ears, Scene, wait
-from transports.sip.bound import token
+from transports.sip.agent.bound import token
 from transports.sip.media.config import MediaConfig
 from transports.sip.media.relay.backend import Relay
 

@@ -15,12 +15,12 @@ from tests.live.cast.media import Browser, Phone, ProtectedPhone
 from tests.live.peers.daemon import free_port
 from tests.live.peers.rtpengine import Rtpengine, media_config, own_address
 from tests.live.sip.scene import ELSEWHERE, HIGH, LOW, PLAIN, STRANGE, Ears, Scene, wait
-from transports.sip.bound import token
+from transports.sip.agent.bound import token
 from transports.sip.media import ng, rtpengine
 from transports.sip.media.backend import Anchor, Demands, Protection
 from transports.sip.media.ng import Ng
 from transports.sip.media.rtpengine import Rtpengines
-from transports.sip.sdp import Direction
+from transports.sip.wire.sdp import Direction
 
 
 @pytest.fixture(scope="module")

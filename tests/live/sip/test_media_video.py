@@ -15,10 +15,10 @@ from tests.live.cast.media import Browser
 from tests.live.peers.daemon import free_port
 from tests.live.peers.rtpengine import Rtpengine, media_config
 from tests.live.sip.scene import HIGH, LOW, Ears, wait
-from transports.sip.bound import token
+from transports.sip.agent.bound import token
 from transports.sip.media.backend import Demands, Protection
 from transports.sip.media.rtpengine import Rtpengines
-from transports.sip.sdp import Description
+from transports.sip.wire.sdp import Description
 
 DARK, BRIGHT = 60, 200
 

@@ -32,7 +32,7 @@ from tests.transports.sip.wires import Bridge, Names, Reactor
 from transports.sip.config import SipConfig, TrunkConfig
 from transports.sip.media.backend import Demands, Listener
 from transports.sip.network import SipNetwork
-from transports.sip.sdp import Description, Media, Origin
+from transports.sip.wire.sdp import Description, Media, Origin
 
 HOSTS = {"a": "192.0.2.1", "b": "198.51.100.7"}
 ROMEO, JULIET = UserId("romeo@a.example"), UserId("juliet@b.example")

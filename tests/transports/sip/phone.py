@@ -8,10 +8,10 @@ from msgspec.structs import replace
 
 from tests.transports.sip.samples import SDP
 from tests.transports.sip.wires import Reactor
-from transports.sip.dialog import Dialog
-from transports.sip.headers import CSeq, NameAddr, Via
-from transports.sip.message import Request, Response, parse, respond, write
-from transports.sip.uri import parse_uri
+from transports.sip.dialogs.dialog import Dialog
+from transports.sip.wire.headers import CSeq, NameAddr, Via
+from transports.sip.wire.message import Request, Response, parse, respond, write
+from transports.sip.wire.uri import parse_uri
 
 CONTENT = ("Content-Type", "application/sdp")
 

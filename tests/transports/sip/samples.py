@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from transports.sip.headers import CSeq, NameAddr, Via
-from transports.sip.message import Fields, Request, parse
-from transports.sip.uri import Uri, parse_uri
+from transports.sip.wire.headers import CSeq, NameAddr, Via
+from transports.sip.wire.message import Fields, Request, parse
+from transports.sip.wire.uri import Uri, parse_uri
 
 ANN = Uri(scheme="sip", host="ann.example", user="ann")
 BOB = Uri(scheme="sip", host="bob.example", user="bob")

@@ -20,8 +20,8 @@ from transports.sip.address import (
     user_of,
     user_uri,
 )
-from transports.sip.headers import NameAddr
-from transports.sip.uri import Malformed, parse_uri
+from transports.sip.wire.headers import NameAddr
+from transports.sip.wire.uri import Malformed, parse_uri
 
 
 @pytest.mark.parametrize(

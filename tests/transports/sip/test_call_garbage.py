@@ -17,7 +17,7 @@ from tests.transports.sip.calling import AUDIO, TO_JULIET, Gateway, described, e
 from tests.transports.sip.phone import Phone
 from tests.transports.sip.samples import SDP
 from tests.transports.sip.wires import PEER
-from transports.sip.message import Request
+from transports.sip.wire.message import Request
 
 C1 = CallId("c1")
 VALUES = (

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from bridge.calls import Ending
 from bridge.capabilities import CARRIED, LABELS
+from transports.sip.calls.ending import ending_of
 from transports.sip.capabilities import PERSON
-from transports.sip.ending import ending_of
 from transports.sip.mapping import MAPPING, endings_table, mapping_table
 
 BY_FIELD = {row.of: row for row in MAPPING if row.of}

@@ -40,13 +40,13 @@ from tests.transports.sip.samples import request
 from tests.transports.sip.wires import PEER, Bridge, Names, Reactor
 from transports.sip.address import user_uri
 from transports.sip.config import SipConfig, TrunkConfig
-from transports.sip.headers import NameAddr
-from transports.sip.line import ASK_INTERVAL, FIRST_PAUSE
-from transports.sip.message import Request, Response, respond, write
+from transports.sip.lines.line import ASK_INTERVAL, FIRST_PAUSE
+from transports.sip.messages.pager import GRACE
 from transports.sip.network import SipNetwork
-from transports.sip.pager import GRACE
 from transports.sip.reception import CHECKS
-from transports.sip.uri import parse_uri
+from transports.sip.wire.headers import NameAddr
+from transports.sip.wire.message import Request, Response, respond, write
+from transports.sip.wire.uri import parse_uri
 
 ROMEO, JULIET = UserId("romeo@example.org"), UserId("juliet@example.org")
 BOB = ContactId("bob@pbx.example")

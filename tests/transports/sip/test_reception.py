@@ -9,9 +9,9 @@ from tests.transports.sip.phone import Phone
 from tests.transports.sip.samples import request
 from tests.transports.sip.test_network import STRANGER, Scene
 from tests.transports.sip.wires import PEER
-from transports.sip.agent import ALLOW
-from transports.sip.message import Response, write
+from transports.sip.agent.user_agent import ALLOW
 from transports.sip.reception import RETRY_AFTER
+from transports.sip.wire.message import Response, write
 
 LONG = (("User-Agent", "x" * 100),)
 

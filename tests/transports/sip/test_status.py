@@ -6,9 +6,9 @@ import pytest
 
 from bridge.errors import BridgeError, Trouble
 from tests.transports.sip.samples import request
-from transports.sip.message import respond
 from transports.sip.status import STATUSES, status_of, trouble_of
 from transports.sip.tables import REASONS
+from transports.sip.wire.message import respond
 
 
 @pytest.mark.parametrize(

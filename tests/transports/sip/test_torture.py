@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 
 from tests.transports.sip.samples import read_request
-from transports.sip.acceptance import Abilities, inspect
-from transports.sip.framing import MessageBuffer
-from transports.sip.headers import parse_auth, parse_name_addr
-from transports.sip.message import Refused, Request, Response, parse, write
-from transports.sip.uri import Malformed
+from transports.sip.agent.acceptance import Abilities, inspect
+from transports.sip.wire.framing import MessageBuffer
+from transports.sip.wire.headers import parse_auth, parse_name_addr
+from transports.sip.wire.message import Refused, Request, Response, parse, write
+from transports.sip.wire.uri import Malformed
 
 TORTURE = Path(__file__).parent / "torture"
 ABILITIES = Abilities(methods=("INVITE", "ACK", "CANCEL", "BYE", "OPTIONS", "REGISTER", "MESSAGE"))

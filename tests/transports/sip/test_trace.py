@@ -11,8 +11,7 @@ from bridge.calls import CallAnswer, CallDigits, CallEnd, CallId, CallOffer, Cal
 from bridge.events import ContactId, UserId
 from tests.transports.sip.calling import AUDIO, JULIET, ROMEO, TO_JULIET, Pair, described
 from tests.transports.sip.samples import read_request, request
-from transports.sip.message import Request, respond
-from transports.sip.routing import Hop
+from transports.sip.agent.routing import Hop
 from transports.sip.trace import (
     ENTRIES,
     FOLLOWED,
@@ -23,6 +22,7 @@ from transports.sip.trace import (
     Traces,
     normal,
 )
+from transports.sip.wire.message import Request, respond
 
 HOP = Hop("UDP", "198.51.100.7", 5060)
 C1 = CallId("c1")

@@ -14,8 +14,8 @@ from twisted.names.error import DNSNameError
 from twisted.python.failure import Failure
 
 from bridge.events import MessageId
-from transports.sip.message import Request, Response, parse
-from transports.sip.routing import Hop
+from transports.sip.agent.routing import Hop
+from transports.sip.wire.message import Request, Response, parse
 
 HOST, PORT = "192.0.2.1", 5060
 PEER = "198.51.100.7"

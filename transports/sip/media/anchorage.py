@@ -11,13 +11,7 @@ from twisted.logger import Logger
 
 from bridge.calls import Codec, Content, Endpoint, MediaKind, SessionDescription, Setup
 from bridge.errors import BridgeError, Trouble
-from transports.sip.media.backend import Demands, Listener, Protection
-from transports.sip.media.config import MediaConfig
-from transports.sip.media.nat import is_behind_nat
-from transports.sip.media.ng import Ng, NgRefused, Reply
-from transports.sip.media.numbering import format_of, keep_numbers
-from transports.sip.sdp import Description, Origin, parse_sdp, write_sdp
-from transports.sip.translate import (
+from transports.sip.calls.translate import (
     Lines,
     from_sdp,
     lines_of_contents,
@@ -25,7 +19,13 @@ from transports.sip.translate import (
     plain,
     to_sdp,
 )
-from transports.sip.uri import Malformed
+from transports.sip.media.backend import Demands, Listener, Protection
+from transports.sip.media.config import MediaConfig
+from transports.sip.media.nat import is_behind_nat
+from transports.sip.media.ng import Ng, NgRefused, Reply
+from transports.sip.media.numbering import format_of, keep_numbers
+from transports.sip.wire.sdp import Description, Origin, parse_sdp, write_sdp
+from transports.sip.wire.uri import Malformed
 
 XMPP, SIP = "xmpp", "sip"
 """The tags by which an instance knows the ends."""

@@ -13,7 +13,7 @@ from msgspec import Struct
 from twisted.internet.defer import Deferred
 
 from bridge.calls import CallId, Endpoint, SessionDescription
-from transports.sip.sdp import Description
+from transports.sip.wire.sdp import Description
 
 
 class Protection(Enum):

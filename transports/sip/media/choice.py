@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from bridge.calls import CallId
-from transports.sip.bound import token
+from transports.sip.agent.bound import token
 from transports.sip.config import SipConfig, TrunkConfig
 from transports.sip.media.backend import Anchor, Demands, Listener, MediaBackend, Protection
 from transports.sip.media.direct import DirectAnchor

@@ -15,9 +15,7 @@ from twisted.logger import Logger
 
 from bridge.calls import Content, Endpoint, SessionDescription
 from bridge.errors import BridgeError, Trouble
-from transports.sip.media.backend import Demands
-from transports.sip.sdp import Description, Origin
-from transports.sip.translate import (
+from transports.sip.calls.translate import (
     NO_ADDRESS,
     Lines,
     from_sdp,
@@ -25,7 +23,9 @@ from transports.sip.translate import (
     lines_of_media,
     to_sdp,
 )
-from transports.sip.uri import Malformed
+from transports.sip.media.backend import Demands
+from transports.sip.wire.sdp import Description, Origin
+from transports.sip.wire.uri import Malformed
 
 T = TypeVar("T")
 _SIGNALLED = "telephone-event"

@@ -11,13 +11,13 @@ from twisted.internet.defer import Deferred, fail, maybeDeferred, succeed
 
 from bridge.errors import BridgeError, Trouble
 from bridge.network import Probe
-from transports.sip.bound import token
-from transports.sip.call import GENERIC
+from transports.sip.agent.bound import token
+from transports.sip.calls.call import GENERIC
+from transports.sip.lines.reached import is_public
 from transports.sip.media.anchorage import RtpengineAnchor
 from transports.sip.media.backend import Demands
 from transports.sip.media.config import MediaConfig
 from transports.sip.media.ng import Ng, NgRefused
-from transports.sip.reached import is_public
 
 TWO = """\
 Put your addresses for those of the two interfaces:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from msgspec import Struct
 
 from transports.sip.msrp.frame import Frame
-from transports.sip.uri import Malformed
+from transports.sip.wire.uri import Malformed
 
 CHUNK = 2048
 """Bytes of a chunk: longer ones would have to be interruptible (RFC 4975 §7.1.1)."""

@@ -14,24 +14,24 @@ from twisted.python.failure import Failure
 from bridge.calls import Ending
 from bridge.errors import BridgeError, Trouble
 from bridge.events import ContactId, DirectMessage, Failed, Kind, Sent, TypingState, UserId
-from transports.sip.callee import Established
-from transports.sip.callee import Over as NotTaken
-from transports.sip.caller import Answered, Unanswered
-from transports.sip.content import COMPOSING, PLAIN, composing, words
-from transports.sip.headers import NameAddr
-from transports.sip.message import Request
+from transports.sip.calls.party import Heard, Party
+from transports.sip.dialogs.callee import Established
+from transports.sip.dialogs.callee import Over as NotTaken
+from transports.sip.dialogs.caller import Answered, Unanswered
+from transports.sip.dialogs.offer import OutOfTurn
+from transports.sip.dialogs.session import Asked, Offered, Over
+from transports.sip.lines.way import Way
+from transports.sip.messages.content import COMPOSING, PLAIN, composing, words
 from transports.sip.msrp.connection import Connection
 from transports.sip.msrp.cpim import reads, wrap
 from transports.sip.msrp.frame import Frame
 from transports.sip.msrp.session import Arrived, Delivered, Lost, Session, Transmit
 from transports.sip.msrp.terms import CPIM, Terms, answer, offer, read_terms
-from transports.sip.offer import OutOfTurn
-from transports.sip.party import Heard, Party
-from transports.sip.sdp import Description
-from transports.sip.session import Asked, Offered, Over
 from transports.sip.status import trouble_of_status
-from transports.sip.uri import Malformed, Uri
-from transports.sip.way import Way
+from transports.sip.wire.headers import NameAddr
+from transports.sip.wire.message import Request
+from transports.sip.wire.sdp import Description
+from transports.sip.wire.uri import Malformed, Uri
 
 BEGIN_LIMIT = 30.0
 """Seconds in which a chat has to be there; then its messages go another way, as MESSAGE."""

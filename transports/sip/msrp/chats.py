@@ -25,26 +25,26 @@ from bridge.events import (
 )
 from bridge.network import Uplink
 from transports.sip.address import Spellings
-from transports.sip.agent import UNKNOWN, Answer
+from transports.sip.agent.guard import Guard
+from transports.sip.agent.routing import Hop
+from transports.sip.agent.transport import MAX_PER_HOST, Security
+from transports.sip.agent.user_agent import UNKNOWN, Answer
+from transports.sip.calls.party import ALLOW, Party, Stack
 from transports.sip.config import SipConfig
-from transports.sip.content import Unsupported
-from transports.sip.guard import Guard
-from transports.sip.message import Request, respond
+from transports.sip.lines.routes import Route, Trunk
+from transports.sip.lines.way import MakeWay, Through, Way
+from transports.sip.messages.content import Unsupported
+from transports.sip.messages.pager import GRACE, Pager
 from transports.sip.msrp.chat import Chat, State
 from transports.sip.msrp.config import MsrpConfig
 from transports.sip.msrp.connection import Connection, Connections
 from transports.sip.msrp.cpim import read
 from transports.sip.msrp.session import Arrived
 from transports.sip.msrp.terms import PROTOCOLS, Terms, chat_of, next_hop, write_uri
-from transports.sip.pager import GRACE, Pager
-from transports.sip.party import ALLOW, Party, Stack
-from transports.sip.routes import Route, Trunk
-from transports.sip.routing import Hop
-from transports.sip.sdp import parse_sdp
 from transports.sip.status import status_of
-from transports.sip.transport import MAX_PER_HOST, Security
-from transports.sip.uri import Malformed
-from transports.sip.way import MakeWay, Through, Way
+from transports.sip.wire.message import Request, respond
+from transports.sip.wire.sdp import parse_sdp
+from transports.sip.wire.uri import Malformed
 
 REMEMBERED = 5_000
 """Messages of which it is known whose they were, should they come back; and people who take no chats."""

@@ -11,13 +11,13 @@ from twisted.internet.protocol import Factory
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from transports.sip.backpressure import Backpressured
+from transports.sip.agent.backpressure import Backpressured
+from transports.sip.agent.routing import Hop
+from transports.sip.agent.transport import CONNECT_TIMEOUT, Security
 from transports.sip.msrp.frame import MAX_BODY, MAX_HEAD, Frame, FrameBuffer
 from transports.sip.msrp.session import response
 from transports.sip.msrp.terms import session_id
-from transports.sip.routing import Hop
-from transports.sip.transport import CONNECT_TIMEOUT, Security
-from transports.sip.uri import Malformed
+from transports.sip.wire.uri import Malformed
 
 FIRST_TIMEOUT = 20.0
 """Seconds for which a connection may be of no chat."""

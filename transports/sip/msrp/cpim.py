@@ -6,9 +6,9 @@ from email import message_from_bytes
 from email.message import Message
 
 from bridge.events import TypingState
-from transports.sip.content import Unsupported, read_content
+from transports.sip.messages.content import Unsupported, read_content
 from transports.sip.msrp.terms import ACCEPTED, CPIM
-from transports.sip.uri import Uri
+from transports.sip.wire.uri import Uri
 
 MAX_PARTS = 32
 """Parts of a message that are looked at, and how deep they may be in each other."""

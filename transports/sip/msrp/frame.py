@@ -6,7 +6,7 @@ import re
 
 from msgspec import Struct
 
-from transports.sip.uri import Malformed
+from transports.sip.wire.uri import Malformed
 
 MAX_HEAD = 8192
 """Bytes of a frame before its body."""

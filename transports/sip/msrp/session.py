@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from transports.sip.msrp.assembly import Assembly, TooLong, Whole, chunks
 from transports.sip.msrp.frame import Fields, Frame, write
-from transports.sip.uri import Malformed
+from transports.sip.wire.uri import Malformed
 
 RESPONSE_TIMEOUT = 30.0
 """Seconds in which what we sent has to be answered (RFC 4975 §7.1.1)."""

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from msgspec import Struct
 from msgspec.structs import replace
 
-from transports.sip.content import COMPOSING, PLAIN
-from transports.sip.sdp import Description, Media, Origin
-from transports.sip.uri import MAX_PORT, Malformed, Uri, parse_host, write_host_port
+from transports.sip.messages.content import COMPOSING, PLAIN
+from transports.sip.wire.sdp import Description, Media, Origin
+from transports.sip.wire.uri import MAX_PORT, Malformed, Uri, parse_host, write_host_port
 
 CPIM = "message/cpim"
 ACCEPTED = (PLAIN, COMPOSING, CPIM, "multipart/mixed", "multipart/alternative")

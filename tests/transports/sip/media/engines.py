@@ -7,13 +7,13 @@ from typing import Any
 
 from bridge.calls import CallId, Candidate, Endpoint, Fingerprint, Setup
 from bridge.errors import BridgeError, Trouble
+from tests.transports.sip.calls.test_translate import content, session
 from tests.transports.sip.samples import SDP
-from tests.transports.sip.test_translate import content, session
 from tests.transports.sip.wires import Reactor, tokens
 from transports.sip.media.backend import Demands
 from transports.sip.media.config import MediaConfig
 from transports.sip.media.rtpengine import Rtpengines
-from transports.sip.sdp import parse_sdp
+from transports.sip.wire.sdp import parse_sdp
 
 ANSWER = (
     "v=0\r\no=- 1 1 IN IP4 203.0.113.5\r\ns=-\r\nc=IN IP4 203.0.113.5\r\nt=0 0\r\n"

@@ -7,11 +7,11 @@ from msgspec.structs import replace
 
 from bridge.calls import Codec, SessionDescription
 from bridge.errors import Trouble
+from tests.transports.sip.calls.test_translate import content, session
 from tests.transports.sip.media.engines import OFFER, PHONE, House, failed
-from tests.transports.sip.test_translate import content, session
 from transports.sip.media import anchorage
 from transports.sip.media.backend import Demands, Protection
-from transports.sip.sdp import write_sdp
+from transports.sip.wire.sdp import write_sdp
 
 
 def test_offer_to_a_phone_has_nothing_of_ice_and_what_it_wants():

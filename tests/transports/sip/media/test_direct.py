@@ -6,13 +6,13 @@ from msgspec.structs import replace
 
 from bridge.calls import Codec, Endpoint, SessionDescription
 from bridge.errors import Trouble
+from tests.transports.sip.calls.test_translate import content, session
 from tests.transports.sip.descriptions import CHROMIUM
 from tests.transports.sip.media.engines import OFFER, failed
 from tests.transports.sip.samples import SDP
-from tests.transports.sip.test_translate import content, session
 from transports.sip.media.backend import Demands
 from transports.sip.media.direct import DirectAnchor
-from transports.sip.sdp import parse_sdp, write_sdp
+from transports.sip.wire.sdp import parse_sdp, write_sdp
 
 BROWSER = parse_sdp(CHROMIUM)
 

@@ -24,8 +24,8 @@ from bridge.events import (
 from tests.transports.sip.phone import Phone
 from tests.transports.sip.wires import HOST, PEER, Bridge, Names, Reactor, Stream, hang_up
 from transports.sip.config import SipConfig, TrunkConfig
-from transports.sip.content import composing
-from transports.sip.message import Response
+from transports.sip.messages.content import composing
+from transports.sip.messages.pager import GRACE
 from transports.sip.msrp.chat import BEGIN_LIMIT, MAX_WAITING
 from transports.sip.msrp.chats import REFUSED
 from transports.sip.msrp.config import MsrpConfig
@@ -33,8 +33,8 @@ from transports.sip.msrp.connection import FIRST_TIMEOUT, MAX_UNREAD
 from transports.sip.msrp.frame import Frame, FrameBuffer, write
 from transports.sip.msrp.terms import ACCEPTED, read_terms
 from transports.sip.network import SipNetwork
-from transports.sip.pager import GRACE
-from transports.sip.sdp import parse_sdp
+from transports.sip.wire.message import Response
+from transports.sip.wire.sdp import parse_sdp
 
 ROMEO, BOB = UserId("romeo@example.org"), ContactId("bob@pbx.example")
 URI = "sip:romeo%40example.org@gw.example"

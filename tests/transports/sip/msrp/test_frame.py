@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from transports.sip.msrp.frame import MAX_BODY, MAX_HEAD, Frame, FrameBuffer, write
-from transports.sip.uri import Malformed
+from transports.sip.wire.uri import Malformed
 
 ALICE = ("msrp://alice.example.com:7777/iau39soe2843z;tcp",)
 BOB = ("msrp://bob.example.org:8888/9di4eae923wzd;tcp",)

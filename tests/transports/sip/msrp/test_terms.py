@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 
 from bridge.events import TypingState
-from transports.sip.content import COMPOSING, Unsupported, composing
+from transports.sip.messages.content import COMPOSING, Unsupported, composing
 from transports.sip.msrp.cpim import read, reads, wrap
 from transports.sip.msrp.terms import answer, chat_of, next_hop, offer, read_terms, session_id, write_uri
-from transports.sip.sdp import parse_sdp, write_sdp
-from transports.sip.uri import Malformed, parse_uri
+from transports.sip.wire.sdp import parse_sdp, write_sdp
+from transports.sip.wire.uri import Malformed, parse_uri
 
 SDP = (
     "v=0\r\no=alice 2890844526 2890844527 IN IP4 alice.example.com\r\ns= -\r\nc=IN IP4 alice.example.com\r\n"

@@ -21,10 +21,7 @@ from bridge.calls import (
     Setup,
 )
 from bridge.errors import BridgeError, Trouble
-from transports.sip.media.backend import Demands, Listener
-from transports.sip.media.nat import media_source
-from transports.sip.sdp import Description, Origin
-from transports.sip.translate import (
+from transports.sip.calls.translate import (
     Lines,
     from_sdp,
     lines_of_contents,
@@ -34,7 +31,10 @@ from transports.sip.translate import (
     to_sdp,
     write_candidate,
 )
-from transports.sip.uri import Malformed
+from transports.sip.media.backend import Demands, Listener
+from transports.sip.media.nat import media_source
+from transports.sip.wire.sdp import Description, Origin
+from transports.sip.wire.uri import Malformed
 
 T = TypeVar("T")
 EVENT = "telephone-event"

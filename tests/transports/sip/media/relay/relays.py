@@ -7,8 +7,8 @@ import json
 from msgspec.structs import replace
 
 from bridge.calls import CallId
+from tests.transports.sip.calls.test_translate import session
 from tests.transports.sip.media.engines import OFFER, Ears
-from tests.transports.sip.test_translate import session
 from tests.transports.sip.wires import Reactor
 from transports.sip.media.backend import Demands
 from transports.sip.media.config import MediaConfig

@@ -7,9 +7,9 @@ from msgspec.structs import replace
 
 from bridge.calls import Endpoint, Setup
 from bridge.errors import Trouble
+from tests.transports.sip.calls.test_translate import content, session
 from tests.transports.sip.media.engines import OFFER, PHONE, failed
 from tests.transports.sip.media.relay.relays import MUXED, House
-from tests.transports.sip.test_translate import content, session
 from transports.sip.media.relay.anchor import EVENT
 
 

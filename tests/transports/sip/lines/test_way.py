@@ -1,0 +1,47 @@
+"""How a user reaches a contact."""
+
+from __future__ import annotations
+
+from random import Random
+
+from twisted.internet.defer import Deferred
+
+from bridge.errors import Trouble
+from tests.transports.sip.wires import Names
+from transports.sip.agent.locate import Locator
+from transports.sip.agent.routing import Hop
+from transports.sip.config import TrunkConfig
+from transports.sip.lines.routes import Route, Trunk
+from transports.sip.lines.way import Way
+from transports.sip.wire.uri import parse_uri
+
+FAR, ROMEO = parse_uri("sip:bob@192.0.2.9:5070"), parse_uri("sip:romeo%40a.example@gw.example")
+LOCATOR = Locator(Names(), Random(1), frozenset({"UDP"}), frozenset({4}))
+
+
+def test_stranger_is_where_his_address_says() -> None:
+    """Nobody answers challenges for us there, and a MESSAGE is a short one."""
+    way = Way(Route(uri=FAR, trunk=None), ROMEO, None, LOCATOR)
+    found: list = []
+    Deferred.fromCoroutine(way.hops()).addCallback(found.append)
+    assert found == [[Hop("UDP", "192.0.2.9", 5070)]]
+    assert (way.client, way.limit, way.sender) == (None, 1300, ROMEO)
+
+
+def test_nobody_dials_a_trunk_by_its_address() -> None:
+    """It may know us by ours, and no rule for numbers would count; names are no numbers."""
+    failed: list = []
+    for user in ("+1900123", "0900;x=y", "bob"):
+        uri = parse_uri(f"sip:{user}@192.0.2.9")
+        way = Way(
+            Route(uri=uri, trunk=None), ROMEO, None, LOCATOR, is_trunks=lambda host: host == "192.0.2.9"
+        )
+        Deferred.fromCoroutine(way.hops()).addErrback(lambda failure: failed.append(failure.value.trouble))
+    assert failed == [Trouble.NOT_ALLOWED] * 2
+
+
+def test_trunk_says_how_long_a_message_may_be() -> None:
+    """Its operator knows what is behind it."""
+    config = TrunkConfig(server="sip:192.0.2.9", max_message=20_000)
+    trunk = Trunk(name="pbx", config=config, server=parse_uri(config.server), domain="192.0.2.9")
+    assert Way(Route(uri=FAR, trunk=trunk), ROMEO, None, LOCATOR).limit == 20_000

@@ -1,0 +1,1 @@
+"""Calls: each joins a dialog of SIP, its media, and its side on XMPP."""

@@ -1,0 +1,48 @@
+"""Requests that tell where their answers' answers go: SUBSCRIBE, NOTIFY and PUBLISH of ours."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from msgspec.structs import replace
+from twisted.internet.defer import Deferred
+
+from bridge.errors import BridgeError
+from transports.sip.agent.locate import Locator
+from transports.sip.agent.routing import Hop
+from transports.sip.agent.user_agent import Agent
+from transports.sip.lines.line import ContactOf
+from transports.sip.wire.digest import DigestClient
+from transports.sip.wire.message import Request, Response
+from transports.sip.wire.uri import Uri
+
+Find = Callable[[], Awaitable[list[Hop]]]
+"""Finds where a request goes, or raises BridgeError."""
+
+
+class Errands:
+    """Sends them; `contact_of` makes our Contact, with the user part of who asks."""
+
+    def __init__(self, agent: Agent, locator: Locator, contact_of: ContactOf) -> None:
+        self._agent, self._locator, self._contact_of = agent, locator, contact_of
+
+    def run(
+        self, request: Request, user: str, find: Find | Uri, client: DigestClient | None = None
+    ) -> Deferred[Response | None]:
+        """Send a request without Contact; fires with the final response, None if nobody answers."""
+        return Deferred.fromCoroutine(self._run(request, user, find, client))
+
+    async def _run(
+        self, request: Request, user: str, find: Find | Uri, client: DigestClient | None
+    ) -> Response | None:
+        try:
+            hops = await (self._locator.locate(find) if isinstance(find, Uri) else find())
+            contact = f"<{self._contact_of(user, hops[0])}>"
+            request = replace(request, fields=(("Contact", contact), *request.fields))
+            return await self._agent.request(request, hops, client)
+        except BridgeError:
+            return None
+
+    def contact(self, user: str, hop: Hop) -> str:
+        """Return our Contact for what goes to a hop."""
+        return f"<{self._contact_of(user, hop)}>"

@@ -1,0 +1,1 @@
+"""Short messages without a session (RFC 3428, RFC 7572)."""

@@ -1,0 +1,152 @@
+"""A subscription to how a user of ours is, as a pure machine (RFC 6665 §4.2, RFC 3856, RFC 8048 §5.3).
+
+Its owner answers SUBSCRIBEs, says whether the user consents and how he is, sends the NOTIFYs of `events`, one
+at a time, and wakes it at `deadline`.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+
+from transports.sip.dialogs.dialog import Ask, Dialog
+from transports.sip.presence.pidf import CLOSED, TYPE, State, write_pidf
+from transports.sip.wire.headers import Value
+from transports.sip.wire.message import Fields, Request, Response
+
+EXPIRES, LEAST, MOST = 3600, 60, 7200
+"""Seconds of a subscription: if nothing is said, and at least (but 0, once) and at most."""
+PACE = 5.0
+"""Seconds between two notifications of changes (RFC 3856 §6.10)."""
+PACKAGE = "presence"
+
+_GONE = (404, 405, 410, 416, 480, 481, 482, 483, 484, 485, 489, 501, 604)
+"""What ends the subscription of who answers so (RFC 6665 §4.2.2)."""
+
+
+class Consent(Enum):
+    """Whether the user lets the watcher know how he is."""
+
+    PENDING = "pending"
+    GRANTED = "active"
+
+
+class Notifier:
+    """See the module's docstring; `deadline` is in seconds of the owner's clock."""
+
+    def __init__(self, request: Request, tag: str, expires: int, now: float) -> None:
+        """Begin by the SUBSCRIBE that was accepted. Raises Malformed."""
+        self._dialog = Dialog.of_server(request, tag, 0)
+        self._dialog.confirm()
+        self._entity = str(request.to.uri)
+        self._consent = Consent.PENDING
+        self._state: State | None = None
+        self._expires_at = now + expires
+        self._reason = "" if expires else "timeout"
+        self._changed_at = -PACE
+        self._due: float | None = None
+        self._is_busy = self._is_dirty = self._has_begun = False
+        self.is_over = False
+        self._asks: list[Ask] = []
+
+    @property
+    def id(self) -> object:
+        """What its SUBSCRIBEs name it by."""
+        return self._dialog.id
+
+    @property
+    def deadline(self) -> float | None:
+        """When it wants to be woken."""
+        if self.is_over or self._reason:
+            return None
+        return self._expires_at if self._due is None else min(self._due, self._expires_at)
+
+    def events(self) -> list[Ask]:
+        """Take the NOTIFYs to send, still without Contact."""
+        asks, self._asks = self._asks, []
+        return asks
+
+    def expire(self, now: float) -> None:
+        """The deadline has come."""
+        if now >= self._expires_at:
+            self.end("timeout")
+        elif self._due is not None and now >= self._due:
+            self._due, self._changed_at = None, now
+            self._notify(now)
+
+    # ---- what the watcher wants
+
+    def refresh(self, request: Request, expires: int, now: float) -> int:
+        """Take a SUBSCRIBE in the dialog; return its status. Raises Malformed."""
+        if self._dialog.is_out_of_order(request):
+            return 500
+        if self.is_over or self._reason:
+            return 481
+        self._dialog.refresh_target(request)
+        self._expires_at = now + expires
+        if expires:
+            self._notify(now)
+        else:
+            self.end("timeout")
+        return 200
+
+    def responded(self, response: Response | None, now: float) -> None:
+        """Take the answer to a NOTIFY; None if nobody answered: then there is nobody to tell."""
+        if response is None or response.status in _GONE or (self._reason and not self._is_dirty):
+            self.is_over = True
+            return
+        self._dialog.local_cseq = max(self._dialog.local_cseq, response.cseq.number)
+        self._is_busy = False
+        if self._is_dirty:
+            self._notify(now)
+
+    # ---- what the user wants
+
+    def consent(self, consent: Consent, now: float) -> None:
+        """The user has decided that the watcher may know."""
+        if consent is not self._consent:
+            self._consent = consent
+            if self._has_begun:
+                self._notify(now)
+
+    def begin(self, state: State | None, consent: Consent, now: float) -> None:
+        """Tell how it stands, and, if he may know, how the user is; None if that is not known."""
+        self._state, self._consent, self._has_begun = state, consent, True
+        self._notify(now)
+
+    def show(self, state: State, now: float) -> None:
+        """The user is like this now."""
+        if state == self._state:
+            return
+        self._state = state
+        if self._consent is not Consent.GRANTED or self._due is not None:
+            return
+        if now - self._changed_at >= PACE:
+            self._changed_at = now
+            self._notify(now)
+        else:
+            self._due = self._changed_at + PACE
+
+    def end(self, reason: str) -> None:
+        """End it: ``rejected``, ``timeout``, ``deactivated`` and the like."""
+        if not (self._reason or self.is_over):
+            self._reason = reason
+            self._state = CLOSED if self._state is not None and reason != "deactivated" else self._state
+            self._notify(self._expires_at)
+
+    def _notify(self, now: float) -> None:
+        """Send the next NOTIFY when the one before is answered (RFC 6665 §4.2.2)."""
+        if self._is_busy:
+            self._is_dirty = True
+            return
+        self._is_busy, self._is_dirty = True, False
+        body = b""
+        fields: Fields = (("Event", PACKAGE), ("Subscription-State", self._standing(now)))
+        if self._consent is Consent.GRANTED and self._state is not None:
+            fields, body = (*fields, ("Content-Type", TYPE)), write_pidf(self._entity, self._state)
+        self._asks.append(self._dialog.ask("NOTIFY", fields, body))
+
+    def _standing(self, now: float) -> str:
+        if self._reason:
+            return str(Value(value="terminated", params={"reason": self._reason}))
+        left = str(max(int(self._expires_at - now), 0))
+        return str(Value(value=self._consent.value, params={"expires": left}))

@@ -1,0 +1,62 @@
+"""Publishes how the owner of an account is (RFC 3903)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from twisted.logger import Logger
+
+from transports.sip.alarm import Alarm
+from transports.sip.lines.errands import Errands
+from transports.sip.lines.line import Line
+from transports.sip.presence.pidf import State
+from transports.sip.presence.publication import Publication
+from transports.sip.wire.message import Response
+from transports.sip.wire.request import Token
+
+
+class Publisher:
+    """See the module's docstring."""
+
+    log = Logger()
+
+    def __init__(
+        self, errands: Errands, line: Line, clock: Any, token: Token, jitter: Callable[[], float]
+    ) -> None:
+        self._errands, self._line, self._clock = errands, line, clock
+        self._publication = Publication(line.trunk.account, token, jitter)
+        self._alarm = Alarm(clock, self._expire)
+        self._is_stopped = False
+
+    @property
+    def owner(self) -> str:
+        """Whose account it is."""
+        return self._line.trunk.config.owner
+
+    def show(self, state: State | None) -> None:
+        """He is like this; None: he is away."""
+        self._publication.show(state, self._clock.seconds())
+        self._pump()
+
+    def stop(self) -> None:
+        """Try nothing again."""
+        self._is_stopped = True
+        self._alarm.set(None)
+
+    def _expire(self) -> None:
+        self._publication.expire(self._clock.seconds())
+        self._pump()
+
+    def _pump(self) -> None:
+        for request in self._publication.events():
+            config, client = self._line.trunk.config, self._line.client
+            sent = self._errands.run(request, config.username, self._line.locate, client)
+            sent.addCallback(self._responded)
+            sent.addErrback(lambda failure: self.log.failure("a PUBLISH failed", failure))
+        if not self._is_stopped:
+            self._alarm.set(self._publication.deadline)
+
+    def _responded(self, response: Response | None) -> None:
+        self._publication.responded(response, self._clock.seconds())
+        self._pump()
