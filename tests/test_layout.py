@@ -29,6 +29,8 @@ ELSEWHERE = {
     "bridge/xmpp/payloads/ping.py": "tests/bridge/services/test_ping.py",
     "transports/irc/": "tests/transports/irc/",
     "transports/loopback/": "tests/transports/loopback/",
+    "transports/sip/agent/means.py": "tests/transports/sip/lines/test_errands.py",
+    "transports/sip/common.py": "tests/transports/sip/test_network.py",
     "transports/sip/messages/pager.py": "tests/transports/sip/test_network.py",
 }
 """Sources without a test file of their name that none of their folder's tests imports: where they are tested."""

@@ -67,10 +67,10 @@ from transports.sip.calls.party import Stack
 from transports.sip.calls.quotas import Quotas
 from transports.sip.calls.records import CallLog
 from transports.sip.capabilities import PERSON, WRITER
+from transports.sip.common import Common
 from transports.sip.config import SipConfig
 from transports.sip.dialogs.session_timer import Policy
 from transports.sip.lines.accounts import Accounts
-from transports.sip.lines.errands import Errands
 from transports.sip.lines.line import Line
 from transports.sip.lines.lines import Lines
 from transports.sip.lines.routes import Route, Routes, Trunk, read_trunks
@@ -142,10 +142,10 @@ class SipNetwork:
         self._chats: Chats | None = None
         self._call_log = CallLog(config.call_log)
         self._uplink: Uplink
+        self._common: Common
         self._pager: Pager
         self._people: People
         self._reception: Reception
-        self._locator: Locator
         self._lines: Lines
         self._accounts: Accounts
 
@@ -156,83 +156,60 @@ class SipNetwork:
         self._uplink = uplink
         self.bound = bound = Bound(self._config, listen_all(self._agent.transports, self._config.listen))
         self._agent.sent_by = bound.sent_by
-        self._locator = Locator(self._resolver, self._random, bound.transports, bound.families)
-        self._pager = Pager(self._agent, uplink, self._reactor, token, self._spellings, self._way)
-        errands = Errands(self._agent, self._locator, bound.contact)
-        self._people = People(
-            errands, uplink, self._reactor, token, self._random.random, self._spellings, self._way
+        self._common = common = Common(
+            agent=self._agent,
+            locator=Locator(self._resolver, self._random, bound.transports, bound.families),
+            guard=self._guard,
+            clock=self._reactor,
+            random=self._random,
+            token=token,
+            contact_of=bound.contact,
+            uplink=uplink,
+            spellings=self._spellings,
+            way=self._way,
+            through=self._through,
         )
+        self._pager, self._people = Pager(common), People(common)
         self._reception = Reception(
-            self._pager,
-            self._people,
-            self._routes,
-            self._guard,
-            self._locator,
-            bound.hosts,
-            self._config.domain,
-            token,
+            common, self._pager, self._people, self._routes, bound.hosts, self._config.domain
         )
         if self._backend is not None or self._config.msrp is not None:
-            self._start_dialogs(bound)
+            self._start_dialogs(common)
         self._lines = Lines(self._routes, self._guard, self._people, self._line)
         key = self._config.account_key
         vault = Vault(key, token_bytes) if key is not None else None
-        self._accounts = Accounts(
-            self._config, uplink, self._lines, self._routes, self._reactor, token, vault
-        )
+        self._accounts = Accounts(self._config, common, self._lines, self._routes, vault)
         self._agent.gone = self._lines.lost
         self._lines.start()
         self._accounts.start()
 
     def _line(self, trunk: Trunk) -> Line:
-        return Line(
-            trunk,
-            self._agent,
-            self._locator,
-            self._guard,
-            self._reactor,
-            token,
-            self._random.random,
-            self.bound.contact,
-            self._changed,
-            self._config.domain,
-            ALLOW if self._calls is None and self._chats is None else CALLS_ALLOW,
-        )
+        allow = ALLOW if self._calls is None and self._chats is None else CALLS_ALLOW
+        return Line(trunk, self._common, self._changed, self._config.domain, allow)
 
-    def _start_dialogs(self, bound: Bound) -> None:
+    def _start_dialogs(self, common: Common) -> None:
         """Begin to carry calls and chats. Raises what `_start_calls` and `Chats.start` do."""
-        stack = Stack(self._agent, self._locator, self._reactor, self._random, token, bound.contact, Policy())
+        stack = Stack(common, Policy())
         self._reception.dialogs = stack
         self._agent.acknowledged, self._agent.cancelled = stack.acknowledged, stack.cancelled
         if self._backend is not None:
-            self._start_calls(self._backend, stack)
+            self._start_calls(self._backend, stack, common)
         if self._config.msrp is not None:
             self._chats = self._reception.chats = Chats(
-                self._config,
-                self._config.msrp,
-                stack,
-                self._guard,
-                self._certificates,
-                self._uplink,
-                self._pager,
-                self._spellings,
-                self._way,
-                self._through,
+                self._config, self._config.msrp, stack, common, self._certificates, self._pager
             )
             self._chats.start()
 
-    def _start_calls(self, backend: MediaBackend, stack: Stack) -> None:
+    def _start_calls(self, backend: MediaBackend, stack: Stack, common: Common) -> None:
         """Begin to carry calls. Raises OSError if the file of their records cannot be opened."""
         self._call_log.start()
         backend.start()
         self._calls = Calls(
             self._config,
             stack,
-            self._uplink,
+            common,
             backend,
             self._call_log,
-            self._way,
-            self._through,
             Quotas(self._uplink, self._wall),
             self._pager.receive,
             self._wall,
@@ -381,9 +358,9 @@ class SipNetwork:
         trunk = route.trunk
         if trunk is None:
             sender = user_uri(user, self._config.domain)
-            return Way(route, sender, None, self._locator, is_trunks=self._guard.is_trusted)
+            return Way(route, sender, None, self._common.locator, is_trunks=self._guard.is_trusted)
         sender, fields = caller(trunk, user, route.uri, self._config.domain)
-        return Way(route, sender, self._lines[trunk.name], self._locator, fields)
+        return Way(route, sender, self._lines[trunk.name], self._common.locator, fields)
 
     def heard(self, guest: ContactId, events: Sequence[Incoming]) -> None:
         """Nobody of SIP is a guest on XMPP."""

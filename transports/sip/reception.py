@@ -13,8 +13,7 @@ from bridge.events import ContactId, UserId
 from transports.sip.address import MAX_NAME, SEPARATORS, contact_of, is_number, user_of
 from transports.sip.agent.acceptance import METHODS as KNOWN_METHODS
 from transports.sip.agent.acceptance import Abilities, inspect
-from transports.sip.agent.guard import Guard
-from transports.sip.agent.locate import Locator
+from transports.sip.agent.means import Means
 from transports.sip.agent.routing import Hop
 from transports.sip.agent.user_agent import ALLOW, Answer, option_refused
 from transports.sip.calls.callerid import source
@@ -31,7 +30,6 @@ from transports.sip.msrp.chats import Chats, is_chat
 from transports.sip.presence.people import People
 from transports.sip.wire.headers import write_list
 from transports.sip.wire.message import Fields, Request, respond
-from transports.sip.wire.request import Token
 from transports.sip.wire.sdp import SDP_TYPE
 from transports.sip.wire.uri import Malformed, Uri
 
@@ -68,18 +66,16 @@ class Reception:
 
     def __init__(
         self,
+        means: Means,
         pager: Pager,
         people: People,
         routes: Routes,
-        guard: Guard,
-        locator: Locator,
         hosts: frozenset[str],
         domain: str,
-        token: Token,
     ) -> None:
         self._pager, self._people = pager, people
-        self._routes, self._guard, self._locator = routes, guard, locator
-        self._hosts, self._domain, self._token = hosts, domain, token
+        self._routes, self._guard, self._locator = routes, means.guard, means.locator
+        self._hosts, self._domain, self._token = hosts, domain, means.token
         self._checks = 0
         self.dialogs: Stack | None = None
         """Who knows the dialogs of calls and chats; None if there are neither."""

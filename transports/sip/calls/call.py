@@ -124,7 +124,7 @@ class Call:
     ) -> None:
         self.id, self.user, self.contact = id, user, contact
         self.trunk, self.is_incoming = trunk, is_incoming
-        self._desk, self._clock = desk, desk.stack.reactor
+        self._desk, self._clock = desk, desk.stack.means.clock
         self._takes_early = trunk is not None and trunk.config.early_media == "answer"
         self.party: Party | None = None
         self.coming: Party | None = None
@@ -169,7 +169,7 @@ class Call:
             self.coming = party
         else:
             self.party = party
-        call_id = self._desk.stack.token()
+        call_id = self._desk.stack.means.token()
         self._desk.dialled(self, call_id)
         party.dial(way.uri, NameAddr(uri=way.sender), offer, (*way.fields, *fields), call_id)
         return party

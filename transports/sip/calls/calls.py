@@ -16,7 +16,7 @@ from twisted.logger import Logger
 from bridge.calls import CallEnd, CallEvent, CallId, CallOffer, CallTransfer, Ending
 from bridge.errors import BridgeError, Trouble
 from bridge.events import ContactId, UserId
-from bridge.network import CallQuery, Uplink
+from bridge.network import CallQuery
 from transports.sip.address import contact_of, digits_of, is_extension, is_number
 from transports.sip.agent.routing import Hop
 from transports.sip.agent.user_agent import Answer
@@ -25,6 +25,7 @@ from transports.sip.calls.ending import ending_of_trouble, status_of_trouble
 from transports.sip.calls.party import Party, Stack
 from transports.sip.calls.quotas import SPENT, Quotas
 from transports.sip.calls.records import CallLog, CallRecord
+from transports.sip.common import Common
 from transports.sip.config import SipConfig
 from transports.sip.dialogs.transfer import Replaces, refusal_of, replaces_of
 from transports.sip.lines.routes import Route, Trunk
@@ -47,8 +48,7 @@ T = TypeVar("T")
 class Calls:
     """See the module's docstring.
 
-    `way` tells how a user reaches a contact, or raises BridgeError, `through` how by a given route; `message`
-    takes what is said in a call; `wall` is the time of day in seconds.
+    `message` takes what is said in a call; `wall` is the time of day in seconds.
     """
 
     log = Logger()
@@ -57,20 +57,18 @@ class Calls:
         self,
         config: SipConfig,
         stack: Stack,
-        uplink: Uplink,
+        common: Common,
         backend: MediaBackend,
         log: CallLog,
-        way: Callable[[UserId, ContactId], Way],
-        through: Callable[[UserId, Route], Way],
         quotas: Quotas,
         message: Callable[[Request, UserId, ContactId, Answer], None],
         wall: Callable[[], float],
         traces: Traces,
     ) -> None:
         self.stack = stack
-        self.way, self._through, self._quotas = way, through, quotas
+        self.way, self._through, self._quotas = common.way, common.through, quotas
         self._cuts: dict[CallId, Any] = {}
-        self._uplink, self._backend, self._log = uplink, backend, log
+        self._uplink, self._backend, self._log = common.uplink, backend, log
         self._message, self._wall, self._traces = message, wall, traces
         self._calls: dict[CallId, Call] = {}
         self._of_user: Counter[UserId] = Counter()
@@ -123,7 +121,7 @@ class Calls:
             return
         self._quotas.begun(user, event.contact, way.trunk)
         if left is not None:
-            self._cuts[call.id] = self.stack.reactor.callLater(left, call.end, Ending.EXPIRED, SPENT)
+            self._cuts[call.id] = self.stack.means.clock.callLater(left, call.end, Ending.EXPIRED, SPENT)
         call.place(event.description, way)
 
     def _admit(
@@ -181,18 +179,18 @@ class Calls:
         try:
             replaced = replaces_of(request)
         except Malformed:
-            answer(respond(request, 400, self.stack.token()))
+            answer(respond(request, 400, self.stack.means.token()))
             return
         if replaced is not None:
             self._replace(request, hop, replaced, trunk, user, way, answer)
             return
-        id = CallId(self.stack.token())
+        id = CallId(self.stack.means.token())
         try:
             call = self._admit(id, user, contact, trunk, True, ip_address(hop.host).version)
         except BridgeError as error:
             status = 486 if error.trouble is Trouble.TOO_MANY else status_of_trouble(error)
             fields = (("Retry-After", str(RETRY_AFTER)),) if status == 503 else ()
-            answer(respond(request, status, self.stack.token(), fields))
+            answer(respond(request, status, self.stack.means.token(), fields))
             return
         party = Party(self.stack, call.heard, way.sender.user, way.client, [hop])
         if party.take(request, answer):
@@ -222,7 +220,7 @@ class Calls:
             if not is_his or (trunk is None and old is not None and hop.host != old.hops[0].host):
                 status = 403
         if status is not None or call is None:
-            answer(respond(request, status or 481, self.stack.token()))
+            answer(respond(request, status or 481, self.stack.means.token()))
             return
         party = Party(self.stack, call.heard, way.sender.user, way.client, [hop])
         if party.take(request, answer):
@@ -278,7 +276,7 @@ class Calls:
         cut = self._cuts.pop(call.id, None)
         if cut is not None and cut.active():
             cut.cancel()
-        now = self.stack.reactor.seconds()
+        now = self.stack.means.clock.seconds()
         rang, answered = call.rang_at, call.answered_at
         if answered is not None and not call.is_incoming:
             self._quotas.ended(call.user, call.contact, call.trunk, now - answered)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from random import Random
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -18,10 +17,10 @@ from twisted.python.failure import Failure
 
 from bridge.calls import Ending
 from bridge.errors import BridgeError, Trouble
-from transports.sip.agent.locate import Locator
+from transports.sip.agent.means import Means
 from transports.sip.agent.routing import Hop
 from transports.sip.agent.transaction import Timings
-from transports.sip.agent.user_agent import Agent, Answer, Asking
+from transports.sip.agent.user_agent import Answer, Asking
 from transports.sip.calls.ending import STATUSES, reason_of
 from transports.sip.dialogs.callee import BadOffer, Callee, Established, Respond, Tags
 from transports.sip.dialogs.callee import Over as NotTaken
@@ -44,7 +43,7 @@ from transports.sip.wire.digest import DigestClient
 from transports.sip.wire.headers import CSeq, NameAddr
 from transports.sip.wire.message import Fields, Request, Response, respond
 from transports.sip.wire.reason import Reason, reasons
-from transports.sip.wire.request import Token, make
+from transports.sip.wire.request import make
 from transports.sip.wire.sdp import Description
 from transports.sip.wire.uri import Malformed, Uri
 
@@ -81,18 +80,8 @@ Heard = (
 class Stack:
     """What the parties of all calls speak by, and which dialogs and unanswered INVITEs are whose."""
 
-    def __init__(
-        self,
-        agent: Agent,
-        locator: Locator,
-        reactor: Any,
-        random: Random,
-        token: Token,
-        contact_of: Callable[[str, Hop], Uri],
-        policy: Policy,
-    ) -> None:
-        self.agent, self.locator, self.reactor = agent, locator, reactor
-        self.random, self.token, self.contact_of = random, token, contact_of
+    def __init__(self, means: Means, policy: Policy) -> None:
+        self.means = means
         self.policy, self.timings = policy, Timings()
         self.dialogs: dict[DialogId, Party] = {}
         self.invited: dict[tuple[str, str], Party] = {}
@@ -134,7 +123,7 @@ class Party:
     ) -> None:
         self._stack, self._heard = stack, heard
         self._client, self.hops = client, hops
-        self.contact: Fields = (("Contact", f"<{stack.contact_of(user, hops[0])}>"),)
+        self.contact: Fields = (("Contact", f"<{stack.means.contact_of(user, hops[0])}>"),)
         self.reasons: tuple[Reason, ...] = ()
         """Why the peer gave up."""
         self._policy = stack.policy
@@ -167,22 +156,24 @@ class Party:
         stack = self._stack
         supported = (("Supported", "replaces"),)
         fields = (*self.contact, *ALLOW, *supported, *ask(self._policy), *fields)
-        invite = make("INVITE", uri, sender, NameAddr(uri=uri), stack.token, fields=fields, call_id=call_id)
+        invite = make(
+            "INVITE", uri, sender, NameAddr(uri=uri), stack.means.token, fields=fields, call_id=call_id
+        )
         if self._client is not None:
             invite = self._client.authorize(invite)
         self._caller = Caller(
-            invite, uri, offer, stack.reactor.seconds, self._retry, RING_LIMIT, stack.timings
+            invite, uri, offer, stack.means.clock.seconds, self._retry, RING_LIMIT, stack.timings
         )
         self._pump()
 
     def take(self, invite: Request, answer: Answer) -> bool:
         """Take somebody's call, whom `ring`, `accept` or `end` answers; False if it was answered already."""
-        stack, token = self._stack, self._stack.token()
+        stack, token = self._stack, self._stack.means.token()
         try:
             self._timer_fields, self._agreement = agree(self._policy, invite)
-            tags = Tags(token, stack.random.randrange(1, 2**20), stack.random.randrange(1, 2**20))
+            tags = Tags(token, stack.means.random.randrange(1, 2**20), stack.means.random.randrange(1, 2**20))
             fields = (*self.contact, *ABILITIES)
-            clock = stack.reactor.seconds
+            clock = stack.means.clock.seconds
             self._callee = Callee(invite, tags, fields, clock, RING_LIMIT, stack.timings)
         except TooSmall as small:
             answer(respond(invite, 422, token, small.fields))
@@ -278,7 +269,7 @@ class Party:
         elif self._caller is not None:
             self._caller.cancel(reason)
             if self._asking is not None:
-                self._stack.agent.settle(self._asking)
+                self._stack.means.agent.settle(self._asking)
         elif self._callee is not None:
             self._callee.refuse(status or STATUSES[ending])
             self._end_owed = (ending, text)
@@ -358,7 +349,7 @@ class Party:
             while self._outbox:
                 event = self._outbox.popleft()
                 if isinstance(event, Acknowledge):
-                    self._stack.agent.acknowledge(event.request, await self._located(event.next_hop))
+                    self._stack.means.agent.acknowledge(event.request, await self._located(event.next_hop))
                 elif event.request.method == "INVITE":
                     await self._invite(event)
                 else:
@@ -371,13 +362,13 @@ class Party:
         is_first = not request.to.tag
         hops = self.hops if is_first else await self._located(event.next_hop)
         failed = self._failed if is_first else lambda error: self._session_failed(request)
-        asking = self._stack.agent.invite(request, hops, self._responded, failed)
+        asking = self._stack.means.agent.invite(request, hops, self._responded, failed)
         if is_first:
             self._asking = asking
 
     async def _ask(self, event: Ask) -> Response:
         hops = await self._located(event.next_hop)
-        response = await self._stack.agent.request(event.request, hops, self._client)
+        response = await self._stack.means.agent.request(event.request, hops, self._client)
         if self.dialog is not None:
             self.dialog.local_cseq = max(self.dialog.local_cseq, response.cseq.number)
         return response
@@ -388,7 +379,7 @@ class Party:
         The connection by which it was begun is used on, as long as he is at its other end.
         """
         try:
-            found = await self._stack.locator.locate(uri)
+            found = await self._stack.means.locator.locate(uri)
         except BridgeError:
             return self.hops
         first = self.hops[0]
@@ -432,9 +423,9 @@ class Party:
             case Ask() | Acknowledge():
                 self._send(event)
             case Cancel(fields=fields) if self._asking is not None:
-                self._stack.agent.cancel(self._asking, fields)
+                self._stack.means.agent.cancel(self._asking, fields)
             case Abandon() if self._asking is not None:
-                self._stack.agent.abandon(self._asking)
+                self._stack.means.agent.abandon(self._asking)
             case Respond(response=response):
                 self._respond(response)
             case Reply(request=request, response=response):
@@ -500,10 +491,10 @@ class Party:
             agreement,
             (*self.contact, *ALLOW, ("Supported", "replaces")),
             self._policy,
-            stack.reactor.seconds,
+            stack.means.clock.seconds,
             self._retry,
             is_owner,
-            stack.random.random,
+            stack.means.random.random,
             stack.timings,
         )
 
@@ -532,8 +523,8 @@ class Party:
             self._timer.cancel()
         self._timer = None
         if deadline is not None:
-            wait = max(0.0, deadline - self._stack.reactor.seconds())
-            self._timer = self._stack.reactor.callLater(wait, self._expire)
+            wait = max(0.0, deadline - self._stack.means.clock.seconds())
+            self._timer = self._stack.means.clock.callLater(wait, self._expire)
 
     def _expire(self) -> None:
         self._deadline = None

@@ -74,7 +74,7 @@ class Transfers:
         except BridgeError as error:
             self._not_sent_on(error.text)
             return
-        self._asked = self._desk.stack.reactor.callLater(PATIENCE, self._not_sent_on, "no answer")
+        self._asked = self._desk.stack.means.clock.callLater(PATIENCE, self._not_sent_on, "no answer")
         asked.addCallbacks(self._referred, self._failed)
 
     def _refer_fields(self, event: CallTransfer, party: Party) -> Fields:

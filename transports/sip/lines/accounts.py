@@ -17,16 +17,15 @@ from twisted.logger import Logger
 from bridge.errors import BridgeError, Trouble
 from bridge.events import ServerId, ServerNotice, UserId
 from bridge.forms import Ask, Command, CommandContext, Done, Field, FieldType, Form, Note
-from bridge.network import Uplink
 from bridge.secret import Secret
 from transports.sip.address import contact_uri, parse_contact
+from transports.sip.common import Common
 from transports.sip.config import SipConfig, TrunkConfig
 from transports.sip.lines.dialplan import is_among
 from transports.sip.lines.line import Line
 from transports.sip.lines.lines import Lines
 from transports.sip.lines.routes import Routes, Trunk
 from transports.sip.lines.vault import Vault
-from transports.sip.wire.request import Token
 from transports.sip.wire.uri import Malformed, Uri, parse_uri
 
 KEY = "sip-account"
@@ -64,15 +63,13 @@ class Accounts:
     def __init__(
         self,
         config: SipConfig,
-        uplink: Uplink,
+        common: Common,
         lines: Lines,
         routes: Routes,
-        clock: Any,
-        token: Token,
         vault: Vault | None,
     ) -> None:
-        self._uplink, self._lines, self._routes = uplink, lines, routes
-        self._clock, self._token, self._vault = clock, token, vault
+        self._uplink, self._lines, self._routes = common.uplink, lines, routes
+        self._clock, self._token, self._vault = common.clock, common.token, vault
         self._users: dict[UserId, Account] = {}
         self._trying: dict[str, Deferred[Line]] = {}
         self.apply(config)

@@ -8,10 +8,8 @@ from msgspec.structs import replace
 from twisted.internet.defer import Deferred
 
 from bridge.errors import BridgeError
-from transports.sip.agent.locate import Locator
+from transports.sip.agent.means import Means
 from transports.sip.agent.routing import Hop
-from transports.sip.agent.user_agent import Agent
-from transports.sip.lines.line import ContactOf
 from transports.sip.wire.digest import DigestClient
 from transports.sip.wire.message import Request, Response
 from transports.sip.wire.uri import Uri
@@ -23,8 +21,8 @@ Find = Callable[[], Awaitable[list[Hop]]]
 class Errands:
     """Sends them; `contact_of` makes our Contact, with the user part of who asks."""
 
-    def __init__(self, agent: Agent, locator: Locator, contact_of: ContactOf) -> None:
-        self._agent, self._locator, self._contact_of = agent, locator, contact_of
+    def __init__(self, means: Means) -> None:
+        self._agent, self._locator, self._contact_of = means.agent, means.locator, means.contact_of
 
     def run(
         self, request: Request, user: str, find: Find | Uri, client: DigestClient | None = None

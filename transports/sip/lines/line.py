@@ -15,16 +15,15 @@ from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
 from bridge.errors import BridgeError, Trouble
-from transports.sip.agent.guard import Guard
-from transports.sip.agent.locate import Locator
+from transports.sip.agent.means import Means
 from transports.sip.agent.routing import Hop
-from transports.sip.agent.user_agent import ALLOW, UNKNOWN, Agent
+from transports.sip.agent.user_agent import ALLOW, UNKNOWN
 from transports.sip.lines.routes import Trunk
 from transports.sip.status import trouble_of
 from transports.sip.wire.digest import Account, DigestClient
 from transports.sip.wire.headers import NameAddr, parse_name_addr
 from transports.sip.wire.message import Fields, Request, Response
-from transports.sip.wire.request import Token, make
+from transports.sip.wire.request import make
 from transports.sip.wire.uri import Malformed, Uri, is_equivalent
 
 FIRST_PAUSE, LONGEST_PAUSE = 5.0, 600.0
@@ -46,9 +45,6 @@ NO_OUTBOUND = 439
 _OF_NO_USE = (408, 502, 503, 504)
 """Statuses of a proxy behind which nothing is."""
 
-ContactOf = Callable[[str, Hop], Uri]
-"""Makes the URI under which a user part is reached by what comes from a hop."""
-
 
 class Line:
     """See the module's docstring. `changed` is told when it goes up or down, with the reason or "".
@@ -62,27 +58,21 @@ class Line:
     def __init__(
         self,
         trunk: Trunk,
-        agent: Agent,
-        locator: Locator,
-        guard: Guard,
-        reactor: Any,
-        token: Token,
-        jitter: Callable[[], float],
-        contact_of: ContactOf,
+        means: Means,
         changed: Callable[[Line, str], None],
         home: str,
         allow: Fields = ALLOW,
     ) -> None:
         config = trunk.config
         self.trunk = trunk
-        self._agent, self._locator, self._guard = agent, locator, guard
-        self._reactor, self._token, self._jitter = reactor, token, jitter
-        self._contact_of, self._changed, self._allow = contact_of, changed, allow
+        self._agent, self._locator, self._guard = means.agent, means.locator, means.guard
+        self._reactor, self._token, self._jitter = means.clock, means.token, means.random.random
+        self._contact_of, self._changed, self._allow = means.contact_of, changed, allow
         accounts = (Account(config.username, config.password),) if config.password else ()
-        self.client = DigestClient(accounts, token)
+        self.client = DigestClient(accounts, self._token)
         self.is_up: bool | None = None
         self._expires = config.expires
-        self._call_id = token()
+        self._call_id = self._token()
         self._number = 0
         self._failures = 0
         self._timer: Any = None

@@ -18,6 +18,7 @@ from bridge.network import Probe
 from transports.sip.agent.bound import Bound, dns_of, token
 from transports.sip.agent.guard import Guard
 from transports.sip.agent.locate import Locator
+from transports.sip.agent.means import Means
 from transports.sip.agent.routing import Hop
 from transports.sip.agent.security import Certificates
 from transports.sip.agent.transport import listen_all
@@ -60,18 +61,8 @@ async def _try(config: SipConfig, trunk: Trunk, reactor: Any) -> str:
     agent.sent_by = bound.sent_by
     random = SystemRandom()
     locator = Locator(dns_of(config, reactor), random, bound.transports, bound.families)
-    line = Line(
-        trunk,
-        agent,
-        locator,
-        guard,
-        reactor,
-        token,
-        random.random,
-        bound.contact,
-        lambda line, reason: None,
-        config.domain,
-    )
+    means = Means(agent, locator, guard, reactor, random, token, bound.contact)
+    line = Line(trunk, means, lambda line, reason: None, config.domain)
     try:
         hops = await line.locate()
         began = reactor.seconds()

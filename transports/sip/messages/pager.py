@@ -7,7 +7,6 @@ gets the reason as a status, else 202. What comes back later he is told by a mes
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -28,16 +27,14 @@ from bridge.events import (
     Undelivered,
     UserId,
 )
-from bridge.network import Uplink
-from transports.sip.address import Spellings
-from transports.sip.agent.user_agent import SILENT, VIA_ROOM, Agent, Answer
-from transports.sip.lines.way import Way
+from transports.sip.agent.user_agent import SILENT, VIA_ROOM, Answer
+from transports.sip.common import Common
 from transports.sip.messages.content import ACCEPT, Unsupported, composing, read, words
 from transports.sip.messages.turns import Turns
 from transports.sip.status import status_of, trouble_of
 from transports.sip.wire.headers import NameAddr
 from transports.sip.wire.message import Fields, Request, respond, write
-from transports.sip.wire.request import Token, make
+from transports.sip.wire.request import make
 
 GRACE = 0.4
 """Seconds for which an answer is held back; less than T1, after which a request is sent again."""
@@ -58,18 +55,11 @@ class Pager:
 
     log = Logger()
 
-    def __init__(
-        self,
-        agent: Agent,
-        uplink: Uplink,
-        clock: Any,
-        token: Token,
-        spellings: Spellings,
-        way: Callable[[UserId, ContactId], Way],
-    ) -> None:
-        self._agent, self._uplink, self._clock, self._token = agent, uplink, clock, token
-        self._spellings = spellings
-        self._way = way
+    def __init__(self, common: Common) -> None:
+        self._agent, self._uplink = common.agent, common.uplink
+        self._clock, self._token = common.clock, common.token
+        self._spellings = common.spellings
+        self._way = common.way
         self._turns = Turns()
         self._held: dict[MessageId, tuple[Request, Answer, Any]] = {}
         self._passed: OrderedDict[MessageId, tuple[UserId, ContactId]] = OrderedDict()

@@ -23,16 +23,14 @@ from bridge.events import (
     Undelivered,
     UserId,
 )
-from bridge.network import Uplink
-from transports.sip.address import Spellings
-from transports.sip.agent.guard import Guard
 from transports.sip.agent.routing import Hop
 from transports.sip.agent.transport import MAX_PER_HOST, Security
 from transports.sip.agent.user_agent import UNKNOWN, Answer
 from transports.sip.calls.party import ALLOW, Party, Stack
+from transports.sip.common import Common
 from transports.sip.config import SipConfig
 from transports.sip.lines.routes import Route, Trunk
-from transports.sip.lines.way import MakeWay, Through, Way
+from transports.sip.lines.way import Way
 from transports.sip.messages.content import Unsupported
 from transports.sip.messages.pager import GRACE, Pager
 from transports.sip.msrp.chat import Chat, State
@@ -90,22 +88,18 @@ class Chats:
         config: SipConfig,
         msrp: MsrpConfig,
         stack: Stack,
-        guard: Guard,
+        common: Common,
         security: Security,
-        uplink: Uplink,
         pager: Pager,
-        spellings: Spellings,
-        way: MakeWay,
-        through: Through,
     ) -> None:
-        self._stack, self._guard, self._uplink, self._pager = stack, guard, uplink, pager
-        self._spellings, self._way, self._through = spellings, way, through
+        self._stack, self._guard, self._uplink, self._pager = stack, common.guard, common.uplink, pager
+        self._spellings, self._way, self._through = common.spellings, common.way, common.through
         self._host = config.advertised
         self._domain, self._config = config.domain, msrp
         self.limit, self.idle = msrp.max_message, float(msrp.idle)
-        self.token = stack.token
+        self.token = stack.means.token
         self._connections = Connections(
-            stack.reactor, security, self._chat, self._admits, config.max_connections + msrp.max_chats
+            stack.means.clock, security, self._chat, self._admits, config.max_connections + msrp.max_chats
         )
         self._chats: dict[str, Chat] = {}
         self._current: dict[Key, Chat] = {}
@@ -136,7 +130,7 @@ class Chats:
     @property
     def clock(self) -> Any:
         """The reactor, for its clock."""
-        return self._stack.reactor
+        return self._stack.means.clock
 
     def _chat(self, id: str) -> Chat | None:
         return self._chats.get(id)
@@ -248,7 +242,7 @@ class Chats:
 
         async def dial() -> Connection:
             trouble: Exception = BridgeError(Trouble.UNREACHABLE, UNKNOWN)
-            for hop in await self._stack.locator.locate(next_hop(terms.path)):
+            for hop in await self._stack.means.locator.locate(next_hop(terms.path)):
                 if self._guard.may_reach(hop.host):
                     try:
                         return await self._connections.dial(hop)

@@ -2,49 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 from bridge.events import ContactId, Presence, UserId
-from bridge.network import Uplink
-from transports.sip.address import Spellings
 from transports.sip.agent.routing import Hop
 from transports.sip.agent.user_agent import Answer
-from transports.sip.lines.errands import Errands
+from transports.sip.common import Common
 from transports.sip.lines.line import Line
-from transports.sip.lines.way import Way
 from transports.sip.presence.pidf import State
 from transports.sip.presence.publisher import Publisher
 from transports.sip.presence.watchers import Watchers
 from transports.sip.presence.watching import Watching
 from transports.sip.wire.message import Request, respond
-from transports.sip.wire.request import Token
 
 
 class People:
     """See the module's docstring. `way` tells how a user reaches a contact, or raises BridgeError."""
 
-    def __init__(
-        self,
-        errands: Errands,
-        uplink: Uplink,
-        clock: Any,
-        token: Token,
-        jitter: Callable[[], float],
-        spellings: Spellings,
-        way: Callable[[UserId, ContactId], Way],
-    ) -> None:
-        self._errands, self._clock, self._token, self._jitter = errands, clock, token, jitter
-        self._spellings = spellings
-        self._watching = Watching(errands, uplink, clock, token, jitter, spellings, way)
-        self._watchers = Watchers(errands, uplink, clock, token, spellings.name)
+    def __init__(self, common: Common) -> None:
+        self._common, self._spellings = common, common.spellings
+        self._watching = Watching(common)
+        self._watchers = Watchers(common)
         self._publishers: dict[str, Publisher] = {}
 
     def take_line(self, line: Line) -> None:
         """A trunk is there; if it wants to know how its owner is, it is told."""
         if line.trunk.config.publish:
             name = line.trunk.name
-            self._publishers[name] = Publisher(self._errands, line, self._clock, self._token, self._jitter)
+            self._publishers[name] = Publisher(self._common, line)
 
     def drop_line(self, line: Line) -> None:
         """A trunk goes."""
@@ -94,7 +77,7 @@ class People:
     def notified(self, request: Request, answer: Answer) -> None:
         """Take a NOTIFY."""
         verdict = self._watching.notified(request)
-        answer(respond(request, verdict.status, self._token(), verdict.fields))
+        answer(respond(request, verdict.status, self._common.token(), verdict.fields))
 
     def watched(
         self, request: Request, hop: Hop, user: UserId, contact: ContactId, answer: Answer, is_stranger: bool

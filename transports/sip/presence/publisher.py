@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 from twisted.logger import Logger
 
+from transports.sip.agent.means import Means
 from transports.sip.alarm import Alarm
 from transports.sip.lines.errands import Errands
 from transports.sip.lines.line import Line
 from transports.sip.presence.pidf import State
 from transports.sip.presence.publication import Publication
 from transports.sip.wire.message import Response
-from transports.sip.wire.request import Token
 
 
 class Publisher:
@@ -21,12 +18,10 @@ class Publisher:
 
     log = Logger()
 
-    def __init__(
-        self, errands: Errands, line: Line, clock: Any, token: Token, jitter: Callable[[], float]
-    ) -> None:
-        self._errands, self._line, self._clock = errands, line, clock
-        self._publication = Publication(line.trunk.account, token, jitter)
-        self._alarm = Alarm(clock, self._expire)
+    def __init__(self, means: Means, line: Line) -> None:
+        self._errands, self._line, self._clock = Errands(means), line, means.clock
+        self._publication = Publication(line.trunk.account, means.token, means.random.random)
+        self._alarm = Alarm(means.clock, self._expire)
         self._is_stopped = False
 
     @property

@@ -7,25 +7,22 @@ shows is what his clients show to contacts whom he lets know.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable
 from functools import partial
-from typing import Any
 
 from twisted.internet.defer import succeed
 from twisted.logger import Logger
 
 from bridge.events import ContactId, Presence, PresenceRequest, UserId
-from bridge.network import Uplink
 from transports.sip.agent.routing import Hop
 from transports.sip.agent.user_agent import Answer
 from transports.sip.alarm import Alarm
+from transports.sip.common import Common
 from transports.sip.dialogs.dialog import id_of_request
 from transports.sip.lines.errands import Errands
 from transports.sip.presence.notifier import EXPIRES, LEAST, MOST, PACKAGE, Consent, Notifier
 from transports.sip.presence.pidf import CLOSED, TYPE, State
 from transports.sip.wire.headers import parse_value
 from transports.sip.wire.message import Fields, Request, Response, respond
-from transports.sip.wire.request import Token
 from transports.sip.wire.uri import Malformed
 
 WATCHERS, WATCHERS_OF_ONE = 20_000, 100
@@ -51,15 +48,13 @@ class _Watcher:
 
 
 class Watchers:
-    """See the module's docstring. `name` tells what a contact calls himself."""
+    """See the module's docstring."""
 
     log = Logger()
 
-    def __init__(
-        self, errands: Errands, uplink: Uplink, clock: Any, token: Token, name: Callable[[ContactId], str]
-    ) -> None:
-        self._errands, self._uplink, self._clock = errands, uplink, clock
-        self._token, self._name = token, name
+    def __init__(self, common: Common) -> None:
+        self._errands, self._uplink, self._clock = Errands(common), common.uplink, common.clock
+        self._token, self._name = common.token, common.spellings.name
         self._watchers: dict[object, _Watcher] = {}
         self._by_user: dict[UserId, set[object]] = {}
         self._states: dict[UserId, State] = {}

@@ -6,23 +6,19 @@ numbers with a +, on trunks whose operator says so, and for whoever answers that
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 from twisted.logger import Logger
 
 from bridge.errors import BridgeError
 from bridge.events import ContactId, ContactPresence, PresenceRefused, UserId
-from bridge.network import Uplink
-from transports.sip.address import Spellings, is_number
+from transports.sip.address import is_number
 from transports.sip.alarm import Alarm
+from transports.sip.common import Common
 from transports.sip.lines.errands import Errands
 from transports.sip.lines.way import Way
 from transports.sip.presence.pidf import State
 from transports.sip.presence.subscriber import Ended, Phase, Send, Shown, Subscriber, Verdict
 from transports.sip.wire.headers import NameAddr
 from transports.sip.wire.message import Request, Response
-from transports.sip.wire.request import Token
 
 SUBSCRIPTIONS = 100_000
 """Contacts whose state is told to users."""
@@ -43,23 +39,14 @@ class _Watch:
 
 
 class Watching:
-    """See the module's docstring. `way` tells how a user reaches a contact, or raises BridgeError."""
+    """See the module's docstring."""
 
     log = Logger()
 
-    def __init__(
-        self,
-        errands: Errands,
-        uplink: Uplink,
-        clock: Any,
-        token: Token,
-        jitter: Callable[[], float],
-        spellings: Spellings,
-        way: Callable[[UserId, ContactId], Way],
-    ) -> None:
-        self._errands, self._uplink, self._clock = errands, uplink, clock
-        self._token, self._jitter = token, jitter
-        self._spellings, self._way = spellings, way
+    def __init__(self, common: Common) -> None:
+        self._errands, self._uplink, self._clock = Errands(common), common.uplink, common.clock
+        self._token, self._jitter = common.token, common.random.random
+        self._spellings, self._way = common.spellings, common.way
         self._watches: dict[tuple[UserId, ContactId], _Watch] = {}
         self._by_call_id: dict[str, _Watch] = {}
         self._next_begin = 0.0

@@ -6,12 +6,16 @@ from random import Random
 from typing import Any
 
 from twisted.internet.defer import Deferred, fail, succeed
+from twisted.internet.task import Clock
 
 from bridge.errors import BridgeError, Trouble
 from tests.transports.sip.samples import request
 from tests.transports.sip.wires import Names
+from transports.sip.agent.guard import Guard
 from transports.sip.agent.locate import Locator
+from transports.sip.agent.means import Means
 from transports.sip.agent.routing import Hop
+from transports.sip.config import SipConfig
 from transports.sip.lines.errands import Errands
 from transports.sip.wire.message import Response, respond
 from transports.sip.wire.uri import Uri, parse_uri
@@ -30,9 +34,15 @@ class Agent:
         return fail(self.answer) if isinstance(self.answer, BridgeError) else succeed(self.answer)
 
 
-def errands(agent: Agent) -> Errands:
+def contact_of(user: str, hop: Hop) -> Uri:
+    return Uri(scheme="sip", user=user, host="gw.example")
+
+
+def errands(agent: Any) -> Errands:
     locator = Locator(Names(), Random(1), frozenset({"UDP"}), frozenset({4}))
-    return Errands(agent, locator, lambda user, hop: Uri(scheme="sip", user=user, host="gw.example"))
+    clock = Clock()
+    guard = Guard(SipConfig(domain="gw.example"), clock.seconds)
+    return Errands(Means(agent, locator, guard, clock, Random(1), lambda: "token", contact_of))
 
 
 def test_request_tells_where_its_user_is_reached_and_goes_where_it_should() -> None:
