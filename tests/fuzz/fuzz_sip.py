@@ -57,7 +57,7 @@ def read(data: bytes) -> Request | Response | None:
     try:
         return parse(data)
     except Refused as refused:
-        answer = refused.answer("t")
+        answer = refused.answer("t", is_limited=True)
         assert answer is None or len(answer) <= len(data)
         return None
 

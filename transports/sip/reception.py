@@ -11,7 +11,6 @@ from twisted.python.failure import Failure
 from bridge.errors import BridgeError
 from bridge.events import ContactId, UserId
 from transports.sip.address import MAX_NAME, SEPARATORS, contact_of, is_number, user_of
-from transports.sip.agent.acceptance import METHODS as KNOWN_METHODS
 from transports.sip.agent.acceptance import Abilities, inspect
 from transports.sip.agent.means import Means
 from transports.sip.agent.routing import Hop
@@ -28,6 +27,7 @@ from transports.sip.messages.content import ACCEPT, COMPOSING, PLAIN
 from transports.sip.messages.pager import Pager
 from transports.sip.msrp.chats import Chats, is_chat
 from transports.sip.presence.people import People
+from transports.sip.tables import METHODS as KNOWN_METHODS
 from transports.sip.wire.headers import write_list
 from transports.sip.wire.message import Fields, Request, respond
 from transports.sip.wire.sdp import SDP_TYPE

@@ -1,9 +1,29 @@
-"""What the RFCs list: reason phrases of status codes."""
+"""What the RFCs list: methods, and reason phrases of status codes."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
+
+METHODS = frozenset(
+    {
+        "ACK",
+        "BYE",
+        "CANCEL",
+        "INFO",
+        "INVITE",
+        "MESSAGE",
+        "NOTIFY",
+        "OPTIONS",
+        "PRACK",
+        "PUBLISH",
+        "REFER",
+        "REGISTER",
+        "SUBSCRIBE",
+        "UPDATE",
+    }
+)
+"""Methods that have a meaning, whether or not they are allowed here."""
 
 REASONS: Mapping[int, str] = MappingProxyType(
     {

@@ -4,29 +4,10 @@ from __future__ import annotations
 
 from msgspec import Struct
 
+from transports.sip.tables import METHODS
 from transports.sip.wire.headers import parse_value, write_list
 from transports.sip.wire.message import Fields, Request
 from transports.sip.wire.uri import Malformed
-
-METHODS = frozenset(
-    {
-        "ACK",
-        "BYE",
-        "CANCEL",
-        "INFO",
-        "INVITE",
-        "MESSAGE",
-        "NOTIFY",
-        "OPTIONS",
-        "PRACK",
-        "PUBLISH",
-        "REFER",
-        "REGISTER",
-        "SUBSCRIBE",
-        "UPDATE",
-    }
-)
-"""Methods that have a meaning, whether or not they are allowed here."""
 
 
 class Abilities(Struct, frozen=True):

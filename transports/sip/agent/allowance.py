@@ -8,6 +8,8 @@ was put to a user each response may be as long as the INVITE, and is sent until 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from msgspec import Struct
 from msgspec.structs import replace
 
@@ -55,7 +57,7 @@ class Allowances:
     def fit(self, response: Response, data: bytes, transaction: TransactionId | None) -> bytes | None:
         """Return what is sent of a response, which is `data` in full; None for nothing.
 
-        What does not fit is sent without its fields. 100 leaves enough for a refusal.
+        What does not fit is sent without its fields, and in compact form. 100 leaves enough for a refusal.
         """
         found = self._of.get(transaction) if transaction is not None else None
         if response.is_success and (response.cseq.method == "INVITE" or (found and found.is_in_dialog)):
@@ -73,5 +75,8 @@ class Allowances:
         return fitting
 
 
-def _spellings(response: Response, data: bytes) -> tuple[bytes, bytes]:
-    return data, write(replace(response, fields=(), body=b"", reason=""))
+def _spellings(response: Response, data: bytes) -> Iterator[bytes]:
+    yield data
+    bare = replace(response, fields=(), body=b"", reason="")
+    yield write(bare)
+    yield write(bare, is_compact=True)

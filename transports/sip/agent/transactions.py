@@ -217,7 +217,7 @@ class Transactions:
             self._receive_response(message)
             return
         request = replace(message, via=(stamp(message.via[0], hop), *message.via[1:]))
-        identifier = self._by_key.get(server_key(request, request.method))
+        identifier = self._by_key.get(server_key(request, request.method, hop))
         if identifier is not None:
             self._again(identifier, request)
         elif request.method == "ACK":
@@ -256,7 +256,7 @@ class Transactions:
         if merge in self._by_key:
             self._refuse(request, hop, 482)
             return
-        keys = [server_key(request, request.method)] + ([merge] if not request.to.tag else [])
+        keys = [server_key(request, request.method, hop)] + ([merge] if not request.to.tag else [])
         self._begin(Transaction(request, hop, is_client=False), *keys)
 
     def _refuse(self, request: Request, hop: Hop, status: int) -> None:
@@ -268,11 +268,11 @@ class Transactions:
 
         It has to come from where the INVITE came from, since nobody can ask it for a password.
         """
-        identifier = self._by_key.get(server_key(request, "INVITE"))
-        transaction = self._transactions.get(identifier) if identifier else None
-        if identifier is None or transaction is None or transaction.hop.host != hop.host:
+        identifier = self._by_key.get(server_key(request, "INVITE", hop))
+        if identifier is None:
             self._refuse(request, hop, 481)
             return
+        transaction = self._transactions[identifier]
         tag = transaction.response.to.tag if transaction.response else ""
         fallback = self.stateless_tag(request.call_id, request.from_.tag, request.via[0].branch)
         self._events.append(Send(hop, respond(request, 200, tag or fallback), None))
@@ -355,17 +355,19 @@ def _delivery(identifier: TransactionId, transaction: Transaction) -> Event:
     return Received(identifier, arrived, transaction.hop)
 
 
-def server_key(request: Request, method: str) -> Key:
+def server_key(request: Request, method: str, hop: Hop) -> Key:
     """Return what a request and its retransmissions have in common (RFC 3261 §17.2.3).
 
     ACK and the INVITE that it acknowledges have the same key; so has a CANCEL with `method` INVITE.
+    All come from the same host in the same way: whoever else says the same is somebody else.
     """
     via = request.via[0]
     named = "INVITE" if method == "ACK" else method
+    source = (hop.transport, hop.host)
     if via.has_cookie:
-        return ("server", via.branch, via.host, via.port, named)
+        return ("server", source, via.branch, via.host, via.port, named)
     to_tag = "" if named == "INVITE" else request.to.tag
-    way = (via.transport, via.host, via.port, via.branch)
+    way = (source, via.transport, via.host, via.port, via.branch)
     return (
         "RFC 2543",
         str(request.uri),

@@ -256,7 +256,9 @@ class Connection(Backpressured):
         self.send(PING)
 
     def dataReceived(self, data: bytes) -> None:
-        """Cut out messages; what nobody can read ends the connection."""
+        """Cut out messages; what nobody can read ends the connection, and what comes after it is dropped."""
+        if self.transport.disconnecting:
+            return
         was_empty = self._buffer.is_empty
         self._buffer.receive_data(data)
         try:

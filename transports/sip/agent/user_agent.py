@@ -273,7 +273,12 @@ class Agent:
 
     def refusal(self, refused: Refused, hop: Hop) -> bytes | None:
         """Return what the sender of something unreadable is told; the same each time."""
-        return refused.answer(self._transactions.stateless_tag(hop.host, str(refused.status)))
+        tag = self._transactions.stateless_tag(hop.host, str(refused.status))
+        return refused.answer(tag, is_limited=self._is_unproven(hop))
+
+    def _is_unproven(self, hop: Hop) -> bool:
+        """Tell whether somebody else may have written this address on a message."""
+        return hop.transport == "UDP" and not self._guard.is_trusted(hop.host)
 
     def admits(self, host: str, count: int) -> bool:
         """Tell whether an address may open a connection."""
@@ -355,7 +360,7 @@ class Agent:
             return self._fail(event.transaction)
         if isinstance(message, Response) and hop.transport == "UDP":
             hop = response_hop(message, "UDP")
-            if not self._guard.is_trusted(hop.host):
+            if self._is_unproven(hop):
                 data = self._allowances.fit(message, data, event.transaction) or b""
             if not data or not self._guard.may_reach(hop.host):
                 return None

@@ -8,11 +8,11 @@ answer that its sender is to get.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 
 from msgspec import Struct
 
-from transports.sip.tables import REASONS
+from transports.sip.tables import METHODS, REASONS
 from transports.sip.wire.headers import (
     MAX_ITEMS,
     TOKEN,
@@ -35,7 +35,7 @@ MAX_FIELDS = 256
 MAX_FORWARDS = 70
 """Hops that a request of ours may take (RFC 3261 §8.1.1.6)."""
 
-BAD_REQUEST, VERSION_NOT_SUPPORTED, TOO_LARGE = 400, 505, 513
+BAD_REQUEST, NOT_IMPLEMENTED, VERSION_NOT_SUPPORTED, TOO_LARGE = 400, 501, 505, 513
 
 Fields = tuple[tuple[str, str], ...]
 """Header fields in their order: canonical name, value without folding."""
@@ -63,6 +63,7 @@ COMPACT = {
     "y": "Identity",
 }
 """Compact forms of header names (RFC 3261 §7.3.3 and IANA's registry)."""
+_SHORT = {name: key for key, name in COMPACT.items()}
 _FREQUENT = (
     *COMPACT.values(),
     *(
@@ -176,25 +177,33 @@ class Refused(Malformed):
         self._method = method
         self._size = size
 
-    def answer(self, tag: str) -> bytes | None:
+    def answer(self, tag: str, *, is_limited: bool) -> bytes | None:
         """Return the response, or None if there must be none.
 
-        Responses, ACK, and what lacks the fields that lead a response home get none, nor does what
-        would get more bytes than it sent. `tag` becomes the tag of To, and has to be the same for a
-        retransmission (RFC 3261 §8.2.6.2, §8.2.7).
+        Responses, ACK, and what lacks the fields that lead a response home get none. Where it
+        `is_limited`, nor does what would get more bytes than it sent; what is too long is written
+        without words, and then in compact form. `tag` becomes the tag of To, and has to be the same
+        for a retransmission (RFC 3261 §8.2.6.2, §8.2.7).
         """
         copied = [(name, value) for name, value in self._fields if name in _NEEDED]
         if self._method in ("", "ACK") or not {"Via", "CSeq"} <= {name for name, _ in copied}:
             return None
-        lines = []
-        for name, value in copied:
-            tagged = f"{value};tag={tag}" if name == "To" and ";tag=" not in value.replace(" ", "") else value
-            lines.append(f"{name}: {tagged}")
-        for reason in (self.reason, REASONS[self.status]):
-            written = _encode([f"SIP/2.0 {self.status} {reason}", *lines, "Content-Length: 0", "", ""])
-            if len(written) <= self._size:
+        copied = [(name, _tagged(value, tag) if name == "To" else value) for name, value in copied]
+        fields = (*copied, ("Content-Length", "0"))
+        for reason, is_compact in ((self.reason, False), (REASONS[self.status], False), ("", True)):
+            lines = (f"{_short(name) if is_compact else name}: {value}" for name, value in fields)
+            written = _encode([f"SIP/2.0 {self.status} {reason}", *lines, "", ""])
+            if not is_limited or len(written) <= self._size:
                 return written
         return None
+
+
+def _tagged(to: str, tag: str) -> str:
+    return to if ";tag=" in to.replace(" ", "") else f"{to};tag={tag}"
+
+
+def _short(name: str) -> str:
+    return _SHORT.get(name, name)
 
 
 def canonical(name: str) -> str:
@@ -299,6 +308,8 @@ def _parse_request(start: str, fields: Fields, body: bytes) -> Request:
         raise Malformed("the Request-URI has headers")
     cseq = parse_cseq(core["CSeq"])
     if cseq.method != found[1]:
+        if found[1] not in METHODS:  # RFC 4475 §3.1.2.18
+            raise Refused(NOT_IMPLEMENTED, REASONS[NOT_IMPLEMENTED])
         raise Malformed("CSeq and Request-Line differ")
     return Request(
         uri=uri,
@@ -369,28 +380,29 @@ def _max_forwards(text: str | None) -> int:
     return int(text)
 
 
-def write(message: Request | Response) -> bytes:
-    """Write a message. Raises UnsafeMessage."""
-    lines = [message.start_line()]
-    lines += [f"Via: {via}" for via in message.via]
+def write(message: Request | Response, *, is_compact: bool = False) -> bytes:
+    """Write a message, with the compact forms of names where that is wished. Raises UnsafeMessage."""
+    fields: list[tuple[str, object]] = [("Via", via) for via in message.via]
     if isinstance(message, Request):
-        lines.append(f"Max-Forwards: {message.max_forwards}")
-    lines += (
-        f"From: {message.from_}",
-        f"To: {message.to}",
-        f"Call-ID: {message.call_id}",
-        f"CSeq: {message.cseq}",
+        fields.append(("Max-Forwards", message.max_forwards))
+    fields += (
+        ("From", message.from_),
+        ("To", message.to),
+        ("Call-ID", message.call_id),
+        ("CSeq", message.cseq),
     )
     for name, value in message.fields:
         if not TOKEN.fullmatch(name) or name in _CORE:
             raise UnsafeMessage("a header field's name is no token, or has a place of its own")
-        lines.append(f"{name}: {value}")
-    lines += f"Content-Length: {len(message.body)}", "", ""
+        fields.append((name, value))
+    fields.append(("Content-Length", len(message.body)))
+    if is_compact:
+        fields = [(_short(name), value) for name, value in fields]
+    lines = (message.start_line(), *(f"{name}: {value}" for name, value in fields), "", "")
     return _encode(lines) + message.body
 
 
-def _encode(lines: Iterable[str]) -> bytes:
-    lines = list(lines)
+def _encode(lines: Sequence[str]) -> bytes:
     text = "\r\n".join(lines)
     if text.count("\n") != len(lines) - 1 or text.count("\r") != len(lines) - 1:
         raise UnsafeMessage("a value has a line end in it")

@@ -271,6 +271,19 @@ def test_old_peers_are_matched_without_branch():
     assert [type(event) for event in server.events()] == [Received, Received]
 
 
+@pytest.mark.parametrize("elsewhere", [BOB_HOP, Hop("TCP", ANN_HOP.host, ANN_HOP.port)])
+def test_who_says_the_same_from_elsewhere_is_somebody_else(elsewhere):
+    """He is answered himself, and has nothing sent again to whom he repeats."""
+    server, _, event = served()
+    server.respond(event.transaction, respond(event.request, 486, "b2"))
+    server.events()
+    server.receive(request("INVITE"), elsewhere)
+    [sent] = server.events()
+    assert (sent.hop, sent.message.status) == (elsewhere, 482)
+    server.receive(request("ACK", to_tag="b2"), elsewhere)
+    assert [type(event) for event in server.events()] == [Acknowledged]
+
+
 @pytest.mark.spec("RFC 3261 §9.2")
 def test_cancel_reaches_the_invite_it_belongs_to():
     """It is answered here; the user ends the INVITE with 487."""

@@ -36,7 +36,7 @@ class Sink:
         self.heard.append((data, hop))
 
     def refusal(self, refused: Refused, hop: Hop) -> bytes | None:
-        return refused.answer("tag")
+        return refused.answer("tag", is_limited=True)
 
     def lost(self, hop: Hop) -> None:
         self.gone.append(hop)

@@ -66,7 +66,7 @@ def test_a_message_without_its_length_breaks_the_stream(new, status):
     assert buffer.next_event() == SMALL
     with pytest.raises(Refused) as caught:
         buffer.next_event()
-    assert parse(caught.value.answer("b2")).status == status
+    assert parse(caught.value.answer("b2", is_limited=True)).status == status
 
 
 def test_a_head_without_end_breaks_the_stream():
@@ -85,4 +85,4 @@ def test_a_response_without_its_length_gets_no_answer():
     buffer.receive_data(b"SIP/2.0 200 OK\r\nVia: SIP/2.0/TCP h\r\nCSeq: 1 BYE\r\n\r\n")
     with pytest.raises(Refused) as caught:
         buffer.next_event()
-    assert caught.value.answer("b2") is None
+    assert caught.value.answer("b2", is_limited=True) is None

@@ -145,12 +145,12 @@ def test_a_refusal_answers_with_what_came():
     data = write(request(to_tag="")).replace(
         b"Max-Forwards: 70", b"Max-Forwards: x\r\nSubject: " + b"long" * 20
     )
-    answer = parse(refusal(data).answer("b2"))
+    answer = parse(refusal(data).answer("b2", is_limited=True))
     assert isinstance(answer, Response)
     assert (answer.status, answer.reason, answer.to.tag) == (400, "Bad Request: Max-Forwards", "b2")
     assert answer.via == request().via
     again = data.replace(b"bob.example>", b"bob.example>;tag=b1")
-    assert parse(refusal(again).answer("b2")).to.tag == "b1"
+    assert parse(refusal(again).answer("b2", is_limited=True)).to.tag == "b1"
 
 
 @pytest.mark.parametrize(
@@ -165,7 +165,7 @@ def test_a_refusal_answers_with_what_came():
 def test_what_must_not_be_answered_is_not(old, new):
     """ACK, responses, and what has no way back."""
     data = write(request()).replace(b"Max-Forwards: 70", b"Max-Forwards: x\r\nSubject: " + b"long" * 20)
-    assert refusal(data.replace(old, new)).answer("b2") is None
+    assert refusal(data.replace(old, new)).answer("b2", is_limited=True) is None
 
 
 @few
@@ -176,7 +176,7 @@ def test_answers_are_never_larger_than_what_they_answer(cut, noise):
     try:
         parse(data)
     except Refused as refused:
-        answer = refused.answer("b2")
+        answer = refused.answer("b2", is_limited=True)
         assert answer is None or len(answer) <= len(data)
 
 
