@@ -439,6 +439,17 @@ class Knock(Value, frozen=True, kw_only=True):
     ref: Ref = NO_REF
 
 
+class VoiceRequest(Value, frozen=True, kw_only=True):
+    """Outgoing: the user, who may only listen, asks for the right to speak.
+
+    Incoming: `nick` asks for it, told to those who can give it; they do so by `SetRole`.
+    """
+
+    room: RoomId
+    nick: str = ""
+    ref: Ref = NO_REF
+
+
 class ServerNotice(Value, frozen=True, kw_only=True):
     """Words of a server to the user, or about the link to it."""
 
@@ -498,6 +509,7 @@ RoomEvent = (
     | Reaction
     | Retraction
     | Knock
+    | VoiceRequest
 )
 """Incoming events that belong to one room."""
 
@@ -529,6 +541,7 @@ Outgoing = (
     | SetAffiliation
     | Configure
     | Knock
+    | VoiceRequest
     | Topic
     | Message
     | DirectMessage

@@ -44,6 +44,7 @@ from bridge.xmpp.payloads.forms import NS_FORMS, build_result
 from bridge.xmpp.payloads.moderation import NS_MODERATION
 from bridge.xmpp.payloads.muc import FORM_REGISTER, FORM_ROOM_INFO, NODE_NICK, NODE_TRAFFIC
 from bridge.xmpp.payloads.upload import NS_UPLOAD
+from bridge.xmpp.payloads.voice import FORM_REQUEST
 from bridge.xmpp.specs import features
 
 NODE = "urn:xmppbridge"
@@ -207,6 +208,8 @@ class Disco:
         levels = self._network.capabilities(user_of(request), seen.room)
         if levels.moderation in (Level.NATIVE, Level.PARTIAL):
             yield NS_MODERATION
+        if "memberships" in levels.carried:
+            yield FORM_REQUEST
 
     def _room_info(self, address: RoomAddress, facts: Iterable[tuple[str, str]], *more: str) -> Info:
         name = self._network.name(address)

@@ -125,7 +125,7 @@ SPECS: tuple[Spec, ...] = (
         "Multi-User Chat",
         "1.35.5",
         _P,
-        "no room creation and destruction, no reserved nicknames, no voice requests",
+        "no room creation and destruction, no reserved nicknames",
         (("http://jabber.org/protocol/muc", PLACES), ("http://jabber.org/protocol/muc#stable_id", PLACES)),
         needs="rooms",
     ),

@@ -129,9 +129,12 @@ class Features:
     # ---- wishes
 
     def carry_out(self, event: Outgoing) -> None:
-        """Have a wish carried out by the feature that can."""
-        name, method = _WISHES[type(event)]
-        method(getattr(self, name), event)
+        """Have a wish carried out by the feature that can; what IRC does not have is refused."""
+        found = _WISHES.get(type(event))
+        if found is None:
+            self._core.fail(getattr(event, "ref", events.NO_REF), Trouble.UNSUPPORTED)
+        else:
+            found[1](getattr(self, found[0]), event)
 
 
 class Raw:

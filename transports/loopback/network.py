@@ -48,6 +48,7 @@ from bridge.events import (
     SetRole,
     Topic,
     UserId,
+    VoiceRequest,
 )
 from bridge.forms import Command, Settings
 from bridge.network import (
@@ -113,6 +114,7 @@ class LoopbackNetwork:
             ChangeNick: self._change_nick,
             Kick: self._kick,
             SetRole: self._set_role,
+            VoiceRequest: self._ask_for_voice,
             Topic: self._set_topic,
             Message: self._say,
             DirectMessage: self._whisper,
@@ -317,6 +319,13 @@ class LoopbackNetwork:
         changed = room.members[target] = structs.replace(room.members[target], role=event.role)
         for member in list(room.members):
             self._tell(member, OccupantChange(room=room.id, occupant=changed))
+        self._sent(user, event.ref)
+
+    def _ask_for_voice(self, user: UserId, event: VoiceRequest) -> None:
+        room = self._inside(user, event.room)
+        for other, one in list(room.members.items()):
+            if one.role is Role.MODERATOR:
+                self._tell(other, VoiceRequest(room=room.id, nick=room.members[user].nick))
         self._sent(user, event.ref)
 
     def _set_topic(self, user: UserId, event: Topic) -> None:

@@ -47,6 +47,7 @@ from bridge.events import (
     Undelivered,
     Unsubscribe,
     UserId,
+    VoiceRequest,
 )
 from bridge.forms import Command, Settings
 from bridge.network import (
@@ -104,6 +105,7 @@ from transports.matrix.settings import GatewaySettings, RoomSettings, ServerSett
 from transports.matrix.stays import Stays
 from transports.matrix.submission import Submissions
 from transports.matrix.thirdparty import ThirdParty
+from transports.matrix.voice import VoiceRequests
 from transports.matrix.whispers import Whispers
 
 STOP_TIMEOUT = 8.0
@@ -192,6 +194,7 @@ class MatrixNetwork:
         )
         self._submissions = Submissions(server, self._answer, uplink.message_id, config.patience, self._bring)
         self._direct = Direct(common, self._submissions, self._whispers, self._rooms.release)
+        self._voice = VoiceRequests(ids, uplink, clock.seconds, self._direct.submit)
         self._portals.start()
         self.inbox = Inbox(uplink, self._hear, self._overhear, config.max_waiting, clock.seconds)
         self._gaps = Gaps(server, clock, self.inbox, self._places, self._announce)
@@ -376,14 +379,14 @@ class MatrixNetwork:
                 self._depart(user, room, reason)
             case Knock():
                 self._knocks.knock(user, event)
+            case VoiceRequest(room=room, ref=ref):
+                self._voice.ask(*self._stays.find(user, room), ref)
             case Profile(avatar=avatar):
                 self._profiles.wear(user, avatar)
             case SetRole() | SetAffiliation() | Configure() | Invite():
                 self._moderation.submit(*self._stays.find(user, event.room), event)
-            case Typing():
-                self._type(user, event)
-            case Receipt():
-                self._read(user, event)
+            case Typing() | Receipt():
+                self._accompany(user, event)
             case DirectMessage() | DirectReaction() | DirectRetraction():
                 self._direct.submit(user, event)
             case Undelivered():
@@ -399,6 +402,12 @@ class MatrixNetwork:
                 self._submissions.submit(stay, session, event)
             case _:
                 raise BridgeError(Trouble.UNSUPPORTED)
+
+    def _accompany(self, user: UserId, event: Typing | Receipt) -> None:
+        if isinstance(event, Typing):
+            self._type(user, event)
+        else:
+            self._read(user, event)
 
     def _type(self, user: UserId, event: Typing) -> None:
         if event.contact is not None:

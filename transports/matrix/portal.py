@@ -45,12 +45,14 @@ from bridge.events import (
     RoomNotice,
     Sent,
     SetAffiliation,
+    SetRole,
     Topic,
     Typing,
     UserId,
+    VoiceRequest,
 )
 
-from . import translate
+from . import portal_voice, translate
 from .attachments import Link
 from .content import Json, mapping, text
 from .ids import Ids
@@ -99,7 +101,10 @@ class State(Enum):
 
 
 class Guest(Struct):
-    """Somebody of Matrix; `nick` is his on XMPP, or asked for. `tries`: see `_nicks`, `avatar`: `Profile`."""
+    """Somebody of Matrix; `nick` is his on XMPP, or asked for. `tries`: see `_nicks`, `avatar`: `Profile`.
+
+    `listens`: he may not speak there; `asked` is the event by which he asked to be let.
+    """
 
     user_id: str
     nick: str
@@ -107,6 +112,8 @@ class Guest(Struct):
     tries: int = 0
     pause: float = FIRST_PAUSE
     moderates: bool = False
+    listens: bool = False
+    asked: str = ""
     avatar: str = ""
 
 
@@ -327,7 +334,9 @@ class Portal:
         ref = self._fresh()
         match one:
             case Message() | Reaction() | Retraction():
-                wish = to_xmpp(one, self.muc, event_id, ref, self.links, self._nick_there)
+                wish = self._about_voice(one, sender, ref) or to_xmpp(
+                    one, self.muc, event_id, ref, self.links, self._nick_there
+                )
                 if wish is not None:
                     yield from self._wish(sender, wish, event_id)
                 else:
@@ -337,6 +346,17 @@ class Portal:
                     yield from self._wish(sender, Topic(room=self.muc, text=words, ref=ref), event_id)
             case RoomNotice(text=words):
                 yield Notice(words)
+
+    def _about_voice(self, said: RoomEvent, sender: str, ref: Ref) -> Outgoing | None:
+        guest = self.guests.get(sender)
+        nick = portal_voice.wish(said) if isinstance(said, Message) and guest is not None else None
+        if guest is None or nick is None:
+            return None
+        if guest.listens and not nick:
+            return VoiceRequest(room=self.muc, ref=ref)
+        if guest.moderates and nick in self.cast.known:
+            return SetRole(room=self.muc, nick=nick, role=Role.PARTICIPANT, ref=ref)
+        return None
 
     def _nick_there(self, nick: str) -> str:
         """Return by which nick somebody is known on XMPP who has this one here."""
@@ -350,14 +370,17 @@ class Portal:
         guest = self.guests.get(user_id)
         pending = Pending(event, event_id, ghost)
         if guest is None or guest.state is not State.INSIDE:
-            yield from self._undone(pending, BridgeError(Trouble.NOT_IN_ROOM))
+            yield from self._undone(guest, pending, BridgeError(Trouble.NOT_IN_ROOM))
             return
         self._pending[event.ref] = pending  # type: ignore[union-attr]
         yield Act(user_id, event)
 
-    def _undone(self, pending: Pending, error: BridgeError) -> Iterator[Step]:
+    def _undone(self, guest: Guest | None, pending: Pending, error: BridgeError) -> Iterator[Step]:
         """It was not done on XMPP, so it is as it was here too."""
-        yield Notice(NOT_DELIVERED.format(reason=error.text), pending.event_id)
+        words = NOT_DELIVERED.format(reason=error.text)
+        if error.trouble is Trouble.CANNOT_SPEAK and guest is not None and guest.listens:
+            words += portal_voice.HOW_TO_ASK
+        yield Notice(words, pending.event_id)
         nick = next((nick for nick, ghost in self.cast.ghosts.items() if ghost == pending.ghost), None)
         if nick is not None:
             yield Seat(pending.ghost, nick)
@@ -382,11 +405,15 @@ class Portal:
             case NickRefused(nick=nick):
                 yield from self._kept_nick(guest, nick)
             case Sent() | Failed():
-                yield from self._settled(event)
+                yield from self._settled(guest, event)
             case NickChange(old=old, occupant=occupant) if old == guest.nick:
                 guest.nick = occupant.nick
             case OccupantChange(occupant=occupant) if occupant.nick == guest.nick:
                 yield from self._stands(guest, occupant)
+            case VoiceRequest(nick=nick):
+                # every moderator is told, the room on Matrix once
+                if guest is next((one for one in self.guests.values() if one.moderates), None):
+                    yield Notice(portal_voice.ASKS.format(nick=nick))
             case _:
                 yield from self._happened(event)
 
@@ -397,7 +424,7 @@ class Portal:
         if telling_apart not in (guest.nick, refused):
             yield Act(guest.user_id, ChangeNick(room=self.muc, nick=telling_apart))
 
-    def _settled(self, event: Sent | Failed) -> Iterator[Step]:
+    def _settled(self, guest: Guest, event: Sent | Failed) -> Iterator[Step]:
         """What a guest wanted was done, or was not."""
         pending = self._pending.get(event.ref)
         if isinstance(event, Failed) or event.last:
@@ -405,11 +432,16 @@ class Portal:
         if pending is None:
             return
         if isinstance(event, Failed):
-            yield from self._undone(pending, event.error)
+            yield from self._undone(guest, pending, event.error)
         elif event.message is not None:
             self.links.join(pending.event_id, event.message.id)
         elif isinstance(pending.event, Topic):
             self._topic = pending.event.text
+        elif isinstance(pending.event, VoiceRequest):
+            guest.asked = pending.event_id
+            yield Notice(portal_voice.ASKED, pending.event_id)
+        elif isinstance(pending.event, SetRole):
+            yield Notice(portal_voice.MAY_SPEAK.format(nick=pending.event.nick), pending.event_id)
 
     def _entered(self, guest: Guest, event: Entered) -> Iterator[Step]:
         again = guest.state is State.INSIDE
@@ -471,7 +503,10 @@ class Portal:
 
     def _stands(self, guest: Guest, me: Occupant) -> Iterator[Step]:
         """Who moderates there may moderate here."""
-        moderates = me.role is Role.MODERATOR
+        moderates, guest.listens = me.role is Role.MODERATOR, me.role is Role.VISITOR
+        if guest.asked and not guest.listens:
+            yield Notice(portal_voice.GRANTED, guest.asked)
+            guest.asked = ""
         level = self.room.levels.level(guest.user_id)
         is_due = level < MODERATION if moderates else level == MODERATION
         if moderates is not guest.moderates or is_due:

@@ -27,6 +27,7 @@ from bridge.events import (
     SetRole,
     Topic,
     Typing,
+    VoiceRequest,
 )
 from bridge.services.guests import wording
 from bridge.services.guests.company import Company
@@ -37,6 +38,7 @@ from bridge.services.guests.visit import State, Visit
 from bridge.xmpp.element import Element
 from bridge.xmpp.payloads.delay import parse_delay
 from bridge.xmpp.payloads.stanza_id import parse_origin_id, parse_stanza_id
+from bridge.xmpp.payloads.voice import parse_approval
 from bridge.xmpp.stanza import error_from
 
 SEEN = 1_000
@@ -93,6 +95,9 @@ class Talk:
             case Invite():
                 jid, id = self._invited(event), self._company.ports.fresh_id()
                 self._post(visit, event, id, wording.invitation(event, jid, visit.jid, id))
+            case VoiceRequest():
+                id = self._company.ports.fresh_id()
+                self._post(visit, event, id, wording.voice_request(event, visit.jid, id))
             case _:
                 raise BridgeError(Trouble.UNSUPPORTED)
 
@@ -101,7 +106,7 @@ class Talk:
         said = self._said.get(event.origin)
         return said is not None and said.nick == visit.nick
 
-    def _post(self, visit: Visit, event: wording.Whispered | Invite, id: str, stanza: Element) -> None:
+    def _post(self, visit: Visit, event: wording.Posted, id: str, stanza: Element) -> None:
         """Send what is answered only if it fails."""
         visit.begin(id, event, self._company.ports.now(), told=True)
         self._company.ports.send(stanza)
@@ -144,11 +149,17 @@ class Talk:
         elif kind == "groupchat":
             self._groupchat(visit, stanza, nick)
         elif not nick:
-            self._past.take(visit, stanza)
+            self._told_by_room(visit, stanza)
         else:
             event = whispered(stanza, self._company.id, nick)
             if event is not None:
                 self._company.tell(visit, event)
+
+    def _told_by_room(self, visit: Visit, stanza: Element) -> None:
+        """Take what the room says to one guest: what its archive has, or what he may decide (§8.6)."""
+        asking = None if self._past.take(visit, stanza) else parse_approval(stanza)
+        if asking is not None:
+            self._company.tell(visit, VoiceRequest(room=self._company.id, nick=asking))
 
     def _bounced(self, visit: Visit, stanza: Element) -> None:
         """Something that he said came back (§7.4, RFC 6120 §8.3)."""

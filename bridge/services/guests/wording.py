@@ -25,6 +25,7 @@ from bridge.events import (
     SetRole,
     Topic,
     Typing,
+    VoiceRequest,
 )
 from bridge.services.guests.hearing import ME
 from bridge.xmpp.element import Element
@@ -48,6 +49,7 @@ from bridge.xmpp.payloads.reference import DATA, MENTION, Reference, build_refer
 from bridge.xmpp.payloads.reply import ReplyTo, build_fallback, build_reply
 from bridge.xmpp.payloads.retract import NS_RETRACT, build_retract
 from bridge.xmpp.payloads.stanza_id import build_origin_id
+from bridge.xmpp.payloads.voice import build_request
 from bridge.xmpp.stanza import NS_COMPONENT
 
 RETRACTED = "/me retracted a message that cannot be shown any more."
@@ -57,6 +59,8 @@ Spoken = Message | Topic | Reaction | Retraction
 """What the room reflects to everybody, its author included."""
 Whispered = DirectMessage | DirectReaction | DirectRetraction
 """What goes to one occupant alone."""
+Posted = Whispered | Invite | VoiceRequest
+"""What is answered only if it fails."""
 Asked = Kick | SetRole | SetAffiliation | Retraction
 """What the room is asked to do, and answers."""
 
@@ -141,6 +145,11 @@ def invitation(event: Invite, jid: str, me: str, id: str) -> Element:
     """Write the wish that the room invite somebody (§7.8.2)."""
     wish = build_invite_wish(MucInvite(jid=jid, reason=event.reason))
     return stanza("message", None, me, event.room, id, wish)
+
+
+def voice_request(event: VoiceRequest, me: str, id: str) -> Element:
+    """Write the wish to be let speak (§7.13)."""
+    return stanza("message", None, me, event.room, id, build_request())
 
 
 def asked(event: Asked, me: str, target: Occupant | None) -> Element:

@@ -67,20 +67,14 @@ class Moderation:
             affiliation=one.affiliation,
             role=one.role,
             nick=one.nick,
-            jid=one.user or self._address(one.address),
+            jid=one.user or self._context.render.address(one.address),
         )
-
-    def _address(self, address: str) -> str:
-        if not address:
-            return ""
-        local, slash, resource = address.partition("/")
-        return f"{self._context.render.plain(local)}{slash}{resource}"
 
     def _listed(self, rows: list[ListedUser]) -> Element:
         return build_items(
             MucItem(
                 affiliation=row.affiliation,
-                jid=row.user or self._address(row.address),
+                jid=row.user or self._context.render.address(row.address),
                 nick=row.nick,
                 reason=row.reason,
             )

@@ -130,6 +130,13 @@ class Renderer:
         """Return the JID of a room, server or contact, unquoted."""
         return f"{escape_local(local)}@{self.domain}" if local else self.domain
 
+    def address(self, address: str) -> str:
+        """Return the JID of an `Occupant.address`, unquoted, "" if that is hidden."""
+        if not address:
+            return ""
+        local, slash, resource = address.partition("/")
+        return f"{self.plain(local)}{slash}{resource}"
+
     def jid(self, local: str) -> str:
         """Return the JID of a server or contact, quoted; ``local/resource`` keeps the resource."""
         if not local:

@@ -38,6 +38,7 @@ from bridge.events import (
     ServerNotice,
     Typing,
     UserId,
+    VoiceRequest,
 )
 from bridge.router import Request, Route, Target
 from bridge.services.muc.context import Context, user_of
@@ -56,6 +57,7 @@ from bridge.services.muc.render import Shown, subject_of
 from bridge.services.muc.restore import Restore
 from bridge.services.muc.retraction import ModeratedRetraction
 from bridge.services.muc.speech import Speech
+from bridge.services.muc.voice import Voice
 
 BURSTS = 512
 """How many delivered tuples are remembered with their rendering."""
@@ -114,6 +116,7 @@ class Muc:
         self._invitations = Invitations(context)
         self._registration = Registration(context)
         self._moderation = Moderation(context)
+        self._voice = Voice(context)
         self._availability = Availability(context)
         self._restore = Restore(context, self._join, self._leave, self._availability)
         self._features = (
@@ -142,6 +145,7 @@ class Muc:
             Failed: lambda _user, event: context.tickets.failed(event),
             Invite: self._invited,
             Knock: self._registration.knocked,
+            VoiceRequest: self._voice.requested,
             ServerNotice: self._direct.server_notice,
             ContactNotice: self._direct.question,
             NetworkState: self._link,
@@ -202,9 +206,12 @@ class Muc:
         return None
 
     def _to_room(self, request: Request) -> Deferred[Any] | None:
-        """A message that is no groupchat: an invitation to pass on, or an answer to who asks to come in."""
-        answered = self._registration.answer(request)
-        return self._invitations.message(request) if answered is None else answered
+        """A message that is no groupchat: an invitation to pass on, or what asks for rights or gives them."""
+        for take in (self._registration.answer, self._voice.message, self._invitations.message):
+            taken = take(request)
+            if taken is not None:
+                return taken
+        return None
 
     def to_contact(self, request: Request) -> Deferred[Any] | None:
         """Take a message to somebody alone: an invitation to one of our rooms, or what is said to him."""

@@ -377,3 +377,51 @@ async def test_knock_on_matrix_is_answered_by_a_moderator_on_xmpp(matrix_stage: 
     else:
         gone = await juliet.find("m.room.member", lambda e: e["content"]["membership"] == "leave", room=room)
         assert (gone["state_key"], gone["sender"]) == (mercutio.id, matrix_stage.ghost("romeo"))
+
+
+# ---- voice
+
+REQUEST = "http://jabber.org/protocol/muc#request"
+
+
+def request(**fields: str) -> str:
+    """Return the form that asks for voice, or answers who does."""
+    values = {"FORM_TYPE": REQUEST, **{f"muc#{name}": value for name, value in fields.items()}}
+    written = "".join(f"<field var='{name}'><value>{value}</value></field>" for name, value in values.items())
+    return f"<x xmlns='jabber:x:data' type='submit'>{written}</x>"
+
+
+async def test_voice_is_asked_for_on_matrix_and_given_by_a_level(matrix_stage: MatrixStage):
+    """XEP-0045 §7.13: who can change levels is asked in a chat, and what he does is seen on XMPP."""
+    romeo, juliet, room = await matrix_stage.together()
+    ghost = matrix_stage.ghost("romeo")
+    await set_level(juliet, room, ghost, -1)
+    await romeo.presence(frm=f"{matrix_stage.room}/romeo", has=item(role="visitor"))
+    romeo.send(f"<message to='{matrix_stage.room}' id='v1'>{request(role='participant')}</message>")
+    chat = await juliet.find("m.room.member", lambda event: event["content"].get("is_direct") is True)
+    await juliet.join(chat["room_id"])
+    asked = await juliet.find("m.room.message", room=chat["room_id"])
+    assert asked["sender"] == ghost and matrix_stage.alias in asked["content"]["body"]
+    romeo.send(f"<message to='{matrix_stage.room}' id='v2'>{request(role='participant')}</message>")
+    refused = await romeo.message(frm=matrix_stage.room, type="error")
+    assert refused.get("id") == "v2"
+    await set_level(juliet, room, ghost, 0)
+    await romeo.presence(frm=f"{matrix_stage.room}/romeo", has=item(role="participant"))
+
+
+async def test_voice_is_asked_for_and_given_on_xmpp(matrix_stage: MatrixStage):
+    """XEP-0045 §8.6: a moderator on XMPP is asked by a form, and his answer is a power level."""
+    romeo, juliet, room = await romeo_rules(matrix_stage)
+    benvolio = await matrix_stage.on_xmpp("benvolio")
+    await benvolio.join(matrix_stage.room, "benvolio")
+    ghost = matrix_stage.ghost("benvolio")
+    await set_level(juliet, room, ghost, -1)
+    await benvolio.mailbox.find(Pattern("presence", has=[item(role="visitor"), status(110)]))
+    benvolio.send(f"<message to='{matrix_stage.room}' id='v1'>{request(role='participant')}</message>")
+    asked = await romeo.mailbox.find(Pattern("message", frm=matrix_stage.room, has="data:x[@type='form']"))
+    named = values(asked, "data:x/data:field[@var='muc#jid']/data:value")
+    assert named == [benvolio.bare]
+    answer = request(role="participant", roomnick="benvolio", request_allow="true")
+    romeo.send(f"<message to='{matrix_stage.room}' id='v2'>{answer}</message>")
+    await benvolio.mailbox.find(Pattern("presence", has=[item(role="participant"), status(110)]))
+    assert ghost not in (await levels(juliet, room))["users"]

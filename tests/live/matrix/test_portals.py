@@ -238,6 +238,47 @@ async def test_what_the_room_refuses_is_told_to_its_author(portal_stage: PortalS
     assert notice["content"]["m.relates_to"] == {"m.in_reply_to": {"event_id": said}}
 
 
+async def test_voice_is_asked_for_and_given_by_a_word(portal_stage: PortalStage):
+    """XEP-0045 §7.13, §8.6: by a guest, who is told how, and is answered by the room's own form."""
+    romeo, juliet, room = await portal_stage.together_in_muc(moderatedroom="1")
+    muc = portal_stage.muc
+    await set_item(romeo, muc, nick="Juliet", role="visitor")
+    await juliet.say(room, "unheard")
+    await juliet.find("m.room.message", lambda event: "say !voice" in event["content"]["body"], room=room)
+    await juliet.say(room, "!voice")
+    asked = await romeo.mailbox.find(Pattern("message", frm=muc, has="data:x[@type='form']"))
+    fields = {
+        one.get("var"): one.xpath("*[local-name()='value']/text()")
+        for one in asked.xpath("*/*[local-name()='field']")
+    }
+    assert fields["muc#roomnick"] == ["Juliet"]
+    values = {name: "1" if name == "muc#request_allow" else value[0] for name, value in fields.items()}
+    written = "".join(f"<field var='{name}'><value>{value}</value></field>" for name, value in values.items())
+    romeo.send(f"<message to='{muc}'><x xmlns='jabber:x:data' type='submit'>{written}</x></message>")
+    await juliet.hears(room, "You may speak now.")
+    await juliet.say(room, "heard")
+    await hears(romeo, muc, "Juliet", "heard")
+
+
+async def test_guest_who_moderates_gives_voice_by_a_word(portal_stage: PortalStage):
+    """XEP-0045 §8.6: the room on Matrix is told who asks."""
+    romeo, juliet, room = await portal_stage.together_in_muc(moderatedroom="1")
+    muc, nurse = portal_stage.muc, await portal_stage.on_xmpp("nurse")
+    await nurse.join(muc, "nurse")
+    await set_item(romeo, muc, nick="nurse", role="visitor")
+    await set_item(romeo, muc, nick="Juliet", role="moderator")
+    await juliet.find("m.room.power_levels", lambda event: juliet.id in event["content"]["users"])
+    form = "<field var='FORM_TYPE'><value>http://jabber.org/protocol/muc#request</value></field>"
+    role = "<field var='muc#role'><value>participant</value></field>"
+    nurse.send(f"<message to='{muc}'><x xmlns='jabber:x:data' type='submit'>{form}{role}</x></message>")
+    await juliet.find("m.room.message", lambda event: "!voice nurse" in event["content"]["body"], room=room)
+    await juliet.say(room, "!voice nurse")
+    await nurse.mailbox.find(
+        Pattern("presence", frm=f"{muc}/nurse", has="mucuser:x/mucuser:item[@role='participant']")
+    )
+    await juliet.hears(room, "nurse may speak now.")
+
+
 # ---- moderation and invitations
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bridge.capabilities import Level
 from bridge.errors import Trouble
-from bridge.events import Failed, Message, MessageId, Reaction, Ref, Retraction, Sent
+from bridge.events import Failed, Message, MessageId, Reaction, Ref, Retraction, Sent, VoiceRequest
 
 from .script import SERVER, World, room
 
@@ -47,6 +47,13 @@ def test_reaction_to_something_unknown_fails():
     """There is no msgid to name."""
     romeo, _ = conversation()
     romeo.submit(Reaction(room=CHAN, id=MessageId("nothing"), emojis=("a",), ref=Ref(1)))
+    assert romeo.event(Failed).error.trouble is Trouble.UNSUPPORTED
+
+
+def test_wish_that_irc_does_not_know_is_refused():
+    """Nobody is asked for voice there."""
+    romeo, _ = conversation()
+    romeo.submit(VoiceRequest(room=CHAN, ref=Ref(1)))
     assert romeo.event(Failed).error.trouble is Trouble.UNSUPPORTED
 
 

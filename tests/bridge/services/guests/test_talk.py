@@ -27,11 +27,13 @@ from bridge.events import (
     Topic,
     Typing,
     TypingState,
+    VoiceRequest,
 )
 from bridge.services.guests.attendance import CATCH_UP, CLOCK_SKEW, REJOIN_DELAYS
 from bridge.services.guests.talk import SEEN
 from bridge.services.guests.visit import PATIENCE, UNDER_WAY, WAITING
 from bridge.xmpp.payloads.delay import parse_time
+from bridge.xmpp.payloads.voice import build_approval, is_request
 from tests.bridge.services.guests.desk import ALICE, BOB, ROOM, WALL, Desk, jid_of
 
 MUC = "http://jabber.org/protocol/muc"
@@ -398,3 +400,24 @@ def test_room_that_shows_nothing_anew_stays_as_it_is():
     assert desk.told == []
     desk.groupchat(ALICE, "romeo", "hello", sid="s3")
     assert [type(event) for _, event in desk.told] == [Message]
+
+
+# ---- voice
+
+
+def test_guest_asks_the_room_for_voice(desk):
+    """XEP-0045 §7.13: the room says nothing to it unless it refuses."""
+    desk.act(ALICE, VoiceRequest(room=ROOM, ref=Ref(3)))
+    [asked] = desk.taken()
+    assert is_request(asked) and (asked.get("to"), asked.get("type")) == (ROOM, None)
+    assert desk.heard(ALICE) == [Sent(ref=Ref(3))]
+    desk.bounce(ALICE, asked.attributes["id"], "forbidden")
+    [failed] = desk.heard(ALICE)
+    assert (failed.ref, failed.error.trouble) == (Ref(3), Trouble.FORBIDDEN)
+
+
+def test_guest_who_moderates_is_told_who_asks_for_voice(desk):
+    """XEP-0045 §8.6: each moderator gets the form."""
+    form = build_approval("nurse", "nurse@capulet.example", "nurse asks").to_xml()
+    desk.receive(BOB, f"<message from='{ROOM}'>{form}</message>")
+    assert desk.heard(BOB) == [VoiceRequest(room=ROOM, nick="nurse")]
