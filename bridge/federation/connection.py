@@ -72,6 +72,8 @@ class Connection(TwistedProtocol):
         self.since = clock.seconds()
         self.heard = self.since
         """When the last bytes came."""
+        self.spoke = self.since
+        """When the last bytes went."""
         self.active = self.since
         """When the last stanza came or went."""
         self.closing: float | None = None
@@ -116,6 +118,7 @@ class Connection(TwistedProtocol):
         """Write it now."""
         data = self.stream.data_to_send()
         if data and not self._is_gone:
+            self.spoke = self._clock.seconds()
             self._unread += len(data) if self.is_blocked else 0
             self.transport.write(data)
             if self._unread > UNREAD:

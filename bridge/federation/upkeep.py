@@ -7,6 +7,8 @@ from bridge.federation.dial import Means
 
 QUIET = 60.0
 """Seconds of silence on a stream before a sign of life is sent."""
+BRIEFEST = 10.0
+"""Seconds of our own silence that a peer has to bear, whatever it says (XEP-0478)."""
 SILENCE = 150.0
 """Seconds without an acknowledgement that was asked for, after which a stream counts as dead."""
 
@@ -17,10 +19,18 @@ def look_after(connection: Connection, now: float) -> None:
         connection.answered = now
     if now - connection.answered > SILENCE:
         connection.abort()
-    elif now - connection.heard > QUIET and now - connection.poked > QUIET:
+    elif _is_quiet(connection, now):
         connection.poked = now
         connection.stream.probe()
         connection.flush()
+
+
+def _is_quiet(connection: Connection, now: float) -> bool:
+    """Tell whether the peer has been silent for long, or we so that it might think us gone."""
+    if now - connection.heard > QUIET and now - connection.poked > QUIET:
+        return True
+    borne = connection.stream.peer_idle_seconds
+    return bool(borne) and now - connection.spoke > max(BRIEFEST, borne) / 2
 
 
 def review(connection: Connection, means: Means, is_negotiated: bool) -> None:

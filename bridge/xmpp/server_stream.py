@@ -7,6 +7,7 @@ stream begins. What happens is a table, (state, input) → action; what has no r
 
 from __future__ import annotations
 
+import re
 from collections import deque
 from collections.abc import Callable, Mapping
 from typing import ClassVar, Literal
@@ -92,6 +93,8 @@ class ServerStream:
         """Stream management, once it is on."""
         self.peer_stanza_bytes = 0
         """The largest stanza that the peer takes (XEP-0478), 0 if it does not say."""
+        self.peer_idle_seconds = 0
+        """Seconds without a byte of ours after which the peer may end the stream, 0 if it does not say."""
         self._keys = keys
         self._hosts = hosts
         self._limits = limits
@@ -156,9 +159,9 @@ class ServerStream:
         """Keep the connection in use (RFC 6120 §4.6), if possible by something that the peer answers."""
         if self.state != "ready":
             return
-        if self.session is None:
+        if self.session is None or self.awaits_acknowledgement:
             self._out.append(b" ")
-        elif not self.awaits_acknowledgement:
+        else:
             self.awaits_acknowledgement = True
             self._out.append(sm.REQUEST)
 
@@ -402,8 +405,8 @@ class ServerStream:
 
     def _read_limits(self, parent: Element) -> None:
         limits = parent.child("limits", NS_LIMITS)
-        written = None if limits is None else limits.child_text("max-bytes", NS_LIMITS)
-        self.peer_stanza_bytes = int(written) if written and written.isascii() and written.isdigit() else 0
+        self.peer_stanza_bytes = _read_limit(limits, "max-bytes")
+        self.peer_idle_seconds = _read_limit(limits, "idle-seconds")
 
     def _foreign_header(self, _: Element) -> None:
         self.fail("invalid-namespace")
@@ -492,6 +495,12 @@ def domain_of(address: str | None) -> str:
         return Jid.parse(address or "").domain
     except JidError:
         return ""
+
+
+def _read_limit(limits: Element | None, name: str) -> int:
+    """Read one of a peer's limits (XEP-0478 §4.1), 0 if it says none, or nonsense."""
+    written = None if limits is None else limits.child_text(name, NS_LIMITS)
+    return int(written) if written and re.fullmatch("[0-9]{1,15}", written) else 0
 
 
 def _domain_text(address: str) -> str:

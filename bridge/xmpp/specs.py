@@ -437,7 +437,11 @@ SPECS: tuple[Spec, ...] = (
         needs="replies",
     ),
     Spec(
-        "XEP-0478", "Stream Limits Advertisement", "0.2.0", _P, "stanza sizes; idle time is told, not obeyed"
+        "XEP-0478",
+        "Stream Limits Advertisement",
+        "0.2.0",
+        _P,
+        "on streams that we open, no idle time is told",
     ),
     Spec(
         "XEP-0486",

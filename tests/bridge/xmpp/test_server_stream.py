@@ -521,6 +521,30 @@ def test_garbage_ends_the_stream_with_its_error() -> None:
     assert b"not-well-formed" in link.far.data_to_send()
 
 
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        ("<max-bytes>10000</max-bytes><idle-seconds>1800</idle-seconds>", (10_000, 1800)),
+        ("<idle-seconds>60</idle-seconds>", (0, 60)),
+        ("<max-bytes>-1</max-bytes><idle-seconds>soon</idle-seconds>", (0, 0)),
+        (f"<max-bytes>{'9' * 5000}</max-bytes><idle-seconds>\u0661</idle-seconds>", (0, 0)),
+        ("", (0, 0)),
+    ],
+)
+def test_limits_of_the_peer_are_read(written: str, read: tuple[int, int]) -> None:
+    """In features and in the wish for both directions; nonsense is no limit."""
+    near, far = outgoing(), Link().start().far
+    near.start()
+    limits = f"<limits xmlns='urn:xmpp:stream-limits:0'>{written}</limits>"
+    near.receive_data(
+        "<stream:stream xmlns='jabber:server' xmlns:stream='http://etherx.jabber.org/streams' id='1' version='1.0'>"
+        f"<stream:features>{limits}</stream:features>".encode()
+    )
+    far.receive_data(f"<bidi xmlns='urn:xmpp:bidi'>{limits}</bidi>".encode())
+    for stream in (near, far):
+        assert (stream.peer_stanza_bytes, stream.peer_idle_seconds) == read
+
+
 def test_unknown_element_is_refused() -> None:
     """RFC 6120 §4.9.3.24."""
     link = Link().authenticated()
