@@ -6,7 +6,7 @@ import socket
 from collections.abc import Callable
 from typing import Any, ParamSpec, Protocol
 
-from twisted.internet.interfaces import IHandshakeListener, IPushProducer, IReactorTime
+from twisted.internet.interfaces import IDelayedCall, IHandshakeListener, IPushProducer, IReactorTime
 from twisted.internet.protocol import Protocol as TwistedProtocol
 from twisted.internet.protocol import connectionDone
 from twisted.logger import Logger
@@ -90,7 +90,7 @@ class Connection(TwistedProtocol):
         self._socket: socket.socket | None = None
         self._is_scheduled = False
         self._is_held = False
-        self._throttle: Any = None
+        self._throttle: IDelayedCall | None = None
         self._hello: Hello | None = None
         """While a peer is to begin TLS, what has come of that."""
         self._is_handshaking = False
@@ -155,8 +155,11 @@ class Connection(TwistedProtocol):
         self._pace()
 
     def _throttled(self, delay: float) -> None:
+        """Wait; one read from the socket may come in several pieces, of which each says longer."""
+        if self._throttle is not None:
+            return self._throttle.reset(delay)
         self._throttle = self._clock.callLater(delay, self._go_on)
-        self._pace()
+        return self._pace()
 
     def _go_on(self) -> None:
         self._throttle = None
@@ -200,7 +203,7 @@ class Connection(TwistedProtocol):
         stanzas = self.settle()
         if not self._is_gone:
             delay = self._owner.received(self, len(data), stanzas)
-            if delay > 0 and self._throttle is None:
+            if delay > 0:
                 self._throttled(delay)
         return None
 

@@ -134,6 +134,18 @@ def test_fast_peer_is_read_later(scene: Scene) -> None:
     assert not scene.near.is_paused
 
 
+def test_pieces_of_one_read_make_the_wait_longer(scene: Scene) -> None:
+    """What is read at once arrives record by record under TLS; the last one says how long."""
+    for delay in (1.0, 3.0):
+        scene.owner.delay = delay
+        scene.connection.dataReceived(b"<?xml version='1.0'?>"[: int(delay) * 2])
+    scene.owner.delay = 0.0
+    scene.clock.advance(2.9)
+    assert scene.near.is_paused
+    scene.clock.advance(0.1)
+    assert not scene.near.is_paused
+
+
 def test_hold_outlasts_the_throttle(scene: Scene) -> None:
     """Reading goes on when nothing speaks against it any more."""
     scene.owner.delay = 1.0
