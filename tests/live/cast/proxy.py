@@ -19,6 +19,8 @@ class Proxy:
 
     def __init__(self, target: int) -> None:
         self.port = 0
+        self.count = 0
+        """How many connections have been made."""
         self._target = target
         self._speaks = asyncio.Event()
         self._speaks.set()
@@ -49,6 +51,7 @@ class Proxy:
         return len(writers) // 2
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.count += 1
         with contextlib.suppress(OSError):
             far_reader, far_writer = await asyncio.open_connection(HOST, self._target)
             for source, sink in ((reader, far_writer), (far_reader, writer)):

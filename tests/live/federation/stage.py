@@ -28,7 +28,7 @@ BAD = ("self-signed", "expired", "early", "misnamed", "mail")
 """Domains below `A` whose certificates prove nothing."""
 GOOD = ("srv-name", "address", "chain", "server-only", "wildcard")
 """Domains below `A` whose certificates are good in less usual ways."""
-ELSEWHERE = ("direct", "dead-first", "refusing", "alias", "static", "dane")
+ELSEWHERE = ("direct", "dead-first", "refusing", "alias", "two-addresses", "static", "dane")
 """Domains below `A` that DNS leads to in other ways."""
 Tables = Mapping[str, Mapping[str, object]]
 
@@ -115,11 +115,13 @@ class Federation:
         return self._host(f"own{self.house.number()}.test")
 
     def start_bridge(
-        self, certificate: Certificate | None = None, tables: Tables | None = None
+        self,
+        certificate: Certificate | None = None,
+        tables: Tables | None = None,
+        domain: str | None = None,
     ) -> FederatedBridge:
-        """Start a bridge on a domain of its own, and publish where it is."""
-        number = self.house.number()
-        domain = f"gw{number}.test"
+        """Start a bridge, by default on a domain of its own, and publish where it is."""
+        domain = domain or f"gw{self.house.number()}.test"
         ircd = self.house.ircd("inspircd")
         bridge = FederatedBridge(
             self._folder("bridge"),
@@ -135,12 +137,12 @@ class Federation:
         self.publish(bridge)
         return bridge
 
-    def publish(self, bridge: FederatedBridge, *, direct: bool = False) -> None:
-        """Publish where a bridge is; `direct`: for direct TLS only."""
+    def publish(self, bridge: FederatedBridge, *, direct: int | None = None) -> None:
+        """Publish where a bridge is; `direct` is a port for direct TLS, then the only one."""
         for name in (bridge.domain, *bridge.components):
             self.nameserver.serves(name, bridge.server_port)
-            if direct:
-                self._publish_direct(name, bridge.server_port)
+            if direct is not None:
+                self._publish_direct(name, direct)
 
     async def person(self, name: str, domain: str, others: tuple[str, ...]) -> Person:
         """Log somebody in, who sees what comes from below the `others`."""

@@ -94,9 +94,9 @@ async def test_bridge_without_tls_talks_in_the_clear(build: BuildStage):
 
 
 async def test_direct_tls_both_ways_without_starttls(build: BuildStage, federation: Federation):
-    """XEP-0368: the only record of each side is _xmpps-server."""
+    """XEP-0368: the only record of each side is _xmpps-server; the bridge's port is that of STARTTLS."""
     stage = build()
-    federation.publish(stage.bridge, direct=True)
+    federation.publish(stage.bridge, direct=stage.bridge.server_port)
     for domain in (f"direct.{A}", f"direct.{B}"):
         await talk(stage, domain)
 

@@ -51,6 +51,15 @@ async def test_target_that_is_an_alias_is_followed(federated: FederationStage, f
     await reaches(federated, domain)
 
 
+async def test_dead_address_of_a_server_is_passed_over(federated: FederationStage, federation: Federation):
+    """Its IPv6 address leads nowhere, its IPv4 address to it (RFC 8305)."""
+    domain, port = f"two-addresses.{A}", federation.prosody.server_port
+    federation.nameserver.publish("xmpp.two-addresses.test", "AAAA", "2001:db8::1")
+    federation.nameserver.publish("xmpp.two-addresses.test", "A", "127.0.0.1")
+    federation.nameserver.publish(f"_xmpp-server._tcp.{domain}", "SRV", f"0 5 {port} xmpp.two-addresses.test")
+    await reaches(federated, domain)
+
+
 async def test_configured_server_is_used_instead_of_dns(build: BuildStage, federation: Federation):
     """[federation.peers] says where the domain is, and no record is asked for."""
     domain = f"static.{A}"
@@ -72,6 +81,17 @@ async def test_domain_that_declines_the_service_is_not_found(
 async def test_name_that_does_not_exist_is_not_found(federated: FederationStage):
     """Neither SRV nor address: the sender's message comes back."""
     assert await fails(federated, "nowhere.test") == "remote-server-not-found"
+
+
+async def test_absence_is_remembered(federated: FederationStage, federation: Federation):
+    """Two of our domains ask for one that does not exist; the DNS is asked once (RFC 2308)."""
+    for number in (0, 1):
+        component = await federated.component(number)
+        component.say("somebody@never.test", "anyone?", type="chat")
+        answer = await component.mailbox.find(Pattern("message", type="error", frm="somebody@never.test"))
+        assert condition(answer) == "remote-server-not-found"
+    asked = [question for question in federation.nameserver.asked if question[0].endswith("never.test")]
+    assert ("never.test", "A") in asked and len(asked) == len(set(asked))
 
 
 async def test_dead_server_gives_an_error_at_once(federated: FederationStage, federation: Federation):

@@ -167,6 +167,66 @@ async def test_stanza_from_another_domain_ends_the_stream(
     assert not component.mailbox.waiting
 
 
+@pytest.mark.parametrize("whose", ["gateway", "component"])
+async def test_stream_in_our_own_name_is_refused(federated: FederationStage, whose: str):
+    """A loop, or a liar: nobody opens a stream from one of our domains to another."""
+    ours = federated.domain if whose == "gateway" else federated.bridge.components[1]
+    peer = await wire(federated)
+    peer.write(header(ours, federated.bridge.components[0]))
+    assert "invalid-from" in await peer.closed()
+    peer = await wire(federated)
+    await peer.secure(EVIL, federated.bridge.components[0], None)
+    peer.write(f"<db:result from='{ours}' to='{federated.bridge.components[0]}'>key</db:result>")
+    found = await peer.find(r"<db:result[^>]*type=['\"](\w+)['\"]")
+    assert found[1] == "error"
+    peer.close()
+
+
+async def test_addresses_in_a_stanza_multiply_nothing(federated: FederationStage, evil: Certificate):
+    """XEP-0033 would make an amplifier of the bridge: it is not offered, and nobody else is sent to."""
+    juliet = await federated.on_irc("juliet", federated.channel)
+    alice = await federated.alice()
+    await federated.enter(alice, juliet)
+    info = await alice.result(federated.domain, "<query xmlns='http://jabber.org/protocol/disco#info'/>")
+    assert "http://jabber.org/protocol/address" not in [one.get("var") for one in info.iter("{*}feature")]
+    component, other = await federated.component(0), await federated.component(1)
+    peer = await wire(federated)
+    await peer.authenticate(EVIL, federated.bridge.components[0], evil)
+    peer.write(
+        f"<message from='x@{EVIL}' to='{component.jid}' type='chat'><body>to many</body>"
+        "<addresses xmlns='http://jabber.org/protocol/address'>"
+        f"<address type='to' jid='{other.jid}'/><address type='cc' jid='{alice.jid}'/></addresses></message>"
+    )
+    await component.mailbox.find(Pattern("message", body="to many"))
+    await component.result(other.jid, PING)
+    await alice.nothing_more(federated.domain)
+    assert not other.mailbox.waiting
+    peer.close()
+
+
+async def test_report_of_a_server_reaches_the_administrator(
+    build: BuildStage, federation: Federation, evil: Certificate
+):
+    """XEP-0377: who reported whom for what; the contacts for people are in disco (XEP-0157)."""
+    contact, name = "xmpp:abuse@contacts.test", f"admin{federation.house.number()}"
+    stage = build(tables={"": {"admins": [f"{name}@{A}"]}, "contacts": {"abuse": [contact]}})
+    admin = await federation.person(name, A, (stage.domain,))
+    info = await admin.result(stage.domain, "<query xmlns='http://jabber.org/protocol/disco#info'/>")
+    assert contact in info.xpath(".//*[@var='abuse-addresses']/*/text()")
+    peer = await wire(stage)
+    await peer.authenticate(EVIL, stage.domain, evil)
+    spammer = f"spammer%{stage.ircd.name}@{stage.domain}"
+    peer.write(
+        f"<message from='{EVIL}' to='{stage.domain}'><report xmlns='urn:xmpp:reporting:1' "
+        f"reason='urn:xmpp:reporting:spam'><jid xmlns='urn:xmpp:jid:0'>{spammer}</jid>"
+        "<text>buys cheap daggers</text></report></message>"
+    )
+    told = await admin.notice("cheap daggers")
+    assert EVIL in (told.findtext("body") or "") and spammer in (told.findtext("body") or "")
+    peer.close()
+    await admin.log_out()
+
+
 async def test_forged_marks_of_a_room_are_not_believed(federated: FederationStage, evil: Certificate):
     """A stranger's <delay/>, stanza-id and muc#user in a room that he is not in reach nobody."""
     juliet = await federated.on_irc("juliet", federated.channel)

@@ -1,18 +1,30 @@
 """Users of two servers in one IRC channel, each reached over s2s."""
 
+import pytest
+
 from tests.live.cast.irc import IrcPerson
 from tests.live.cast.stanzas import Pattern
 from tests.live.cast.xmpp import Person
-from tests.live.federation.stage import FederationStage
+from tests.live.federation.conftest import BuildStage
+from tests.live.federation.stage import A, B, Federation, FederationStage
 from tests.live.test_archive import bodies, query
 
 PING = "<ping xmlns='urn:xmpp:ping'/>"
 
 
-async def together(stage: FederationStage) -> tuple[Person, Person, IrcPerson]:
+WAYS = {
+    "certificates": ("", "certificate", "TLS"),
+    "dialback over untrusted TLS": ("self-signed.", "dialback", "TLS"),
+    "dialback in the clear": ("clear.", "dialback", "no TLS"),
+    "direct TLS on a port of its own": ("direct.", "certificate", "TLS"),
+}
+"""Ways of authentication: what stands before `A` and `B`, and what the bridge's log says."""
+
+
+async def together(stage: FederationStage, prefix: str = "") -> tuple[Person, Person, IrcPerson]:
     """Put Alice of Prosody, Bob of ejabberd and Juliet of IRC into the test's channel."""
     juliet = await stage.on_irc("juliet", stage.channel)
-    alice, bob = await stage.alice(), await stage.bob()
+    alice, bob = await stage.alice(f"{prefix}{A}"), await stage.bob(f"{prefix}{B}")
     people = {stage.nick("alice"): alice, stage.nick("bob"): bob}
     for nick, person in people.items():
         person.enter(stage.room, nick)
@@ -23,19 +35,36 @@ async def together(stage: FederationStage) -> tuple[Person, Person, IrcPerson]:
 
 async def test_users_of_two_servers_talk_in_one_channel(federated: FederationStage):
     """What any of the three says, the two others read, from the right nick."""
-    alice, bob, juliet = await together(federated)
-    room = federated.room
+    await talk(federated, *await together(federated))
+
+
+@pytest.mark.parametrize("way", WAYS)
+async def test_users_meet_whatever_proves_their_servers(build: BuildStage, federation: Federation, way: str):
+    """The same channel, the same talk; the bridge says how it let each server in."""
+    prefix, how, tls = WAYS[way]
+    stage = build(tables={"federation": {"encryption": "never"}} if tls == "no TLS" else None)
+    if prefix == "direct.":
+        federation.publish(stage.bridge, direct=stage.bridge.direct_port)
+    await talk(stage, *await together(stage, prefix))
+    for domain in (A, B):
+        admitted = f"{prefix}{domain} → {stage.domain}: admitted by {how} (127.0.0.1, {tls})"
+        assert admitted in stage.bridge.daemon.output()
+
+
+async def talk(stage: FederationStage, alice: Person, bob: Person, juliet: IrcPerson) -> None:
+    """Have each say something, and all hear it."""
+    room = stage.room
     alice.say(room, "from Alice ♥")
-    await juliet.hears(federated.channel, "from Alice ♥", nick=federated.nick("alice"))
+    await juliet.hears(stage.channel, "from Alice ♥", nick=stage.nick("alice"))
     for person in (alice, bob):
         await person.mailbox.find(
-            Pattern("message", body="from Alice ♥", frm=f"{room}/{federated.nick('alice')}")
+            Pattern("message", body="from Alice ♥", frm=f"{room}/{stage.nick('alice')}")
         )
     bob.say(room, "from Bob")
-    await juliet.hears(federated.channel, "from Bob", nick=federated.nick("bob"))
+    await juliet.hears(stage.channel, "from Bob", nick=stage.nick("bob"))
     for person in (alice, bob):
-        await person.mailbox.find(Pattern("message", body="from Bob", frm=f"{room}/{federated.nick('bob')}"))
-    juliet.say(federated.channel, "from Juliet")
+        await person.mailbox.find(Pattern("message", body="from Bob", frm=f"{room}/{stage.nick('bob')}"))
+    juliet.say(stage.channel, "from Juliet")
     for person in (alice, bob):
         await person.mailbox.find(Pattern("message", body="from Juliet", frm=f"{room}/{juliet.nick}"))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,6 +40,11 @@ class Certificate:
         return (
             x509.load_pem_x509_certificate(self.certificate.read_bytes()).fingerprint(hashes.SHA256()).hex()
         )
+
+    @staticmethod
+    def digest(der: bytes) -> str:
+        """SHA-256 of any certificate in DER, as `fingerprint` has it."""
+        return hashlib.sha256(der).hexdigest()
 
     def pem_lines(self) -> list[str]:
         """Certificate and key, line by line."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
+import signal
 import sqlite3
 import sys
 from collections.abc import Mapping, Sequence
@@ -12,12 +14,13 @@ from pathlib import Path
 from typing import Protocol
 
 from tests.live.peers.certificates import Certificate
-from tests.live.peers.daemon import HOST, Daemon, answers, find_program, free_port
+from tests.live.peers.daemon import HOST, POLL, Daemon, answers, find_program, free_port
 from tests.live.peers.xmpp import SECRET
 from transports.matrix.config import MatrixConfig
 
 ROOT = Path(__file__).parents[3]
 CONNECTED = ": connected to "
+RELOADED = " read again; changed: "
 MAX_FILE = 1_000_000
 """Bytes of a file that the gateway to Matrix takes."""
 HOSTED = ("echo", "other")
@@ -137,7 +140,9 @@ class XmppBridge:
 class FederatedBridge:
     """xmppbridge as a server of its own: a gateway ``irc.DOMAIN`` and a line for each of `HOSTED`.
 
-    `tables` are further options by the name of their table; they win over those written here.
+    Each of its two ports for servers takes STARTTLS and direct TLS; what is published of them is the tests'.
+
+    `tables` are further options by the name of their table, "" for the top; they win over those written here.
     """
 
     brand = "xmppbridge"
@@ -154,12 +159,12 @@ class FederatedBridge:
     ) -> None:
         self.domain = f"irc.{domain}"
         self.components = tuple(f"{name}.{domain}" for name in HOSTED)
-        self.server_port, self.component_port = free_port(), free_port()
+        self.server_port, self.direct_port, self.component_port = free_port(), free_port(), free_port()
         prefix = f'gateways."{self.domain}"'
         written: dict[str, dict[str, object]] = {
             "store": {"url": f"sqlite:///{folder}/xmppbridge.sqlite"},
             "federation": {
-                "listen": [f"{HOST}:{self.server_port}"],
+                "listen": [f"{HOST}:{port}" for port in (self.server_port, self.direct_port)],
                 "nameservers": [f"{HOST}:{nameserver}"],
                 "ca_file": str(authority),
                 "posh": False,
@@ -176,19 +181,27 @@ class FederatedBridge:
             written[header] = {**written.get(header, {}), **values}
         self.config = folder / "xmppbridge.toml"
         self.config.write_text(
-            "".join(table(header, values) for header, values in written.items())
+            "".join(f"{key} = {toml(value)}\n" for key, value in written.pop("", {}).items())
+            + "".join(table(header, values) for header, values in written.items())
             + irc_tables(prefix, servers, authority, {})
         )
         self.daemon = Daemon(
             "xmppbridge",
             folder,
             [sys.executable, "-m", "bridge.cli", "run", "--config", str(self.config)],
-            ready=lambda: answers(self.server_port) and answers(self.component_port),
+            ready=lambda: all(map(answers, (self.server_port, self.direct_port, self.component_port))),
             environment={"PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"},
         )
 
     def know(self, account: str) -> None:
         """Servers' addresses are in the configuration."""
+
+    async def reload(self) -> None:
+        """Have configuration and certificates read again (SIGHUP)."""
+        before = self.daemon.output().count(RELOADED)
+        self.daemon.send_signal(signal.SIGHUP)
+        while self.daemon.output().count(RELOADED) == before:
+            await asyncio.sleep(POLL)
 
 
 class MatrixBridge:
