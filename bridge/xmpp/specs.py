@@ -436,13 +436,7 @@ SPECS: tuple[Spec, ...] = (
         (("urn:xmpp:reply:0", (CONTACT,)),),
         needs="replies",
     ),
-    Spec(
-        "XEP-0478",
-        "Stream Limits Advertisement",
-        "0.2.0",
-        _P,
-        "on streams that we open, no idle time is told",
-    ),
+    Spec("XEP-0478", "Stream Limits Advertisement", "0.2.0", _P, "who connects tells no idle time"),
     Spec(
         "XEP-0486",
         "MUC Avatars",
