@@ -80,12 +80,22 @@ def test_request_that_may_have_been_read_is_not_repeated(reactor, method, begun)
 def test_idle_connection_is_closed_and_forgotten(reactor):
     """By us after a while, or by the server; the next request goes over another."""
     client, protocol = used(reactor)
-    reactor.advance(http.IDLE)
+    reactor.pump([1.0] * (http.IDLE - 1))
+    assert not protocol.transport.disconnecting
+    reactor.advance(1.0)
     assert protocol.transport.disconnecting
     protocol.connectionLost(Failure(ConnectionDone()))
     client.request("GET", URL, {}, None)
     assert len(reactor.tcpClients) == 2
-    assert len(reactor.getDelayedCalls()) == 2, "its connecting, and its timeout"
+
+
+def test_nothing_is_watched_without_connections(reactor):
+    """Who asks nothing costs nothing."""
+    _, protocol = used(reactor)
+    assert reactor.getDelayedCalls()
+    protocol.connectionLost(Failure(ConnectionDone()))
+    reactor.advance(http.WATCH)
+    assert reactor.getDelayedCalls() == []
 
 
 def test_client_that_is_closed_keeps_no_connections(reactor):
@@ -153,6 +163,38 @@ def test_homeserver_that_does_not_answer_is_given_up(reactor, begun):
     [error] = answers
     assert (error.trouble, error.sent) == (Trouble.TIMED_OUT, True)
     assert transport.disconnecting or transport.disconnected
+
+
+def test_homeserver_that_hangs_with_a_kept_connection_is_not_asked_twice(reactor):
+    """It may have the request, and need longer than we wait."""
+    client, protocol = used(reactor)
+    answers = watch(client.request("PUT", URL, {}, b"{}"))
+    reactor.pump([1.0] * 31)
+    assert answers[0].trouble is Trouble.TIMED_OUT
+    assert protocol.transport.disconnecting or protocol.transport.disconnected
+    assert len(reactor.tcpClients) == 1
+
+
+def test_homeserver_that_takes_no_connection_is_given_up(reactor):
+    """Nothing was sent to it."""
+    answers = watch(Http(reactor, 5).request("POST", URL, {}, b"{}"))
+    reactor.advance(5)
+    assert (answers[0].trouble, answers[0].sent) == (Trouble.TIMED_OUT, False)
+
+
+def test_request_that_is_cancelled_while_it_waits_is_not_sent(reactor):
+    """Whoever waits behind it has its turn."""
+    client = Http(reactor, 30)
+    for _ in range(http.CONNECTIONS):
+        client.request("GET", URL, {}, None)
+    given_up, next_one = [client.request("GET", f"http://hs.test:8008/{name}", {}, None) for name in "ab"]
+    given_up.addErrback(lambda _: None)
+    given_up.cancel()
+    protocol, transport = reactor.accept(0)
+    transport.clear()
+    protocol.dataReceived(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+    assert transport.value().startswith(b"GET /b ")
+    assert watch(next_one) == []
 
 
 def test_answer_without_end_is_cut_off(reactor):

@@ -13,6 +13,7 @@ from twisted.python.failure import Failure
 
 from bridge.errors import Trouble
 from tests.transports.matrix.web import outcome, watch
+from transports.matrix import http_connection
 from transports.matrix.http_connection import Answer, Connection, LinkError, Request
 
 REQUEST = Request("GET", "/x", [("Host", "hs.test")], None)
@@ -90,11 +91,97 @@ def test_answer_with_more_behind_it_is_the_last():
     assert not connection.is_idle
 
 
+@pytest.mark.parametrize(
+    "head", [b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n", b"HTTP/1.0 200 OK\r\nA: b\r\n\r\n"]
+)
+def test_answer_without_a_length_ends_with_its_connection(head):
+    """It is whole then; one whose end was told is not."""
+    connection, _ = connected()
+    answers = watch(connection.ask(REQUEST))
+    connection.dataReceived(head + b"{")
+    connection.dataReceived(b"}")
+    assert answers == []
+    connection.connectionLost(Failure(ConnectionDone()))
+    assert answers == [Answer(200, b"{}")]
+
+
+@pytest.mark.parametrize("framing", [b"Content-Length: 9", b"Transfer-Encoding: chunked"])
+def test_answer_that_breaks_off_is_none(framing):
+    """Its end was told, and did not come."""
+    connection, _ = connected()
+    answers = watch(connection.ask(REQUEST))
+    connection.dataReceived(b"HTTP/1.1 200 OK\r\n" + framing + b"\r\n\r\n2\r\n{}")
+    connection.connectionLost(Failure(ConnectionDone()))
+    assert answers[0].trouble is Trouble.LOST
+
+
+def test_answer_with_rubbish_behind_it_is_the_last():
+    """It counts, and the connection ends."""
+    connection, transport = connected()
+    asked = connection.ask(REQUEST)
+    connection.dataReceived(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n\0\0\0")
+    assert outcome(asked) == Answer(200, b"")
+    assert not connection.is_idle
+    assert transport.disconnecting
+
+
+def test_server_that_speaks_something_else_now_gave_no_answer():
+    """We never ask it to."""
+    connection, _ = connected()
+    asked = connection.ask(REQUEST)
+    connection.dataReceived(
+        b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\nHi"
+    )
+    assert outcome(asked).trouble is Trouble.LOST
+
+
+@pytest.mark.parametrize(
+    "request_", [Request("GET", "/a b", [], None), Request("GET", "/x", [("A", "b\r\nC: d")], None)]
+)
+def test_request_that_would_be_two_is_not_sent(request_):
+    """Whatever a client calls the type of his file, it adds no line to the header."""
+    connection, transport = connected()
+    with pytest.raises(ValueError, match="a request with"):
+        connection.ask(request_)
+    assert transport.value() == b""
+
+
+class Socket:
+    """Takes so many bytes, and then no more."""
+
+    def __init__(self, room: int) -> None:
+        self.room = room
+        self.taken = b""
+
+    def send(self, data: bytes) -> int:
+        if self.room < 0:
+            raise BlockingIOError
+        taken, self.room = data[: self.room], -1 if len(data) > self.room else self.room - len(data)
+        self.taken += taken
+        return len(taken)
+
+
+@pytest.mark.parametrize("room", [0, 9, 10_000])
+def test_request_goes_to_the_socket_as_far_as_it_takes_it(room, monkeypatch):
+    """The rest goes by way of the transport, and so does what comes later."""
+    connection, socket = Connection(1000), Socket(room)
+    transport = StringTransport()
+    transport.getHandle = lambda: socket
+    monkeypatch.setattr(http_connection.tcp, "Connection", StringTransport)
+    connection.makeConnection(transport)
+    for _ in range(2):
+        connection.ask(REQUEST)
+        connection.dataReceived(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+    assert socket.taken + transport.value() == REQUEST.encoded() * 2
+    assert (transport.value() == b"") == (room == 10_000)
+
+
 def test_answer_that_is_too_long_is_cut_off():
     """So many bytes and no more, however it is cut."""
-    connection, transport = connected(limit=3)
+    head = b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n"
+    connection, transport = connected(limit=len(head) + 3)
     answers = watch(connection.ask(REQUEST))
-    connection.dataReceived(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n123")
+    connection.dataReceived(head + b"123")
     assert answers == []
     connection.dataReceived(b"4")
     assert answers[0].trouble is Trouble.REFUSED
