@@ -298,6 +298,10 @@ class SipConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         int, Meta(ge=1, description="Connections that others may hold open at a time.", extra=RESTART)
     ] = 1000
     max_calls: Annotated[int, Meta(ge=1, description="Calls at a time.")] = 5000
+    max_calls_of_strangers: Annotated[
+        int,
+        Meta(ge=0, description="How many of them may come from addresses that are no trunk's; 50 from each."),
+    ] = 500
     max_calls_per_user: Annotated[int, Meta(ge=1, description="Calls of one XMPP user at a time.")] = 8
     call_log: Annotated[
         str,

@@ -39,6 +39,8 @@ from transports.sip.wire.uri import Malformed, Uri
 TOO_MANY = "Too many calls are made at the moment."
 TOO_MANY_YOURS = "You have too many calls."
 NO_MEDIA = "This gateway carries no calls."
+OF_ONE_STRANGER = 50
+"""Calls from one address that is no trunk's."""
 RETRY_AFTER = 30
 """Seconds after which a caller may come again, while there are too many calls."""
 
@@ -73,6 +75,8 @@ class Calls:
         self._calls: dict[CallId, Call] = {}
         self._of_user: Counter[UserId] = Counter()
         self._of_trunk: Counter[str] = Counter()
+        self._strangers: dict[CallId, tuple[str, UserId]] = {}
+        """Calls from no trunk: the addresses that they come from, and whom they are for."""
         self.apply(config)
 
     def __len__(self) -> int:
@@ -81,6 +85,7 @@ class Calls:
     def apply(self, config: SipConfig) -> None:
         """Take over the limits of `config`."""
         self._most, self._most_of_user = config.max_calls, config.max_calls_per_user
+        self._most_of_strangers = config.max_calls_of_strangers
 
     def stop(self) -> None:
         """End all."""
@@ -151,6 +156,14 @@ class Calls:
         if self._of_user[user] >= self._most_of_user:
             raise BridgeError(Trouble.TOO_MANY, TOO_MANY_YOURS)
 
+    def _check_strangers(self, host: str, user: UserId) -> None:
+        """They leave room for trunks: of all calls, and of half of the user's."""
+        of_host = sum(one == host for one, _ in self._strangers.values())
+        if len(self._strangers) >= self._most_of_strangers or of_host >= OF_ONE_STRANGER:
+            raise BridgeError(Trouble.OVERLOADED, TOO_MANY)
+        if sum(one == user for _, one in self._strangers.values()) >= max(1, self._most_of_user // 2):
+            raise BridgeError(Trouble.TOO_MANY, TOO_MANY_YOURS)
+
     def query(self, user: UserId, query: CallQuery) -> Deferred[None]:
         """Tell whether the user may call somebody; which media there are, the peer's answer will say."""
         try:
@@ -186,12 +199,16 @@ class Calls:
             return
         id = CallId(self.stack.means.token())
         try:
+            if trunk is None:
+                self._check_strangers(hop.host, user)
             call = self._admit(id, user, contact, trunk, True, ip_address(hop.host).version)
         except BridgeError as error:
             status = 486 if error.trouble is Trouble.TOO_MANY else status_of_trouble(error)
             fields = (("Retry-After", str(RETRY_AFTER)),) if status == 503 else ()
             answer(respond(request, status, self.stack.means.token(), fields))
             return
+        if trunk is None:
+            self._strangers[id] = hop.host, user
         party = Party(self.stack, call.heard, way.sender.user, way.client, [hop])
         if party.take(request, answer):
             if trunk is None:
@@ -270,6 +287,7 @@ class Calls:
     def ended(self, call: Call, ending: Ending, text: str) -> None:
         """Forget a call, and write down how it went."""
         del self._calls[call.id]
+        self._strangers.pop(call.id, None)
         _drop(self._of_user, call.user)
         if call.trunk is not None:
             _drop(self._of_trunk, call.trunk.name)

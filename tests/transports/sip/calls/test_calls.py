@@ -40,6 +40,7 @@ from tests.transports.sip.calling import (
 from tests.transports.sip.phone import Phone
 from tests.transports.sip.samples import SDP
 from tests.transports.sip.wires import PEER, Bridge, Names, Reactor
+from transports.sip.calls import calls
 from transports.sip.calls.keypad import MAX_WAITING
 from transports.sip.network import SipNetwork
 
@@ -475,3 +476,48 @@ def test_user_who_is_disconnected_loses_his_calls() -> None:
     pair.settle()
     assert pair.a.told() == [CallEnd(call=C1, ending=Ending.GONE, text="by an administrator")]
     assert ends(pair.b.told()) and not pair.a.network.disconnect(pair.a.user, "")
+
+
+STRANGER = "203.0.113.9"
+
+
+def stranger(**config: object) -> tuple[Gateway, Phone]:
+    """A gateway that is open, and a phone at no trunk's address."""
+    gateway = Gateway("a", "b", {}, {"federation": True, "allowed_peers": ("203.0.113.0/24",), **config})
+    return gateway, Phone(gateway.reactor, STRANGER)
+
+
+def call_in(phone: Phone, number: int) -> None:
+    sender = f"sip:x@{phone.host}"
+    phone.invite("sip:romeo%40a.example@a.gw", call_id=f"c{number}", tag=f"t{number}", sender=sender)
+
+
+@pytest.mark.parametrize(("config", "status"), [({"max_calls_of_strangers": 2}, 503), ({}, 486)])
+def test_calls_of_strangers_leave_room_for_those_of_trunks(config: dict[str, int], status: int) -> None:
+    """Of all calls, and of a user's; who ends one may begin another."""
+    gateway, phone = stranger(max_calls_per_user=4, **config)
+    trunk = Phone(gateway.reactor, PEER)
+    for number in range(2):
+        call_in(phone, number)
+    first, _ = gateway.told()
+    phone._read()
+    phone.got.clear()
+    call_in(phone, 2)
+    assert phone.take(status)
+    phone.acknowledge_failure()
+    trunk.invite("sip:romeo%40a.example@a.gw", sender="sip:juliet@b.gw")
+    assert [type(event) for event in gateway.told()] == [CallOffer]
+    gateway.do(CallEnd(call=first.call, ending=Ending.DECLINED))
+    call_in(phone, 3)
+    assert [type(event) for event in gateway.told()] == [CallOffer]
+
+
+def test_one_stranger_leaves_room_for_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By his address."""
+    monkeypatch.setattr(calls, "OF_ONE_STRANGER", 1)
+    gateway, phone = stranger()
+    call_in(phone, 1)
+    call_in(phone, 2)
+    assert phone.take(503)
+    call_in(Phone(gateway.reactor, "203.0.113.10"), 3)
+    assert [type(event) for event in gateway.told()] == [CallOffer, CallOffer]
