@@ -116,6 +116,13 @@ class TrunkConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
             "the signalling or by a handshake; direct is ICE and DTLS from end to end, past the gateway.",
         ),
     ] = "rtp"
+    rtp_symmetric: Annotated[
+        bool,
+        Meta(
+            description="Whether its media may come from another address than it names: then whoever sends "
+            "first is taken for it, and is sent to. Only for carriers that need it."
+        ),
+    ] = False
     codecs: Annotated[
         tuple[Pattern, ...],
         Meta(

@@ -134,7 +134,7 @@ class Call:
             )
 
     def _tell(self, opened: dict[str, Any], port: int) -> None:
-        self._process.say("aim", self.id, host=HOST, port=port, rtcp=port + 1, events=[])
+        self._process.say("aim", self.id, host=HOST, port=port, rtcp=port + 1, events=[], is_symmetric=False)
         self._process.say(
             "connect",
             self.id,

@@ -16,8 +16,9 @@ from bridge.errors import BridgeError, Trouble
 from tests.live.cast.media import Phone
 from tests.live.peers.daemon import HOST
 from tests.live.peers.rtpengine import own_address
-from tests.live.sip.scene import LOW, PLAIN, Ears, Scene, wait
+from tests.live.sip.scene import ELSEWHERE, LOW, PLAIN, Ears, Scene, wait
 from transports.sip.agent.bound import token
+from transports.sip.media.backend import Demands
 from transports.sip.media.config import MediaConfig
 from transports.sip.media.relay.backend import Relay
 
@@ -93,6 +94,14 @@ async def test_phone_behind_nat_is_heard_from_where_its_signalling_comes(scene: 
     await scene.both_hear()
 
 
+async def test_carrier_whose_media_come_from_elsewhere_is_heard(scene: Scene):
+    """It names an address, and a port, that are not those that it sends from (RFC 7362 §5)."""
+    scene.phone = Phone(LOW, address=ELSEWHERE)
+    await scene.begin(Demands(is_symmetric=True))
+    await scene.phone_calls()
+    await scene.both_hear()
+
+
 async def test_keys_are_told_and_pressed(scene: Scene):
     """In the media of the phone, whatever the browser makes of them (RFC 4733)."""
     await scene.begin()
@@ -147,3 +156,22 @@ async def test_killed_relay_loses_its_calls_and_is_started_again(scene: Scene, s
     assert standing.relay.trouble
     await standing.ready()
     assert standing.relay.trouble == ""
+
+
+async def test_call_of_the_first_moment_is_carried_at_the_ports_that_are_set(loop):
+    """The relay was started just now, and is given a range."""
+    first, last = 21_600, 21_615
+    config = MediaConfig(relay_address=HOST, relay_calls=2, relay_ports=(first, last))
+    relay = Relay(config, AsyncioSelectorReactor(loop), lambda: None)
+    relay.start()
+    scene = Scene(relay)
+    await scene.begin()
+    offered = await scene.to_sip(await scene.browser.offer())
+    answer = await wait(scene.anchor.answer_to_xmpp(scene.phone.answer(offered)))
+    ports = {one.port for one in answer.contents[0].endpoint.candidates} | {offered.media[0].port}
+    assert len(ports) > 1 and min(ports) >= first and max(ports) <= last
+    scene.phone.talk(offered)
+    await scene.browser.answered(answer)
+    await scene.both_hear()
+    await scene.end()
+    await wait(relay.stop())

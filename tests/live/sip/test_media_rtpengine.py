@@ -123,6 +123,14 @@ async def test_phone_behind_nat_is_preferred_to_a_stranger_who_sends_first(scene
     await scene.both_hear()
 
 
+async def test_carrier_whose_media_come_from_elsewhere_is_heard(scene: Scene):
+    """It names an address, and a port, that are not those that it sends from (RFC 7362 §5)."""
+    scene.phone = Phone(LOW, address=ELSEWHERE)
+    await scene.begin(Demands(is_symmetric=True))
+    await scene.phone_calls()
+    await scene.both_hear()
+
+
 async def test_keys_are_told_and_pressed(scene: Scene):
     """The phone's are reported, and it hears those that are pressed for it (RFC 4733)."""
     await scene.begin()

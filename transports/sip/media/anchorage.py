@@ -202,14 +202,15 @@ class RtpengineAnchor:
         """Have media taken from the SIP peer alone (RFC 7362 §5), besides those flags.
 
         Behind NAT nobody knows its port. Then packets of its signalling's address are preferred for three
-        seconds, and who was learned remains; else only where it said that it is counts.
+        seconds, and who was learned remains; so it is with the address that a peer names whose media come
+        from elsewhere. Else only where it said that it is counts.
 
         COMPAT rtpengine 10.5: it knows the key "endpoint-learning", and does not heed its "off".
         """
         named = next((description.address_of(media) for media in description.media if media.port), "")
         signalled = self.listener.signalled_from
         if not named or not is_behind_nat(named, signalled):
-            self._learning = "endpoint-learning-off"
+            self._learning = f"endpoint-learning-{'heuristic' if self._demands.is_symmetric else 'off'}"
             return {"flags": [*flags, "strict-source", self._learning]}
         self._learning = "endpoint-learning-heuristic"
         return {

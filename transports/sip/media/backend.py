@@ -28,13 +28,14 @@ class Demands(Struct, frozen=True, kw_only=True):
     """What a SIP peer wants: `codecs` are names of RTP's registry, the preferred first, () for all.
 
     `family` is the version of IP that it is reached by. `is_direct`: it speaks ICE and DTLS itself, and
-    media go past us.
+    media go past us. `is_symmetric`: its media may come from another address than it names.
     """
 
     protection: Protection = Protection.NONE
     codecs: tuple[str, ...] = ()
     family: int = 4
     is_direct: bool = False
+    is_symmetric: bool = False
 
 
 class Listener(Protocol):

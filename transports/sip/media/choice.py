@@ -29,6 +29,7 @@ def demands_of(trunk: TrunkConfig | None, family: int) -> Demands:
         codecs=trunk.codecs,
         family=family,
         is_direct=trunk.media == "direct",
+        is_symmetric=trunk.rtp_symmetric,
     )
 
 

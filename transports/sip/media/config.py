@@ -8,8 +8,11 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 _RESTART = {"restart": True}
+PORTS_OF_A_CALL = 4
+"""RTP and RTCP of the SIP side, one port of the XMPP side, and one to spare."""
 Address = Annotated[str, Meta(pattern=r"^([0-9.]+|\[[0-9A-Fa-f:.]+\]):[0-9]{1,5}$")]
 """An IP address and a port."""
+Port = Annotated[int, Meta(ge=1024, le=65535)]
 Interface = Annotated[str, Meta(max_length=64, pattern=r"^[A-Za-z0-9_.-]*$")]
 
 
@@ -66,6 +69,16 @@ class MediaConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
             extra=_RESTART,
         ),
     ] = ""
+    relay_ports: Annotated[
+        tuple[Port, ...],
+        Meta(
+            max_length=2,
+            description="The first and the last UDP port that it uses, at all addresses of ours, for both "
+            "sides; empty: any.",
+            examples=[[40000, 40999]],
+            extra=_RESTART,
+        ),
+    ] = ()
     relay_calls: Annotated[
         int, Meta(ge=1, le=1000, description="Calls that it carries at a time.", extra=_RESTART)
     ] = 100
@@ -78,3 +91,10 @@ class MediaConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
             ip_address(self.relay_address)
             if self.rtpengine:
                 raise ValueError("either rtpengine or relay_address: one of them carries the calls")
+        if self.relay_ports:
+            first, last = self.relay_ports[0], self.relay_ports[-1]
+            if last - first + 1 < PORTS_OF_A_CALL * self.relay_calls:
+                needed = PORTS_OF_A_CALL * self.relay_calls
+                raise ValueError(
+                    f"relay_ports: expected at least {needed} ports for {self.relay_calls} calls"
+                )

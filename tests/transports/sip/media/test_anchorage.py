@@ -78,6 +78,16 @@ def test_media_are_taken_from_the_phone_alone(named, learning, more):
     assert ("SIP-source-address" in asked["flags"]) is bool(more)
 
 
+def test_media_of_a_symmetric_peer_may_come_from_elsewhere():
+    """The address that it names is preferred; who was learned alone remains."""
+    house = House()
+    anchor, _ = house.call(Demands(is_symmetric=True))
+    house.result(anchor.offer_to_xmpp(PHONE))
+    asked = house.engines[0].asked[-1]
+    assert {"endpoint-learning-heuristic", "strict-source"} <= set(asked["flags"])
+    assert "received-from" not in asked
+
+
 def test_what_does_not_fit_is_not_acceptable():
     """Refused by the instance, or by us."""
     house = House()

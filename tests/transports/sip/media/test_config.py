@@ -32,6 +32,9 @@ def test_interfaces_and_addresses_are_taken():
         {"colour": "red"},
         {"relay_address": "1.2.3"},
         {"relay_address": "192.0.2.1", "rtpengine": ["127.0.0.1:22222"]},
+        {"relay_address": "192.0.2.1", "relay_ports": [40000]},
+        {"relay_address": "192.0.2.1", "relay_ports": [40000, 40398]},
+        {"relay_address": "192.0.2.1", "relay_ports": [40399, 40000]},
     ],
 )
 def test_mistake_is_refused_where_it_is(wrong):

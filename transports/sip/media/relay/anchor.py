@@ -205,6 +205,7 @@ class RelayAnchor:
                 host=media_source(places[1].address, self.listener.signalled_from),
                 port=places[1].port,
                 rtcp=places[2].port if 2 in places else places[1].port,
+                is_symmetric=self._demands.is_symmetric,
                 events=[codec.payload for codec in content.codecs if codec.name.lower() == EVENT],
             )
 

@@ -21,8 +21,8 @@ from transports.sip.media.relay.anchor import RelayAnchor
 
 RESTART = 1.0
 """Seconds until a process that has ended is started again."""
-ANSWER = 5.0
-"""Seconds in which the process opens a call."""
+ANSWER, FIRST_ANSWER = 5.0, 9.0
+"""Seconds in which the process opens a call, and in which it does while it is being started."""
 STOP_TIMEOUT = 3.0
 """Seconds until a process that does not end is killed."""
 
@@ -77,7 +77,9 @@ class Relay:
     def start(self) -> None:
         """Start the process."""
         self._process = RelayProcess(self._said, self._ended)
-        command = [sys.executable, "-m", "transports.sip.media.relay.process", self._config.relay_address]
+        ports = map(str, self._config.relay_ports)
+        module = "transports.sip.media.relay.process"
+        command = [sys.executable, "-m", module, self._config.relay_address, *ports]
         self._reactor.spawnProcess(self._process, sys.executable, command, env=os.environ)
 
     def stop(self) -> Deferred[None]:
@@ -142,7 +144,7 @@ class Relay:
         """Return a new anchor. Raises BridgeError OVERLOADED, UNREACHABLE, and NOT_ACCEPTABLE."""
         if demands.protection is not Protection.NONE:
             raise BridgeError(Trouble.NOT_ACCEPTABLE, "The media relay speaks plain RTP only.")
-        if not self._is_ready:
+        if self._process is None:
             raise BridgeError(Trouble.UNREACHABLE)
         if len(self._anchors) >= self._config.relay_calls:
             raise BridgeError(Trouble.OVERLOADED)
@@ -151,13 +153,14 @@ class Relay:
         return anchor
 
     def open(self, id: str, is_controlling: bool) -> Deferred[dict[str, Any]]:
-        """Have ports opened for a call."""
-        if not self._is_ready:
+        """Have ports opened for a call; a process that is being started does it as soon as it runs."""
+        if self._process is None:
             return fail(BridgeError(Trouble.UNREACHABLE))
         opening: Deferred[dict[str, Any]] = Deferred()
         self._opening[id] = opening
         self.say("open", id, is_controlling=is_controlling)
-        return opening.addTimeout(ANSWER, self._reactor).addErrback(_late)
+        patience = ANSWER if self._is_ready else FIRST_ANSWER
+        return opening.addTimeout(patience, self._reactor).addErrback(_late)
 
     def say(self, name: str, id: str, **values: object) -> None:
         """Tell the process what to do with a call."""

@@ -8,22 +8,21 @@ import struct
 from collections.abc import Callable
 from typing import Any
 
-from aioice import Candidate, Connection
+from aioice import Candidate
 from pylibsrtp import Error as SrtpError
 from pylibsrtp import Session
 
 from transports.sip.media.relay.dtls import Dtls, HandshakeFailed, Identity
+from transports.sip.media.relay.ports import Ice, Ports
 
 IDLE = 60.0
 """Seconds without a packet of either side after which the call is lost."""
 SETUP = 30.0
 """Seconds that ICE and the handshake may take."""
 SOURCES = 64
-"""Streams of the SIP peer's in one call, by their SSRCs."""
+"""Streams of each end in one call, by their SSRCs."""
 UNUSABLE = (SrtpError, ValueError)
 """What is raised for packets that are malformed, and too long."""
-ATTEMPTS = 50
-"""Pairs of ports that are tried."""
 STEP = 0.02
 """Seconds between two packets of a key."""
 DIGITS = "0123456789*#ABCD"
@@ -41,20 +40,22 @@ class Port(asyncio.DatagramProtocol):
     """A port of the SIP side; of the peer's address alone it takes packets, and sends to their port.
 
     Until one came it sends to the port that the peer said. The first packet after each description decides,
-    so that a stranger at that address, behind the same NAT, has to be faster (RFC 7362 §5).
+    so that a stranger at that address, behind the same NAT, has to be faster (RFC 7362 §5). Of a peer that
+    `is_symmetric` the first packet decides about the address too, once for each that it says.
     """
 
     def __init__(self, receive: Callable[[bytes], None]) -> None:
         self._receive = receive
         self.remote: Address | None = None
         self._said: Address | None = None
-        self._is_latched = False
+        self._is_latched = self._is_open = False
         self.transport: Any = None
 
-    def aim(self, said: Address) -> None:
+    def aim(self, said: Address, *, is_symmetric: bool) -> None:
         """The peer is there; if it was there before, its port is still the one that is known."""
         if said != self._said:
             self.remote = self._said = said
+            self._is_open = is_symmetric
         self._is_latched = False
 
     def datagram_received(self, data: bytes, addr: Any) -> None:
@@ -62,10 +63,10 @@ class Port(asyncio.DatagramProtocol):
         if len(data) < 12 or data[0] >> 6 != 2 or self.remote is None:
             return
         if addr[:2] != self.remote:
-            if self._is_latched or addr[0] != self.remote[0]:
+            if self._is_latched or not (self._is_open or addr[0] == self.remote[0]):
                 return
             self.remote = addr[:2]
-        self._is_latched = True
+        self._is_latched, self._is_open = True, False
         self._receive(data)
 
     def send(self, data: bytes) -> None:
@@ -77,13 +78,16 @@ class Port(asyncio.DatagramProtocol):
 class RelayedCall:
     """See the module's docstring; `tell` is told what happens: an event's name and its values."""
 
-    def __init__(self, identity: Identity, address: str, tell: Callable[..., None]) -> None:
+    def __init__(self, identity: Identity, address: str, ports: Ports, tell: Callable[..., None]) -> None:
         self._identity, self._address, self._tell = identity, address, tell
-        self.ice = Connection(ice_controlling=False)
+        self._ports = ports
+        self.ice = Ice(ports)
         self.rtp, self.rtcp = Port(self._from_sip), Port(self._rtcp_from_sip)
         self.events: frozenset[int] = frozenset()
         self.packets = 0
         self._sources: set[bytes] = set()
+        self._users: set[bytes] = set()
+        """The streams of the XMPP side."""
         self._looked = 0
         self._dtls: Dtls | None = None
         self._handshaken = asyncio.Event()
@@ -101,19 +105,8 @@ class RelayedCall:
     async def open(self, is_controlling: bool) -> dict[str, object]:
         """Open ports and gather candidates; return what the ends are to be told. Raises OSError."""
         self.ice.ice_controlling = is_controlling
-        loop = asyncio.get_running_loop()
-        for _ in range(ATTEMPTS):
-            rtp, _ = await loop.create_datagram_endpoint(lambda: self.rtp, (self._address, 0))
-            port = rtp.get_extra_info("sockname")[1]
-            try:
-                rtcp, _ = await loop.create_datagram_endpoint(lambda: self.rtcp, (self._address, port + 1))
-            except (OSError, OverflowError):
-                rtp.close()
-                continue
-            self.rtp.transport, self.rtcp.transport = rtp, rtcp
-            break
-        else:
-            raise OSError("no two ports beside each other are free")
+        self.rtp.transport, self.rtcp.transport = await self._ports.pair(self._address, self.rtp, self.rtcp)
+        port = self.rtp.transport.get_extra_info("sockname")[1]
         await self.ice.gather_candidates()
         self._tasks.append(asyncio.create_task(self._watch()))
         return {
@@ -220,13 +213,19 @@ class RelayedCall:
         if self._unprotect is None or len(data) < 12:
             return
         self.packets += 1
+        rtcp = is_rtcp(data)
+        source = data[4:8] if rtcp else data[8:12]
+        if source not in self._users and len(self._users) >= SOURCES:
+            return
         try:
-            if is_rtcp(data):
-                self.rtcp.send(self._unprotect.unprotect_rtcp(data))
-            else:
-                self._to_sip(self._unprotect.unprotect(data))
+            clear = self._unprotect.unprotect_rtcp(data) if rtcp else self._unprotect.unprotect(data)
         except UNUSABLE:
             return
+        self._users.add(source)
+        if rtcp:
+            self.rtcp.send(clear)
+        else:
+            self._to_sip(clear)
 
     def _to_sip(self, data: bytes) -> None:
         """Pass a packet on, with a place for the packets of keys that were put in before it."""

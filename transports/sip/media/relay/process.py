@@ -1,4 +1,4 @@
-"""The relay's process: `python -m transports.sip.media.relay.process ADDRESS`.
+"""The relay's process: `python -m transports.sip.media.relay.process ADDRESS [FIRST LAST]`, its ports.
 
 Lines of JSON come by standard input, each with `do` and `call`; answers and news go by standard output,
 each with `tell` and `call`. It ends when its input does.
@@ -15,6 +15,7 @@ from typing import Any
 
 from transports.sip.media.relay.call import RelayedCall
 from transports.sip.media.relay.dtls import Identity
+from transports.sip.media.relay.ports import Ports
 
 MAX_LINE = 65536
 """Bytes of a line."""
@@ -23,8 +24,8 @@ MAX_LINE = 65536
 class Relay:
     """The calls of a process; `tell` writes a line."""
 
-    def __init__(self, address: str, tell: Callable[[dict[str, object]], None]) -> None:
-        self._address, self._tell = address, tell
+    def __init__(self, address: str, ports: Ports, tell: Callable[[dict[str, object]], None]) -> None:
+        self._address, self._ports, self._tell = address, ports, tell
         self._identity = Identity()
         self._calls: dict[str, RelayedCall] = {}
 
@@ -41,8 +42,8 @@ class Relay:
             elif name == "candidate":
                 await call.add(line["candidate"])
             elif name == "aim":
-                call.rtp.aim((line["host"], line["port"]))
-                call.rtcp.aim((line["host"], line["rtcp"]))
+                for port, number in ((call.rtp, line["port"]), (call.rtcp, line["rtcp"])):
+                    port.aim((line["host"], number), is_symmetric=line["is_symmetric"])
                 call.events = frozenset(line["events"])
             elif name == "press":
                 call.press(line["digit"], line["duration"])
@@ -54,7 +55,7 @@ class Relay:
         def tell(event: str, **values: object) -> None:
             self._tell({"tell": event, "call": id, **values})
 
-        call = RelayedCall(self._identity, self._address, tell)
+        call = RelayedCall(self._identity, self._address, self._ports, tell)
         try:
             opened = await call.open(is_controlling)
         except OSError as error:
@@ -65,7 +66,7 @@ class Relay:
         tell("opened", **opened)
 
 
-async def serve(address: str) -> None:
+async def serve(address: str, ports: Ports) -> None:
     """Do what the lines of standard input want, in order, until they end."""
     loop = asyncio.get_running_loop()
     lines = asyncio.StreamReader(MAX_LINE)
@@ -75,7 +76,7 @@ async def serve(address: str) -> None:
         sys.stdout.write(json.dumps(line) + "\n")
         sys.stdout.flush()
 
-    relay = Relay(address, tell)
+    relay = Relay(address, ports, tell)
     tell({"tell": "ready", "call": ""})
     while data := await lines.readline():
         await relay.do(json.loads(data))
@@ -89,7 +90,7 @@ def main() -> None:
 
         factory = uvloop.new_event_loop
     with asyncio.Runner(loop_factory=factory) as runner:
-        runner.run(serve(sys.argv[1]))
+        runner.run(serve(sys.argv[1], Ports(*map(int, sys.argv[2:]))))
 
 
 if __name__ == "__main__":

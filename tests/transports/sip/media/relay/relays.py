@@ -56,13 +56,14 @@ class SpawningReactor(Reactor):
 class House:
     """A relay whose process is played by the test."""
 
-    def __init__(self, calls: int = 9) -> None:
+    def __init__(self, calls: int = 9, *, is_ready: bool = True, **config: object) -> None:
         self.reactor = SpawningReactor()
         self.changes: list[str] = []
-        config = MediaConfig(relay_address="203.0.113.5", relay_calls=calls)
-        self.relay = Relay(config, self.reactor, lambda: self.changes.append(self.relay.trouble))
+        media = MediaConfig(relay_address="203.0.113.5", relay_calls=calls, **config)
+        self.relay = Relay(media, self.reactor, lambda: self.changes.append(self.relay.trouble))
         self.relay.start()
-        self.tell({"tell": "ready", "call": ""})
+        if is_ready:
+            self.tell({"tell": "ready", "call": ""})
 
     @property
     def process(self):

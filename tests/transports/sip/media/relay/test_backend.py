@@ -8,7 +8,7 @@ from bridge.errors import BridgeError, Trouble
 from tests.transports.sip.media.engines import failed
 from tests.transports.sip.media.relay.relays import MUXED, House
 from transports.sip.media.backend import Demands, Protection
-from transports.sip.media.relay.backend import ANSWER, RESTART, STOP_TIMEOUT
+from transports.sip.media.relay.backend import ANSWER, FIRST_ANSWER, RESTART, STOP_TIMEOUT
 
 
 def test_call_that_cannot_be_opened_fails():
@@ -46,6 +46,29 @@ def test_limits_and_what_it_does_not_speak_are_told_at_once():
     with pytest.raises(BridgeError) as caught:
         house.call()
     assert caught.value.trouble is Trouble.OVERLOADED
+
+
+def test_calls_of_the_first_moments_wait_for_the_process():
+    """A while longer than others, and not for one that does not come up."""
+    house = House(is_ready=False)
+    opened = house.opens(house.call()[0].offer_to_sip(MUXED))
+    assert opened.media[0].port == 30000
+    found: list = []
+    house.call()[0].offer_to_sip(MUXED).addBoth(found.append)
+    house.reactor.advance(ANSWER)
+    assert not found
+    house.reactor.advance(FIRST_ANSWER - ANSWER)
+    house.call()[0].offer_to_sip(MUXED).addBoth(found.append)
+    house.process.processEnded(None)
+    assert [failed(one) for one in found] == [Trouble.TIMED_OUT, Trouble.UNREACHABLE]
+
+
+def test_process_is_told_its_ports():
+    """None are any."""
+    for ports in ((), (40_000, 40_099)):
+        house = House(relay_ports=ports)
+        [(_, command)] = house.reactor.started
+        assert command[3:] == ["203.0.113.5", *map(str, ports)]
 
 
 def test_process_that_ends_is_started_again():

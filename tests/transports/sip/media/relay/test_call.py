@@ -11,6 +11,7 @@ from pylibsrtp import Policy, Session
 from transports.sip.media.relay import call as module
 from transports.sip.media.relay.call import Port, RelayedCall
 from transports.sip.media.relay.dtls import Identity
+from transports.sip.media.relay.ports import Ports
 from transports.sip.media.relay.process import Relay
 
 PEER = ("192.0.2.5", 4000)
@@ -39,7 +40,7 @@ def test_port_takes_packets_of_the_peers_address_alone():
     moved = (PEER[0], 7)
     port.send(b"lost")
     port.datagram_received(packet(0), PEER)
-    port.aim(PEER)
+    port.aim(PEER, is_symmetric=False)
     port.datagram_received(packet(1), STRANGER)
     port.send(b"one")
     port.datagram_received(b"\x00" * 20, moved)
@@ -58,21 +59,39 @@ def test_port_learns_anew_after_a_new_description_alone():
     port.transport = wire = Wire()
     places = [(PEER[0], number) for number in (7, 8)]
     for place in places:
-        port.aim(PEER)
+        port.aim(PEER, is_symmetric=False)
         port.send(b"")
         port.datagram_received(packet(1), place)
-    port.aim(("192.0.2.77", 9))
+    port.aim(("192.0.2.77", 9), is_symmetric=False)
     port.send(b"")
     assert [place for _, place in wire.sent] == [PEER, places[0], ("192.0.2.77", 9)]
     port.datagram_received(packet(2), places[1])
     assert port.remote == ("192.0.2.77", 9)
 
 
+def test_port_of_a_symmetric_peer_learns_its_address_once():
+    """From whoever is first; until it says another, nobody else is listened to (RFC 7362 §5)."""
+    heard: list[bytes] = []
+    port = Port(heard.append)
+    port.transport = wire = Wire()
+    port.aim(PEER, is_symmetric=True)
+    port.datagram_received(packet(1), STRANGER)
+    port.datagram_received(packet(2), PEER)
+    port.aim(PEER, is_symmetric=True)
+    port.datagram_received(packet(3), PEER)
+    port.datagram_received(packet(4), (STRANGER[0], 8))
+    port.send(b"")
+    port.aim(("192.0.2.77", 9), is_symmetric=True)
+    port.datagram_received(packet(5), PEER)
+    assert heard == [packet(1), packet(4), packet(5)]
+    assert wire.sent == [(b"", (STRANGER[0], 8))] and port.remote == PEER
+
+
 async def made() -> tuple[RelayedCall, Wire, list[tuple[str, dict]]]:
     told: list[tuple[str, dict]] = []
-    call = RelayedCall(Identity(), "127.0.0.1", lambda event, **values: told.append((event, values)))
+    call = RelayedCall(Identity(), "127.0.0.1", Ports(), lambda event, **values: told.append((event, values)))
     call.rtp.transport = wire = Wire()
-    call.rtp.aim(PEER)
+    call.rtp.aim(PEER, is_symmetric=False)
     call.events = frozenset({101})
     return call, wire, told
 
@@ -134,7 +153,7 @@ def test_process_opens_and_closes_calls_by_lines():
 
     async def run(address: str) -> list[dict]:
         told: list[dict] = []
-        relay = Relay(address, told.append)
+        relay = Relay(address, Ports(), told.append)
         await relay.do({"do": "open", "call": "a", "is_controlling": False})
         await relay.do({"do": "candidate", "call": "b", "candidate": ""})
         await relay.do({"do": "candidate", "call": "a", "candidate": "x"})
@@ -174,3 +193,25 @@ def test_packets_that_cannot_be_protected_are_dropped_and_sources_are_bounded(mo
         return sent
 
     assert [data[8:12] for data in asyncio.run(run())] == [bytes(4), packet(4)[8:12]]
+
+
+def test_streams_of_the_xmpp_side_are_bounded(monkeypatch):
+    """What cannot be read takes no place, and those that are known go on."""
+    monkeypatch.setattr(module, "SOURCES", 2)
+    policy = Policy(key=bytes(30), ssrc_type=Policy.SSRC_ANY_OUTBOUND)
+    browser = Session(policy)
+
+    def protected(number: int, source: int) -> bytes:
+        return browser.protect(packet(number)[:8] + bytes([0, 0, 0, source]) + b"x" * 20)
+
+    async def run() -> list[bytes]:
+        call, wire, _ = await made()
+        call._unprotect = Session(Policy(key=bytes(30), ssrc_type=Policy.SSRC_ANY_INBOUND))
+        for source in range(9, 6, -1):
+            call._from_xmpp(packet(1)[:8] + bytes([0, 0, 0, source]) + b"x" * 40)
+        for source in range(5):
+            call._from_xmpp(protected(2, source))
+        call._from_xmpp(protected(3, 0))
+        return [data for data, _ in wire.sent]
+
+    assert [data[11] for data in asyncio.run(run())] == [0, 1, 0]
