@@ -46,6 +46,7 @@ from bridge.events import (
     MessageId,
     Outgoing,
     Reaction,
+    Ref,
     Retraction,
     RoomId,
     ServerId,
@@ -193,6 +194,20 @@ class Uplink(Protocol):
 
     def owners(self) -> Iterator[UserId]:
         """Iterate over the users of whom anything is remembered."""
+
+    def repeatable(self, ref: Ref, data: bytes) -> Deferred[None] | None:
+        """Keep by what the network goes on with an outgoing message after a crash, until it is answered.
+
+        For what is done once only, however often it is tried; of the rest the sender is told that it may
+        be lost. Begin when it fires, which it always does; None: at once. A `Ref` never repeats, not over
+        restarts either.
+        """
+
+    def unanswered(self) -> Sequence[tuple[UserId, Ref, bytes]]:
+        """Hand over, once, what was `repeatable` and not answered when the bridge ended, oldest first.
+
+        Each is to be answered now, as always.
+        """
 
     def keep(self, data: bytes) -> int:
         """Keep what the network pushed to us until `done`; TOO_LONG above 256 KiB, STORE_FULL.

@@ -16,6 +16,7 @@ from bridge.events import (
     MessageId,
     Outgoing,
     Reaction,
+    Ref,
     Retraction,
     RoomId,
     UserId,
@@ -118,6 +119,14 @@ class BridgeUplink:
     def fetch(self, url: str) -> Deferred[Media]:
         """See `Uplink`."""
         return fail(BridgeError(Trouble.UNSUPPORTED)) if self._sharing is None else self._sharing.fetch(url)
+
+    def repeatable(self, ref: Ref, data: bytes) -> Deferred[None] | None:
+        """See `Uplink`."""
+        return self._muc.repeatable(ref, data)
+
+    def unanswered(self) -> Sequence[tuple[UserId, Ref, bytes]]:
+        """See `Uplink`."""
+        return self._muc.unanswered()
 
     def memory(self, user: UserId) -> Mapping[str, bytes]:
         """See `Uplink`."""

@@ -1,6 +1,6 @@
 """What the bridge remembers: SQLite by default, PostgreSQL by URL."""
 
-from bridge.store.store import Store
+from bridge.store.store import STANZA_BYTES, Store
 from bridge.store.values import (
     REACTION,
     RETRACTION,
@@ -17,6 +17,7 @@ from bridge.store.values import (
 __all__ = [
     "REACTION",
     "RETRACTION",
+    "STANZA_BYTES",
     "TOMBSTONE",
     "ArchivedMessage",
     "Durability",

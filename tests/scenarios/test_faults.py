@@ -1,10 +1,12 @@
 """Rooms after faults of the bridge and of the XMPP server."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 from pytest import MonkeyPatch
 
-from bridge.events import Depart, Message
+from bridge.errors import BridgeError, Trouble
+from bridge.events import Depart, DirectMessage, Failed, Message, MessageId, RoomId, Sent, Text
 from tests.scenarios.stage import GATEWAY, JULIET, ROMEO, ROOM, SERVER, Stage
 from transports.loopback.config import LoopbackConfig
 from transports.loopback.network import LoopbackNetwork
@@ -89,7 +91,7 @@ class Slow(LoopbackNetwork):
     """A network that takes messages and does not say what became of them."""
 
     def submit(self, user, event):
-        if not isinstance(event, Message):
+        if not isinstance(event, Message | DirectMessage):
             super().submit(user, event)
 
 
@@ -112,6 +114,84 @@ def test_message_under_way_in_a_crash_is_reported_to_its_sender(tmp_path: Path) 
     again.muc.link_up()
     assert not [one for one in again.take() if one.has("self::c:message")]
     again.close()
+
+
+class Repeating(Slow):
+    """A network that can go on after a crash with what it was asked for."""
+
+    def go_on(self):
+        self.left = list(self._uplink.unanswered())
+
+    def submit(self, user, event):
+        super().submit(user, event)
+        if isinstance(event, Message | DirectMessage):
+            self._uplink.repeatable(event.ref, b"again")
+
+
+def repeating(url: str) -> Stage:
+    stage = Stage(url, Repeating(LoopbackConfig(server=SERVER))).open()
+    stage.network.go_on()
+    return stage
+
+
+def crash_after(url: str, said: Callable[[Stage], None]) -> Stage:
+    """Have something under way in a crash, and return what comes up again."""
+    before = repeating(url)
+    before.join(ROMEO, "Romeo")
+    said(before)
+    before.clock.advance(1)
+    before.take()
+    before.close()
+    return repeating(url)
+
+
+def test_message_that_the_network_goes_on_with_is_reflected_after_a_crash(tmp_path: Path) -> None:
+    """Romeo is told of no trouble; he sees what he said when the room does, as he wrote it."""
+    url = f"sqlite:///{tmp_path}/store.sqlite"
+    after = crash_after(url, lambda stage: stage.speak(ROMEO, "hello", "m1", inside="<thread>t</thread>"))
+    [(user, ref, data)] = after.network.left
+    assert (user, data) == (ROMEO.partition("/")[0], b"again")
+    after.muc.link_up()
+    after.clock.advance(1)
+    answer_pings(after, {ROMEO})
+    assert not [one for one in after.take() if one.has("self::c:message[@type='error']")]
+    seen = Message(
+        room=RoomId(f"#verona%{SERVER}"), nick="Romeo", body=Text(plain="hello"), id=MessageId("1")
+    )
+    after.muc.deliver(user, (Sent(ref=ref, message=seen),))
+    [reflected] = after.take_for(ROMEO)
+    assert reflected.has("self::c:message[@type='groupchat'][@id='m1'][c:body='hello'][c:thread='t']")
+    after.close()
+    assert not repeating(url).network.left
+
+
+def test_message_that_the_network_could_not_go_on_with_is_reported(tmp_path: Path) -> None:
+    """It is an error then, as it would have been before; and it is over."""
+    url = f"sqlite:///{tmp_path}/store.sqlite"
+    after = crash_after(url, lambda stage: stage.speak(ROMEO, "hello", "m1"))
+    [(user, ref, _)] = after.network.left
+    after.muc.deliver(user, (Failed(ref=ref, error=BridgeError(Trouble.CANNOT_SPEAK)),))
+    [error] = [one for one in after.take() if one.has("self::c:message")]
+    assert error.has("self::*[@type='error'][@id='m1']/c:error/err:forbidden")
+    after.muc.link_up()
+    assert not [one for one in after.take() if one.has("self::c:message")]
+    after.close()
+
+
+def test_message_to_one_person_is_gone_on_with_too(tmp_path: Path) -> None:
+    """A second crash does not change that."""
+    url = f"sqlite:///{tmp_path}/store.sqlite"
+    chat = f"<message from='{ROMEO}' to='Juliet%{SERVER}@{GATEWAY}' type='chat' id='m2'><body>psst</body></message>"
+    between = crash_after(url, lambda stage: stage.say(chat))
+    assert len(between.network.left) == 1
+    between.close()
+    after = repeating(url)
+    [(user, ref, _)] = after.network.left
+    after.muc.deliver(user, (Sent(ref=ref),))
+    after.muc.link_up()
+    assert not [one for one in after.take() if one.has("self::c:message")]
+    after.close()
+    assert not repeating(url).network.left
 
 
 def test_message_that_arrived_is_not_reported_after_a_crash(tmp_path: Path) -> None:

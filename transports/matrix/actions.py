@@ -31,14 +31,14 @@ _ALSO_BEFORE = ("msgtype", "m.mentions", "url", "info", "filename")
 _TYPES = {Kind.TEXT: "m.text", Kind.EMOTE: "m.emote", Kind.NOTICE: "m.notice"}
 
 
-class Send(Struct, frozen=True):
+class Send(Struct, frozen=True, tag_field="action", tag=True):
     """Send an event to the room's timeline."""
 
     type: str
     content: Json
 
 
-class SetState(Struct, frozen=True):
+class SetState(Struct, frozen=True, tag_field="action", tag=True):
     """Set a state event of the room."""
 
     type: str
@@ -46,14 +46,14 @@ class SetState(Struct, frozen=True):
     content: Json
 
 
-class Redact(Struct, frozen=True):
+class Redact(Struct, frozen=True, tag_field="action", tag=True):
     """Take back an event."""
 
     event_id: str
     content: Json = {}
 
 
-class Remove(Struct, frozen=True):
+class Remove(Struct, frozen=True, tag_field="action", tag=True):
     """Put somebody out of the room."""
 
     user_id: str

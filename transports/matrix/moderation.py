@@ -56,7 +56,7 @@ class Moderation:
 
     log = Logger()
 
-    def __init__(self, homeserver: Homeserver, ids: Ids, answer: Callable[[Stay, Incoming], None]) -> None:
+    def __init__(self, homeserver: Homeserver, ids: Ids, answer: Callable[[UserId, Incoming], None]) -> None:
         self._homeserver = homeserver
         self._ids = ids
         self._answer = answer
@@ -70,7 +70,7 @@ class Moderation:
             return Deferred.fromCoroutine(self._measure(stay, session, event))
 
         doing: Deferred[None] = self._changes.run(session.id, begin)
-        doing.addCallback(lambda _: self._answer(stay, Sent(ref=event.ref)))
+        doing.addCallback(lambda _: self._answer(stay.user, Sent(ref=event.ref)))
         doing.addErrback(self._failed, stay, event)
 
     def _failed(self, failure: Failure, stay: Stay, event: Measure) -> None:
@@ -78,7 +78,7 @@ class Moderation:
         if not isinstance(error, BridgeError):
             self.log.failure("a moderator's wish failed", failure)
             error = BridgeError(Trouble.INTERNAL)
-        self._answer(stay, Failed(ref=event.ref, error=error))
+        self._answer(stay.user, Failed(ref=event.ref, error=error))
 
     def _measure(self, stay: Stay, session: RoomSession, event: Measure) -> Coroutine[Any, Any, None]:
         match event:

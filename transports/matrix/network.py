@@ -89,6 +89,7 @@ from transports.matrix.links import read_link
 from transports.matrix.media import MatrixMedia
 from transports.matrix.moderation import Moderation
 from transports.matrix.names import name_of
+from transports.matrix.outbox import Outbox
 from transports.matrix.pictures import Pictures
 from transports.matrix.ping import WORKING, Pings, Way
 from transports.matrix.portal import Portal
@@ -100,7 +101,7 @@ from transports.matrix.remains import Remains
 from transports.matrix.room import Room
 from transports.matrix.rooms import Rooms
 from transports.matrix.rules import Rules
-from transports.matrix.session import RoomSession, Stay
+from transports.matrix.session import RoomSession
 from transports.matrix.settings import GatewaySettings, RoomSettings, ServerSettings
 from transports.matrix.stays import Stays
 from transports.matrix.submission import Submissions
@@ -192,10 +193,18 @@ class MatrixNetwork:
         self._remains = Remains(
             server, ids, uplink, lambda user, room: room in self._stays.by_user.get(user, {})
         )
-        self._submissions = Submissions(server, self._answer, uplink.message_id, config.patience, self._bring)
+        self._submissions = Submissions(
+            server,
+            Outbox(server, config.patience, clock.seconds),
+            self._answer,
+            uplink.message_id,
+            self._bring,
+            uplink.repeatable,
+        )
         self._direct = Direct(common, self._submissions, self._whispers, self._rooms.release)
         self._voice = VoiceRequests(ids, uplink, clock.seconds, self._direct.submit)
         self._portals.start()
+        self._submissions.resume(uplink.unanswered())
         self.inbox = Inbox(uplink, self._hear, self._overhear, config.max_waiting, clock.seconds)
         self._gaps = Gaps(server, clock, self.inbox, self._places, self._announce)
         # what we do not know of may have been forgotten while we were not there
@@ -430,8 +439,8 @@ class MatrixNetwork:
         else:
             self._rooms.leave(stay, reason)
 
-    def _answer(self, stay: Stay, event: Incoming) -> None:
-        self._whispers.deliver(stay.user, (event,))
+    def _answer(self, user: UserId, event: Incoming) -> None:
+        self._whispers.deliver(user, (event,))
 
     def heard(self, guest: ContactId, events: Sequence[Incoming]) -> None:
         """Take what happened, in order, to somebody of Matrix who is a guest on XMPP."""

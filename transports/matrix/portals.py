@@ -31,12 +31,14 @@ from bridge.events import (
     Ref,
     RoomId,
     Sent,
+    UserId,
 )
 from transports.matrix.client import CLIENT, transaction_id
 from transports.matrix.common import Common
 from transports.matrix.content import Json, mapping, text
 from transports.matrix.faces import SMALL_ROOM
 from transports.matrix.order import InOrder
+from transports.matrix.outbox import Outbox
 from transports.matrix.portal import Portal
 from transports.matrix.portal_register import Kept, PortalRegister
 from transports.matrix.portal_room import notice, promoted
@@ -57,7 +59,6 @@ from transports.matrix.portal_steps import (
     Type,
     Unseat,
 )
-from transports.matrix.session import Stay
 from transports.matrix.submission import Bring, Submissions
 from transports.matrix.tables import MEMBER, MESSAGE, POWER_LEVELS, TOPIC
 from transports.matrix.translate import Skipped
@@ -96,8 +97,9 @@ class Portals:
         self._unsaid = unsaid
         self._register = register
         self._seats = Seats(common, self._failed)
+        outbox = Outbox(common.homeserver, common.patience, common.clock.seconds)
         self._submissions = Submissions(
-            common.homeserver, self._answered, common.uplink.message_id, common.patience, self._bring_soon
+            common.homeserver, outbox, self._answered, common.uplink.message_id, self._bring_soon
         )
         self._portals: dict[str, Portal] = {}
         self._owners: dict[Ref, Portal] = {}
@@ -106,7 +108,6 @@ class Portals:
         self._loads = InOrder(STEPS, STEPS)
         self._talk = InOrder(QUEUE, STEPS)
         self._calls: dict[object, Any] = {}
-        self._last_ref = 0
         self._stopped = False
 
     # ---- life
@@ -370,7 +371,7 @@ class Portals:
         self._submissions.submit(step.stay, portal.session, step.event, step.key)
         await done
 
-    def _answered(self, stay: Stay, event: Incoming) -> None:
+    def _answered(self, user: UserId, event: Incoming) -> None:
         """The homeserver took what a ghost said, or did not."""
         assert isinstance(event, Sent | Failed)
         portal, step, done = self._saying[event.ref]
@@ -389,9 +390,8 @@ class Portals:
         self._unsaid(portal, step.stay.nick, words, error)
 
     def fresh(self) -> Ref:
-        """Return a ref for what a guest is to do."""
-        self._last_ref += 1
-        return Ref(self._last_ref)
+        """Return a ref for what a guest is to do, or is said to him."""
+        return Ref(int(self._uplink.message_id(), 16))
 
     def _failed(self, failure: Failure) -> None:
         self._stuck(failure, "a step of a room on XMPP failed")

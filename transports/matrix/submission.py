@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, assert_never
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from urllib.parse import quote
 
+import msgspec
 from msgspec import structs
 from nio.api import Api
 from twisted.internet.defer import Deferred
@@ -18,19 +19,23 @@ from bridge.events import (
     NO_REF,
     Attachment,
     ChangeNick,
+    Failed,
     Incoming,
     Message,
     MessageId,
+    Ref,
     Sent,
     Text,
     Typing,
     TypingState,
+    UserId,
 )
 from bridge.refusals import refusal
-from transports.matrix.actions import Action, Done, Redact, Remove, Send, SetState, actions, thread_of
-from transports.matrix.client import CLIENT, QUEUE, ROOM_QUEUE, Homeserver, transaction_id
-from transports.matrix.content import Json, corrected, mapping, text
+from transports.matrix.actions import Action, Done, Send, actions, thread_of
+from transports.matrix.client import CLIENT, QUEUE, ROOM_QUEUE, Homeserver
+from transports.matrix.content import corrected, mapping, text
 from transports.matrix.order import InOrder
+from transports.matrix.outbox import Outbox, Wish
 from transports.matrix.recall import Recall
 from transports.matrix.session import RoomSession, Stay
 from transports.matrix.tables import REACTION
@@ -48,8 +53,8 @@ Files = Mapping[str, Attachment]
 class Submissions:
     """See the module's docstring.
 
-    `answer` is told what the user is to hear of it, `fresh` gives ids that never repeat. `patience` is
-    how many seconds the homeserver may be away. `bring` takes files to the homeserver.
+    `answer` is told what the user is to hear of it, `fresh` gives ids that never repeat. `bring` takes files
+    to the homeserver. What is asked is given to `keep`, for `resume` after a crash.
     """
 
     log = Logger()
@@ -57,10 +62,11 @@ class Submissions:
     def __init__(
         self,
         homeserver: Homeserver,
-        answer: Callable[[Stay, Incoming], None],
+        outbox: Outbox,
+        answer: Callable[[UserId, Incoming], None],
         fresh: Callable[[], str],
-        patience: float,
         bring: Bring,
+        keep: Callable[[Ref, bytes], Deferred[None] | None] | None = None,
     ) -> None:
         self._homeserver = homeserver
         self._recall = Recall(homeserver)
@@ -68,7 +74,8 @@ class Submissions:
         self._bring = bring
         self._answer = answer
         self._fresh = fresh
-        self._patience = patience
+        self._outbox = outbox
+        self._keep = keep
 
     def submit(self, stay: Stay, session: RoomSession, event: Done, key: str = "") -> None:
         """Do what the user wants in a room that he is in, when all that takes is there.
@@ -83,8 +90,7 @@ class Submissions:
         has_files = isinstance(event, Message) and bool(event.attachments)
         looked = self._recall.outgoing(session, stay.ghost, event)
         if looked is None and not has_files:
-            self._submit(stay, session, event, {}, key)
-            return None
+            return self._submit(stay, session, event, {}, key)
         return Deferred.fromCoroutine(self._when_known(looked, stay, session, event, key))
 
     async def _when_known(
@@ -97,7 +103,9 @@ class Submissions:
             event, files = await self._with_files(stay, event)
         if stay.gone:
             raise BridgeError(Trouble.NOT_IN_ROOM)
-        self._submit(stay, session, event, files, key)
+        kept = self._submit(stay, session, event, files, key)
+        if kept is not None:
+            await kept
 
     async def _with_files(self, stay: Stay, event: Message) -> tuple[Message, Files]:
         """Return the message with its files as the homeserver has them; the others are links in its words."""
@@ -107,19 +115,29 @@ class Submissions:
         files = {there.url: one for one, there in found if there is not None}
         return structs.replace(event, attachments=brought, body=degrade.linked(left)), files
 
-    def _submit(self, stay: Stay, session: RoomSession, event: Done, files: Files, key: str) -> None:
+    def _submit(
+        self, stay: Stay, session: RoomSession, event: Done, files: Files, key: str
+    ) -> Deferred[None] | None:
+        """Ask for what the user wants; fires when all of it is in the room's queue, None: at once."""
         wanted = actions(event, session.room, stay.ghost)
         if isinstance(event, ChangeNick) and session.room.nick(stay.ghost) == event.nick:
             raise BridgeError(Trouble.NICK_IN_USE)
         if isinstance(event, ChangeNick):
             stay.nick = event.nick
-        # all of it takes its place in the room's queue now
-        asked = [
-            self._act(stay, session, action, f"{key} {number}" if key else self._fresh())
-            for number, action in enumerate(wanted)
-        ]
-        doing = Deferred.fromCoroutine(self._follow(stay, session, event, files, wanted, asked))
-        doing.addErrback(self._failed, stay, session, event, asked)
+        ref = getattr(event, "ref", NO_REF)
+        key = key or (f"{getattr(event, 'origin', '')} {ref}" if ref else self._fresh())
+        wish = self._outbox.wish(stay.ghost, session.id, key, wanted)
+        kept = self._keep(ref, msgspec.json.encode(wish)) if self._keep is not None and ref else None
+
+        def ask(_: object) -> None:
+            asked = self._outbox.ask(wish)
+            doing = Deferred.fromCoroutine(self._follow(stay, session, event, files, wanted, asked))
+            doing.addErrback(self._failed, stay, session, event, asked)
+
+        if kept is not None:
+            return kept.addCallback(ask)
+        ask(None)
+        return None
 
     async def _follow(
         self,
@@ -134,13 +152,13 @@ class Submissions:
             event_id = await done
             if isinstance(event, Message):
                 said = self._said(stay, session, event, files, action, event_id, len(wanted))
-                self._answer(stay, Sent(ref=event.ref, message=said, last=number == len(wanted)))
+                self._answer(stay.user, Sent(ref=event.ref, message=said, last=number == len(wanted)))
             elif isinstance(action, Send) and action.type == REACTION:
                 relates = mapping(action.content["m.relates_to"])
                 target, key = text(relates, "event_id"), text(relates, "key")
                 session.room.timeline.react(target, stay.ghost, key, event_id)
         if not isinstance(event, Message | ChangeNick) and event.ref:
-            self._answer(stay, Sent(ref=event.ref))
+            self._answer(stay.user, Sent(ref=event.ref))
 
     def _said(
         self,
@@ -179,35 +197,53 @@ class Submissions:
         member = session.room.members.get(stay.ghost)
         if isinstance(event, ChangeNick) and member is not None:
             stay.nick = member.name
+        answer = refusal(event, self._error(failure, asked))
+        if answer is not None:
+            self._answer(stay.user, answer)
+
+    def _error(self, failure: Failure, asked: Sequence[Deferred[str]]) -> BridgeError:
+        """Return what the user is told of a failure; what comes of the rest does not matter then."""
         for other in asked:
             other.addErrback(lambda _: None)
         error = failure.value
         if not isinstance(error, BridgeError):
             self.log.failure("a user's wish failed", failure)
-            error = BridgeError(Trouble.INTERNAL)
-        answer = refusal(event, error)
-        if answer is not None:
-            self._answer(stay, answer)
+            return BridgeError(Trouble.INTERNAL)
+        return error
 
-    def _act(self, stay: Stay, session: RoomSession, action: Action, key: str) -> Deferred[str]:
-        """Ask for one action; fires with the id of the event that it made, "" if none."""
-        txn = transaction_id(stay.ghost, session.id, key)
-        options: dict[str, Any] = {"user": stay.ghost, "room": session.id, "patience": self._patience}
-        match action:
-            case Send(type=type, content=content):
-                return self._homeserver.send(stay.ghost, session.id, type, content, txn, self._patience)
-            case SetState(type=type, key=key, content=content):
-                request: Any = Api.room_put_state("", session.id, type, dict(content), key)
-            case Redact(event_id=event_id, content=content):
-                # nio's request has no place for what marks it as ours
-                place = f"{quote(session.id, safe='')}/redact/{quote(event_id, safe='')}/{txn}"
-                done = self._homeserver.call("PUT", f"{CLIENT}/rooms/{place}", body=content, **options)
-                return done.addCallback(_event_id)
-            case Remove(user_id=user_id, reason=reason):
-                request = Api.room_kick("", session.id, user_id, reason or None)
-            case _:
-                assert_never(action)
-        return self._homeserver.api(request, **options).addCallback(_event_id)
+    # ---- after a crash
+
+    def resume(self, unanswered: Iterable[tuple[UserId, Ref, bytes]]) -> None:
+        """Go on with what an earlier run asked for and heard nothing of."""
+        wishes: dict[str, list[tuple[UserId, Ref, Wish]]] = {}
+        for user, ref, data in unanswered:
+            try:
+                wish = msgspec.json.decode(data, type=Wish)
+            except msgspec.DecodeError:
+                self._answer(user, Failed(ref=ref, error=BridgeError(Trouble.LOST)))
+                continue
+            wishes.setdefault(f"{wish.room} {wish.ghost}", []).append((user, ref, wish))
+        for place, wished in wishes.items():
+            self._order.do(place, partial(self._resume, wished))
+
+    async def _resume(self, wished: Sequence[tuple[UserId, Ref, Wish]]) -> None:
+        """Ask for what a ghost wished for in a room, unless it is there; what he wants now comes after it."""
+        first = wished[0][2]
+        sent = await self._outbox.sent(first.ghost, first.room)
+        for user, ref, wish in wished:
+            asked = self._outbox.ask_again(wish, sent)
+            Deferred.fromCoroutine(self._settle(user, ref, asked))
+
+    async def _settle(self, user: UserId, ref: Ref, asked: Sequence[Deferred[str]]) -> None:
+        try:
+            for done in asked:
+                await done
+        except Exception:
+            self._answer(user, Failed(ref=ref, error=self._error(Failure(), asked)))
+        else:
+            self._answer(user, Sent(ref=ref))
+
+    # ---- what is not kept
 
     def read(self, ghost: str, room: str, event_id: str) -> None:
         """Tell the room how far the user has read; it does not matter if that fails."""
@@ -221,8 +257,3 @@ class Submissions:
         request = Api.room_typing("", session.id, stay.ghost, is_typing, TYPING)
         asked = self._homeserver.api(request, user=stay.ghost, patience=0)
         asked.addErrback(lambda failure: failure.trap(BridgeError) and None)
-
-
-def _event_id(answer: object) -> str:
-    said: Json = mapping(answer)
-    return text(said, "event_id")

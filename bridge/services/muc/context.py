@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Protocol
 
+from msgspec import structs
 from twisted.internet.defer import Deferred, FirstError
 from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
@@ -78,6 +79,18 @@ class Tickets:
         if ticket.envelope is not None:
             self._journal.accepted(ref, ticket.user, ticket.envelope)
         return ref
+
+    def repeatable(self, ref: Ref, data: bytes) -> Deferred[None] | None:
+        """The network can go on with this message after a crash, by `data`; see `Journal.repeatable`."""
+        ticket = self._open.get(ref)
+        if ticket is None or ticket.envelope is None:
+            return None
+        return self._journal.repeatable(ref, ticket.user, structs.replace(ticket.envelope, again=data))
+
+    def reopen(self, ref: Ref, ticket: Ticket) -> None:
+        """Wait for the outcome of an event of an earlier run."""
+        self._open[ref] = ticket
+        self._count[ticket.user] = self._count.get(ticket.user, 0) + 1
 
     def sent(self, event: Sent) -> None:
         """Settle a ticket, or tell it of one line more."""

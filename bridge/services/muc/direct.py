@@ -70,11 +70,10 @@ class Letter(Struct):
     user: UserId
     direct: Direct
     envelope: Envelope
-    is_receipt_wanted: bool = False
 
     def sent(self, event: Sent) -> None:
         """There is nothing to reflect, the client shows what it sent; but it may want to be told."""
-        if event.last and self.is_receipt_wanted:
+        if event.last and self.envelope.is_receipt_wanted:
             self.direct.received(self)
 
     def failed(self, error: BridgeError) -> None:
@@ -193,9 +192,20 @@ class Direct:
         return True
 
     def _letter(self, request: Request) -> Letter:
-        envelope = Envelope(str(request.sender), str(request.to), request.id, request.type or "normal")
-        wanted = self._carries("receipts") and bool(request.id) and wants_receipt(request.element)
-        return Letter(user_of(request), self, envelope, wanted)
+        envelope = Envelope(
+            str(request.sender),
+            str(request.to),
+            request.id,
+            request.type or "normal",
+            is_receipt_wanted=self._carries("receipts")
+            and bool(request.id)
+            and wants_receipt(request.element),
+        )
+        return self.reopened(user_of(request), envelope)
+
+    def reopened(self, user: UserId, envelope: Envelope) -> Letter:
+        """Return the ticket of a message, which may have been said before the bridge restarted."""
+        return Letter(user, self, envelope)
 
     def received(self, letter: Letter) -> None:
         """XEP-0184 §5.4: the network has it."""

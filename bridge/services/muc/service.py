@@ -7,11 +7,13 @@ which method. Each feature is a file of its own beside it.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, Protocol
 
 from msgspec import Struct
 from twisted.internet.defer import Deferred
 
+from bridge.errors import BridgeError
 from bridge.events import (
     ContactNotice,
     DirectMessage,
@@ -32,6 +34,7 @@ from bridge.events import (
     OccupantChange,
     Reaction,
     Receipt,
+    Ref,
     Retraction,
     RoomId,
     Sent,
@@ -40,12 +43,14 @@ from bridge.events import (
     UserId,
     VoiceRequest,
 )
+from bridge.network import Address, RoomAddress
 from bridge.router import Request, Route, Target
-from bridge.services.muc.context import Context, user_of
+from bridge.services.muc.context import Context, Ticket, user_of
 from bridge.services.muc.direct import Direct
 from bridge.services.muc.history import History
 from bridge.services.muc.invite import Invitations
 from bridge.services.muc.join import Join as JoinFeature
+from bridge.services.muc.journal import Envelope
 from bridge.services.muc.leave import Leave as LeaveFeature
 from bridge.services.muc.mam import Mam
 from bridge.services.muc.moderation import Moderation
@@ -58,6 +63,7 @@ from bridge.services.muc.restore import Restore
 from bridge.services.muc.retraction import ModeratedRetraction
 from bridge.services.muc.speech import Speech
 from bridge.services.muc.voice import Voice
+from bridge.xmpp.jid import Jid, unescape
 
 BURSTS = 512
 """How many delivered tuples are remembered with their rendering."""
@@ -266,6 +272,26 @@ class Muc:
     def archive(self, event: Message | Reaction | Retraction) -> None:
         """Keep what was said or done; see `bridge.network.Uplink`."""
         self._history.archive(event)
+
+    def repeatable(self, ref: Ref, data: bytes) -> Deferred[None] | None:
+        """Keep by what the network goes on with a message; see `bridge.network.Uplink`."""
+        return self._context.tickets.repeatable(ref, data)
+
+    def unanswered(self) -> Sequence[tuple[UserId, Ref, bytes]]:
+        """Wait again for the outcome of what was under way; see `bridge.network.Uplink`."""
+        found = list(self._context.journal.repeatables())
+        for ref, user, envelope in found:
+            self._context.tickets.reopen(ref, self._reopened(user, envelope))
+        return [(user, ref, envelope.again) for ref, user, envelope in found]
+
+    def _reopened(self, user: UserId, envelope: Envelope) -> Ticket:
+        """Return who waits for a message; what was for a place that is none any more is for nobody to see."""
+        address: Address | None = None
+        with suppress(BridgeError):
+            address = self._context.network.address(unescape(Jid.parse(envelope.to).local))
+        if envelope.kind == "groupchat" and isinstance(address, RoomAddress):
+            return self._speech.reopened(user, address.room, envelope)
+        return self._direct.reopened(user, envelope)
 
     def _not_entered(self, user: UserId, event: NotEntered) -> None:
         self._join.not_entered(user, event)

@@ -77,8 +77,6 @@ class Utterance(Struct):
     room: RoomId
     speech: Speech
     envelope: Envelope
-    extras: str
-    markup: str
     begun: bool = False
 
     def sent(self, event: Sent) -> None:
@@ -170,10 +168,13 @@ class Speech:
             room=occupancy.room,
             speech=self,
             envelope=Envelope(
-                resource.full_jid, element.attributes["to"], element.attributes.get("id", ""), "groupchat"
+                resource.full_jid,
+                element.attributes["to"],
+                element.attributes.get("id", ""),
+                "groupchat",
+                extras,
+                markup,
             ),
-            extras=extras,
-            markup=markup,
         )
         ref = self._context.tickets.issue(ticket)
         self._context.submit(occupancy.user, structs.replace(event, ref=ref))
@@ -202,6 +203,10 @@ class Speech:
 
     # ---- outcome
 
+    def reopened(self, user: UserId, room: RoomId, envelope: Envelope) -> Utterance:
+        """Return the ticket of what was said before the bridge restarted."""
+        return Utterance(user, room, self, envelope)
+
     def reflect(self, ticket: Utterance, event: Sent) -> None:
         """§7.4: the author's clients see what the room saw."""
         occupancy = self._context.rooms.get(ticket.user, ticket.room)
@@ -211,11 +216,12 @@ class Speech:
             template = self._context.render.message(event.message, stanza_id=event.message.id)
         else:
             ticket.begun = True
-            whole = event.last or not ticket.markup
+            envelope = ticket.envelope
+            whole = event.last or not envelope.markup
             template = self._context.render.message(
                 event.message,
-                stanza_id=ticket.envelope.id,
-                extras=ticket.extras + (ticket.markup if whole else ""),
+                stanza_id=envelope.id,
+                extras=envelope.extras + (envelope.markup if whole else ""),
             )
         self._context.write(occupancy, template)
 

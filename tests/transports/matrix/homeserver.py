@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from twisted.internet.defer import Deferred, fail, succeed
 
 from bridge.errors import BridgeError, Trouble
-from bridge.events import ContactId, Enter, Entered, MessageId, RoomId, UserId
+from bridge.events import ContactId, Enter, Entered, MessageId, Ref, RoomId, UserId
 from bridge.network import Photo, RoomInfo
 from tests.transports.matrix.raw import ALICE, IDS, create, levels, member, said, state
 from tests.transports.matrix.test_registration import config
@@ -234,6 +234,9 @@ class Scene:
         self.troubles: list[str] = []
         self.has_links = False
         self.linking: dict[str, str] = {}
+        self.repeatables: dict[Ref, bytes] = {}
+        self.keeping: dict[Ref, Deferred] = {}
+        self.left: list[tuple[UserId, Ref, bytes]] = []
         self.server = Rooms(self.push)
         self.start()
 
@@ -314,6 +317,13 @@ class Scene:
 
     def settings(self, user: UserId, scope, key: str):
         return RoomSettings(persistent=self.persistent) if key else GatewaySettings()
+
+    def repeatable(self, ref: Ref, data: bytes) -> Deferred | None:
+        self.repeatables[ref] = data
+        return self.keeping.get(ref)
+
+    def unanswered(self) -> list:
+        return self.left
 
     def memory(self, user: UserId):
         return self.remembered.get(user, {})

@@ -31,6 +31,7 @@ from tests.transports.matrix.test_registration import config
 from transports.matrix.chats import KEY, UNACCEPTED
 from transports.matrix.common import Common
 from transports.matrix.direct import Direct, is_person
+from transports.matrix.outbox import Outbox
 from transports.matrix.pictures import Pictures
 from transports.matrix.refusal import Refusal
 from transports.matrix.rules import Rules
@@ -110,9 +111,9 @@ class Scene:
         numbers = count(1)
         submissions = Submissions(
             self.server,  # type: ignore[arg-type]
-            lambda stay, event: self.deliver(stay.user, (event,)),
+            Outbox(self.server, 1.0, lambda: 0.0),  # type: ignore[arg-type]
+            lambda user, event: self.deliver(user, (event,)),
             lambda: f"{next(numbers)}",
-            1.0,
             lambda ghost, attachment: succeed(None),
         )
         self.rules = Rules(config(**options))

@@ -187,7 +187,7 @@ def test_words_go_both_ways_and_know_each_other():
     heard(scene, spoken("But soft", "s1"))
     assert sends(scene) == [(GHOST, "But soft")]
     [event] = [one for one in scene.server.asked if one[0] == "send"]
-    assert event[3]["xmppbridge.origin"] == {"message": "s1"}
+    assert event[3]["xmppbridge.origin"]["message"] == "s1"
     happens(scene, {**said(ALICE, "Ay me"), "event_id": "$ay"})
     [(who, act)] = scene.acted
     assert (who, act.body.plain) == (GUEST, "Ay me")

@@ -2,11 +2,25 @@
 
 from __future__ import annotations
 
+import msgspec
+from msgspec import structs
 from twisted.internet.defer import Deferred, fail, succeed
 
 from bridge.errors import BridgeError, Trouble
-from bridge.events import Attachment, ChangeNick, Depart, Failed, Message, NickRefused, Ref, Sent, Text
-from tests.transports.matrix.homeserver import GARDEN, ROMEO, Scene
+from bridge.events import (
+    Attachment,
+    ChangeNick,
+    Depart,
+    Failed,
+    Message,
+    NickRefused,
+    Ref,
+    Sent,
+    Text,
+    UserId,
+)
+from tests.transports.matrix.homeserver import GARDEN, ROMEO, Scene, ghost
+from transports.matrix.outbox import Wish
 
 ROSE = Attachment(url="https://f/rose.png", name="rose.png", type="image/png")
 THERE = Attachment(url="mxc://hs.example/id", name="rose.png", type="image/png")
@@ -116,3 +130,65 @@ def test_who_left_meanwhile_is_told_that_it_was_not_said():
     scene.arrive(THERE)
     [failed] = [one for one in scene.told[ROMEO] if isinstance(one, Failed)]
     assert (failed.ref, failed.error.trouble, scene.sent) == (1, Trouble.NOT_IN_ROOM, [])
+
+
+# ---- after a crash
+
+
+def left(scene: Bringing, **changes) -> tuple[UserId, Ref, bytes]:
+    """Say something that is kept, as a crash leaves it."""
+    scene.say("hello", 7)
+    wish = msgspec.json.decode(scene.repeatables[Ref(7)], type=Wish)
+    scene.server.asked.clear()
+    scene.told[ROMEO].clear()
+    return ROMEO, Ref(7), msgspec.json.encode(structs.replace(wish, **changes))
+
+
+def test_what_was_asked_before_a_crash_is_asked_again():
+    """The same, for the homeserver to tell that it is; the user is answered though he is in no room."""
+    scene = Bringing()
+    scene.left = [left(scene)]
+    scene.start()
+    scene.turn()
+    [(_, user, kind, content)] = [asked for asked in scene.server.asked if asked[0] == "send"]
+    assert (user, kind, content["body"]) == (ghost(ROMEO), "m.room.message", "hello")
+    assert scene.told[ROMEO] == [Sent(ref=Ref(7))]
+
+
+def test_what_was_said_before_a_crash_comes_before_what_is_said_now():
+    """Also while the room is searched for it."""
+    scene = Bringing()
+    scene.left = [left(scene)]
+    searched = scene.server.held["messages"] = Deferred()
+    scene.start()
+    scene.inside()
+    scene.say("now", 8)
+    assert scene.sent == []
+    del scene.server.held["messages"]
+    searched.callback(None)
+    scene.turn()
+    assert scene.sent == ["hello", "now"]
+
+
+def test_what_cannot_be_gone_on_with_is_answered():
+    """Be it refused, too old, or not to be read."""
+    scene = Bringing()
+    kept = left(scene)
+    scene.server.refused["send"] = BridgeError(Trouble.CANNOT_SPEAK)
+    scene.left = [kept, (ROMEO, Ref(8), b"nonsense"), left(scene, time=-10_000.0)]
+    scene.start()
+    scene.turn()
+    answers = [(one.ref, one.error.trouble) for one in scene.told[ROMEO] if isinstance(one, Failed)]
+    assert answers == [(8, Trouble.LOST), (7, Trouble.CANNOT_SPEAK), (7, Trouble.LOST)]
+
+
+def test_what_is_on_disk_as_not_asked_for_is_asked_for_when_it_is_not():
+    """A crash in between would be told of wrongly; what he says meanwhile comes after it."""
+    scene = Bringing()
+    scene.keeping[Ref(1)] = Deferred()
+    scene.say("first", 1)
+    scene.say("second", 2)
+    assert scene.sent == []
+    scene.keeping[Ref(1)].callback(None)
+    scene.turn()
+    assert scene.sent == ["first", "second"]
