@@ -19,7 +19,7 @@ MAX_STRANGERS = 500
 """Requests a second, of which each may be remembered for half a minute: trunks' find room beside them."""
 LEAST_KEY = 16
 """Characters of a secret that keys are made of."""
-Listen = Annotated[str, Meta(pattern=r"^(udp|tcp|tls) ([0-9.]+|\[[0-9A-Fa-f:.]+\]):[0-9]{1,5}$")]
+Listen = Annotated[str, Meta(pattern=r"^(udp|tcp|tls|ws|wss) ([0-9.]+|\[[0-9A-Fa-f:.]+\]):[0-9]{1,5}$")]
 """A transport, an IP address and a port."""
 Endpoint = Annotated[str, Meta(pattern=r"^([0-9.]+|\[[0-9A-Fa-f:.]+\]):[0-9]{1,5}$")]
 Domain = Annotated[str, Meta(min_length=1, max_length=255, pattern=r"^[a-z0-9._\[\]:-]+$")]
@@ -36,10 +36,23 @@ class TrunkConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
         Meta(
             pattern=r"^sips?:[^@\s<>]+$",
             description="Where it is, as a SIP URI; without a port its SRV records are looked up.",
-            examples=["sip:pbx.example.org", "sip:192.0.2.7:5060;transport=tcp"],
+            examples=[
+                "sip:pbx.example.org",
+                "sip:192.0.2.7:5060;transport=tcp",
+                "sip:pbx.example.org;transport=wss",
+            ],
             extra={"ask": "Where it is, like sip:pbx.example.org or sip:192.0.2.7:5060"},
         ),
     ]
+    path: Annotated[
+        str,
+        Meta(
+            max_length=255,
+            pattern=r"^/[\x21-\x7e]*$",
+            description="The path of its WebSocket, where its transport is ws or wss.",
+            examples=["/ws"],
+        ),
+    ] = "/"
     domain: Annotated[
         str,
         Meta(description="The SIP domain of its users and numbers; empty: the host of server."),
@@ -226,10 +239,25 @@ class SipConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         Meta(
             min_length=1,
             description="Transports, addresses and ports to listen on; UDP and TCP belong together, since "
-            "what is too long for the one goes over the other.",
+            "what is too long for the one goes over the other. ws and wss are WebSockets.",
             extra=RESTART,
         ),
     ] = ("udp 0.0.0.0:5060", "tcp 0.0.0.0:5060")
+    websocket_origins: Annotated[
+        tuple[Pattern, ...],
+        Meta(
+            description="Whose web pages may connect by WebSocket; none: all. Only browsers can be told so.",
+            examples=[["https://www.example.org"]],
+        ),
+    ] = ()
+    websocket_proxies: Annotated[
+        tuple[Range, ...],
+        Meta(
+            description="Addresses of HTTP proxies before our WebSockets, whose X-Forwarded-For is believed: "
+            "they must set it.",
+            examples=[["127.0.0.1"]],
+        ),
+    ] = ()
     advertised: Annotated[
         str,
         Meta(
@@ -240,7 +268,7 @@ class SipConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         ),
     ] = ""
     certificate: Annotated[
-        str, Meta(description="File of the certificate chain for TLS (PEM).", extra=RESTART)
+        str, Meta(description="File of the certificate chain for TLS and wss (PEM).", extra=RESTART)
     ] = ""
     key: Annotated[str, Meta(description="File of its private key (PEM).", extra=RESTART)] = ""
     ca_file: Annotated[
@@ -356,7 +384,7 @@ class SipConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     def __post_init__(self) -> None:
         """See what belongs together; ValueError."""
-        if any(one.startswith("tls") for one in self.listen) and not (self.certificate and self.key):
+        if self.listens_securely and not (self.certificate and self.key):
             raise ValueError("to listen for TLS needs certificate and key")
         chats = self.msrp.listen if self.msrp is not None else ()
         if any(one.startswith("tls") for one in chats) and not (self.certificate and self.key):
@@ -366,5 +394,10 @@ class SipConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         DialPlan(self.dial_plan)
         if self.account_key and len(self.account_key.reveal()) < LEAST_KEY:
             raise ValueError(f"account_key: expected at least {LEAST_KEY} characters")
-        for one in self.allowed_peers:
+        for one in (*self.allowed_peers, *self.websocket_proxies):
             ip_network(one, strict=False)
+
+    @property
+    def listens_securely(self) -> bool:
+        """Tell whether somebody comes by TLS, and so sees our certificate."""
+        return any(one.startswith(("tls ", "wss ")) for one in self.listen)

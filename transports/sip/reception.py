@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from ipaddress import ip_address
-
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -13,7 +11,7 @@ from bridge.events import ContactId, UserId
 from transports.sip.address import MAX_NAME, SEPARATORS, contact_of, is_number, user_of
 from transports.sip.agent.acceptance import Abilities, inspect
 from transports.sip.agent.means import Means
-from transports.sip.agent.routing import Hop
+from transports.sip.agent.routing import Hop, is_address
 from transports.sip.agent.user_agent import ALLOW, Answer, option_refused
 from transports.sip.calls.callerid import source
 from transports.sip.calls.calls import Calls
@@ -185,7 +183,7 @@ class Reception:
         """RFC 7247 §8: nothing that was to be secure all the way leaves SIP."""
         if uri.scheme != "sip":
             raise Refusal(416)
-        if uri.host not in self._hosts and not _is_address(uri.host):
+        if uri.host not in self._hosts and not is_address(uri.host):
             raise Refusal(404)
 
     def _recipient(self, uri: Uri, trunks: list[Trunk]) -> tuple[Trunk | None, UserId]:
@@ -240,11 +238,3 @@ class Reception:
             self._checks -= 1
         if hop.host not in {one.host for one in hops}:
             raise Refusal(403, "Forbidden: From is of another place")
-
-
-def _is_address(host: str) -> bool:
-    try:
-        ip_address(host)
-    except ValueError:
-        return False
-    return True

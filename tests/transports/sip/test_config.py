@@ -27,7 +27,7 @@ def test_default_is_to_speak_with_nobody() -> None:
         {"domain": "Sip Example"},
         {"listen": ["udp localhost:5060"]},
         {"listen": []},
-        {"listen": ["ws 127.0.0.1:5060"]},
+        {"listen": ["sctp 127.0.0.1:5060"]},
         {"allowed_peers": ["everybody"]},
         {"nameservers": ["dns.example"]},
         {"trunks": {"pbx": {"server": "pbx.example.org"}}},
@@ -43,6 +43,9 @@ def test_default_is_to_speak_with_nobody() -> None:
             }
         },
         {"listen": ["tls 127.0.0.1:5061"]},
+        {"listen": ["wss 127.0.0.1:443"]},
+        {"websocket_proxies": ["127.0.0.1/64"]},
+        {"trunks": {"pbx": {"server": "sip:pbx.example.org;transport=ws", "path": "ws"}}},
         {"allowed_peers": ["10.0.0.0/64"]},
     ],
 )

@@ -6,12 +6,13 @@ import secrets
 from collections.abc import Mapping
 from ipaddress import ip_address
 from typing import Any
+from uuid import NAMESPACE_DNS, uuid5
 
 from twisted.names.client import Resolver as DnsResolver
 from twisted.names.client import createResolver
 
-from transports.sip.agent.locate import Resolver
-from transports.sip.agent.routing import Hop
+from transports.sip.agent.locate import NOWHERE, Resolver
+from transports.sip.agent.routing import WEBSOCKETS, Hop
 from transports.sip.config import SipConfig
 from transports.sip.wire.uri import Uri
 
@@ -38,11 +39,13 @@ class Bound:
     def __init__(self, config: SipConfig, found: Mapping[tuple[str, int], tuple[str, int]]) -> None:
         self._config = config
         self._found = found
+        # the same after a restart, so that a registration is known for the same
+        self._nowhere = uuid5(NAMESPACE_DNS, config.domain).hex[:16] + NOWHERE
 
     @property
     def transports(self) -> frozenset[str]:
-        """What can be spoken: TCP and TLS can be dialled without listening."""
-        return frozenset({"TCP", "TLS", *(transport for transport, _ in self._found)})
+        """What can be spoken: all but UDP can be dialled without listening."""
+        return frozenset({"TCP", "TLS", *WEBSOCKETS, *(transport for transport, _ in self._found)})
 
     @property
     def families(self) -> frozenset[int]:
@@ -50,20 +53,33 @@ class Bound:
         return frozenset(version for _, version in self._found)
 
     def sent_by(self, hop: Hop) -> tuple[str, int]:
-        """Return host and port for Via on the way to a hop (RFC 3261 §18.1.1)."""
+        """Return host and port for Via on the way to a hop (RFC 3261 §18.1.1).
+
+        Where we are the client of a WebSocket nobody reaches us but by it (RFC 7118 §B.1). Where we are its
+        server, the HTTP proxy before us is what others know.
+        """
+        if hop.is_websocket and hop.name:
+            return self._nowhere, 0
         host, port = self._found.get((hop.transport, 6 if ":" in hop.host else 4), ("", 0))
-        if self._config.advertised or not host or ip_address(host).is_unspecified:
+        is_behind = hop.is_websocket and (not host or ip_address(host).is_loopback)
+        if self._config.advertised or not host or is_behind or ip_address(host).is_unspecified:
             host = self._config.advertised or self._config.domain
-        return host, port
+        return host, 0 if is_behind else port
+
+    def is_reached(self, hop: Hop) -> bool:
+        """Tell whether what is at a hop can come to us by itself, and not only by a flow of ours."""
+        return not (hop.is_websocket and hop.name)
 
     def contact(self, user: str, hop: Hop) -> Uri:
-        """Return the URI under which we are reached by what comes from a hop."""
+        """Return the URI under which we are reached by what comes from a hop (RFC 7118 §5.2)."""
         host, port = self.sent_by(hop)
-        params = {} if hop.transport == "UDP" else {"transport": hop.transport.lower()}
+        transport = "ws" if hop.is_websocket else hop.transport.lower()
+        params = {} if transport == "udp" else {"transport": transport}
         return Uri(scheme="sip", user=user, host=host.strip("[]"), port=port, params=params)
 
     @property
     def hosts(self) -> frozenset[str]:
         """The hosts by which we are named."""
-        named = {self._config.domain, self._config.advertised, *(host for host, _ in self._found.values())}
+        listening = (host for host, _ in self._found.values())
+        named = {self._config.domain, self._config.advertised, self._nowhere, *listening}
         return frozenset(named - {""})

@@ -59,6 +59,12 @@ class Guard:
         self._ranges = [ip_network(one, strict=False) for one in config.allowed_peers]
         self._rate, self._burst = config.requests_per_second, config.request_burst
         self._rate_of_all = config.strangers_per_second
+        self._proxies = [ip_network(one, strict=False) for one in config.websocket_proxies]
+        self.origins = config.websocket_origins
+
+    def is_proxy(self, host: str) -> bool:
+        """Tell whether an address is an HTTP proxy's, which says for whom it connects."""
+        return any(ip_address(host) in one for one in self._proxies)
 
     def trust(self, trunk: str, hosts: frozenset[str], *, is_limited: bool = False) -> None:
         """Take note of the addresses of a trunk, instead of those it had before; of none, forget it.

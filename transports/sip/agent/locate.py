@@ -12,7 +12,7 @@ from twisted.names import dns
 from twisted.names.error import DNSNameError, DomainError
 
 from bridge.errors import BridgeError, Trouble
-from transports.sip.agent.routing import DEFAULT_PORT, DEFAULT_TLS_PORT, Hop
+from transports.sip.agent.routing import DEFAULT_PORTS, SECURE, WEBSOCKETS, Hop, is_address
 from transports.sip.wire.uri import Uri
 
 MAX_HOPS = 6
@@ -23,8 +23,12 @@ SERVICES = (
     ("SIP+D2U", "_sip._udp", "UDP"),
     ("SIP+D2T", "_sip._tcp", "TCP"),
     ("SIPS+D2T", "_sips._tcp", "TLS"),
+    ("SIP+D2W", "_sip._ws", "WS"),
+    ("SIPS+D2W", "_sips._ws", "WSS"),
 )
-"""NAPTR services (RFC 3263 §4.1), SRV labels, and transports as Via names them."""
+"""NAPTR services (RFC 3263 §4.1, RFC 7118 §5.5), SRV labels, and transports as Via names them."""
+NOWHERE = ".invalid"
+"""The end of names that stand for nothing (RFC 7118 §B.1)."""
 
 Place = tuple[str, str, int]
 """A transport, a host and a port."""
@@ -64,11 +68,14 @@ class Locator:
     async def locate(self, uri: Uri) -> list[Hop]:
         """Return the hops to try; BridgeError if there are none: REMOTE_NOT_FOUND, or TIMED_OUT.
 
-        A sips URI is reached by TLS only (RFC 3261 §26.2.2).
+        A sips URI is reached by TLS only (RFC 3261 §26.2.2). WebSockets, which are there for those who can
+        nothing else, are only tried where the URI or NAPTR says so.
         """
+        if uri.host.endswith(NOWHERE):
+            raise BridgeError(Trouble.UNREACHABLE, "No SIP server was found for this address.")
         hops: list[Hop] = []
         for transport, host, port in await self._places(uri):
-            name = uri.host if transport == "TLS" else ""
+            name = uri.host if transport in SECURE | WEBSOCKETS else ""
             for address in await self._addresses(host):
                 hop = Hop(transport, address, port, name)
                 if hop not in hops:
@@ -82,18 +89,19 @@ class Locator:
     async def _places(self, uri: Uri) -> list[Place]:
         wanted = uri.params.get("transport", "").upper()
         is_secure = uri.scheme == "sips"
-        if is_secure and wanted in ("", "TCP"):
-            wanted = "TLS"
+        if is_secure:
+            wanted = {"TCP": "TLS", "WS": "WSS"}.get(wanted, wanted)
         known = [one for one in SERVICES if one[2] in self._transports and wanted in ("", one[2])]
-        known = [one for one in known if not is_secure or one[2] == "TLS"]
+        known = [one for one in known if not is_secure or one[2] in SECURE]
         if not known:
             raise BridgeError(Trouble.UNREACHABLE, "No transport is shared with this SIP server.")
         transport = wanted or known[0][2]
-        default = DEFAULT_TLS_PORT if transport == "TLS" else DEFAULT_PORT
-        if _is_address(uri.host) or uri.port:
+        default = DEFAULT_PORTS[transport]
+        if is_address(uri.host) or uri.port:
             return [(transport, uri.host, uri.port or default)]
         labels = [] if wanted else await self._naptr(uri.host, known)
-        for label, name in labels or [(f"{one[1]}.{uri.host}", one[2]) for one in known]:
+        usual = [one for one in known if wanted or one[2] not in WEBSOCKETS]
+        for label, name in labels or [(f"{one[1]}.{uri.host}", one[2]) for one in usual]:
             if found := await self._servers(label, name):
                 return found
         return [(transport, uri.host, default)]
@@ -123,7 +131,7 @@ class Locator:
         ]
 
     async def _addresses(self, host: str) -> list[str]:
-        if _is_address(host):
+        if is_address(host):
             return [host]
         asked = []
         if 6 in self._families:
@@ -147,14 +155,6 @@ class Locator:
         except Exception as error:  # twisted.names raises what it likes, for what the network sent too
             raise BridgeError(Trouble.TIMED_OUT, "The DNS did not answer.") from error
         return [answer.payload for answer in answers if isinstance(answer.payload, kind)]
-
-
-def _is_address(host: str) -> bool:
-    try:
-        ip_address(host)
-    except ValueError:
-        return False
-    return True
 
 
 def in_order(records: list[Any], random: Random) -> list[Any]:

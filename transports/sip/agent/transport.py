@@ -1,11 +1,10 @@
-"""UDP, TCP and TLS for SIP: bytes of whole messages in and out (RFC 3261 §18, RFC 5626 §3.5.1)."""
+"""UDP, TCP, TLS and WebSockets for SIP: whole messages in and out (RFC 3261 §18, RFC 7118)."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
-from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.defer import Deferred, DeferredList, fail, maybeDeferred, succeed
 from twisted.internet.endpoints import TCP4ClientEndpoint, TCP6ClientEndpoint, wrapClientTLS
 from twisted.internet.error import ConnectionLost
@@ -13,23 +12,13 @@ from twisted.internet.protocol import DatagramProtocol, Factory
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from transports.sip.agent.backpressure import Backpressured
-from transports.sip.agent.routing import Hop
-from transports.sip.wire.framing import PING, PONG, Keepalive, MessageBuffer
-from transports.sip.wire.message import MAX_BODY, MAX_HEAD, Refused
+from transports.sip.agent.connection import CONNECT_TIMEOUT, Connection, Framing
+from transports.sip.agent.routing import DEFAULT_PORTS, SECURE, WEBSOCKETS, Hop
+from transports.sip.wire.framing import MessageBuffer
+from transports.sip.wire.message import Refused
+from transports.sip.wire.uri import write_host_port
+from transports.sip.wire.websocket import Client, Server
 
-CONNECT_TIMEOUT = 5.0
-"""Seconds that a connection may take; the next hop is to have its turn."""
-FIRST_TIMEOUT = 20.0
-"""Seconds in which a message has to be whole that has begun, the first one since the connection is there."""
-IDLE_TIMEOUT = 600.0
-"""Seconds without a message after which a connection is closed."""
-PING_INTERVAL = 100.0
-"""Seconds between the pings of a connection that we opened (RFC 5626 §4.4.1: up to 120)."""
-PONG_TIMEOUT = 10.0
-"""Seconds in which who keeps flows answers a ping (RFC 5626 §4.4.1)."""
-MAX_UNREAD = MAX_HEAD + MAX_BODY
-"""Bytes that a peer may leave unread before its connection is cut."""
 MAX_PER_HOST = 20
 """Connections that one address may open, if it is no trunk's."""
 MAX_DIALLED = 1000
@@ -63,19 +52,35 @@ class Security(Protocol):
         """The context for connections that come in; None without a certificate."""
 
 
+class Pages(Protocol):
+    """Who may come by a WebSocket."""
+
+    @property
+    def origins(self) -> Sequence[str]:
+        """Whose pages may; none: all."""
+
+    def is_proxy(self, host: str) -> bool:
+        """Tell whether an address is an HTTP proxy's, which says for whom it connects."""
+
+
 class Transports:
     """All sockets of a gateway. `reactor` is the clock too."""
 
     log = Logger()
 
-    def __init__(self, reactor: Any, sink: Sink, security: Security, max_connections: int) -> None:
+    def __init__(
+        self, reactor: Any, sink: Sink, security: Security, max_connections: int, pages: Pages
+    ) -> None:
         self._reactor = reactor
         self._sink = sink
         self._security = security
         self._max_connections = max_connections
+        self._pages = pages
+        self.is_proxy = pages.is_proxy
         self._ports: list[Any] = []
         self._datagrams: dict[int, Datagrams] = {}
         self._connections: dict[Hop, Connection] = {}
+        self._websockets: dict[tuple[str, int], Hop] = {}
         self._accepted: dict[str, int] = {}
         self._dialling: dict[Hop, list[tuple[bytes, Deferred[None]]]] = {}
 
@@ -87,8 +92,8 @@ class Transports:
             made = self._reactor.listenUDP(port, datagrams, interface=host, maxPacketSize=65535)
             self._datagrams.setdefault(6 if ":" in host else 4, datagrams)
         else:
-            factory = _Acceptor(self, transport)
-            if transport == "TLS":
+            factory = _Acceptor(self, transport, self._pages)
+            if transport in SECURE:
                 made = self._reactor.listenSSL(port, factory, self._security.server, interface=host)
             else:
                 made = self._reactor.listenTCP(port, factory, interface=host)
@@ -117,6 +122,8 @@ class Transports:
         if connection is not None:
             connection.send(data)
             return succeed(None)
+        if hop.is_websocket and not hop.name:  # it came to us, and is gone: nobody can go to it
+            return fail(ConnectionLost())
         if not dial or len(self._dialling) + len(self._connections) >= MAX_DIALLED + self._max_connections:
             return fail(ConnectionLost())
         return self._dial(hop, data)
@@ -129,15 +136,15 @@ class Transports:
         self._dialling[hop] = [(data, sent)]
         kind = TCP6ClientEndpoint if ":" in hop.host else TCP4ClientEndpoint
         endpoint: Any = kind(self._reactor, hop.host, hop.port, timeout=CONNECT_TIMEOUT)
-        if hop.transport == "TLS":
-            try:
+        try:
+            if hop.is_secure:
                 endpoint = wrapClientTLS(self._security.client(hop.name), endpoint)
-            except (OSError, ValueError):
-                del self._dialling[hop]
-                return fail(Failure())
-        endpoint.connect(_Dialler(self, hop)).addCallbacks(
-            self._dialled, self._not_dialled, callbackArgs=(hop,), errbackArgs=(hop,)
-        )
+            dialler = _Dialler(Connection(self, hop.transport, hop, _framing(hop)))
+        except (OSError, ValueError):
+            del self._dialling[hop]
+            return fail(Failure())
+        opened = endpoint.connect(dialler).addCallback(lambda connection: connection.opened)
+        opened.addCallbacks(self._dialled, self._not_dialled, callbackArgs=(hop,), errbackArgs=(hop,))
         return sent
 
     def _dialled(self, connection: Connection, hop: Hop) -> None:
@@ -154,6 +161,15 @@ class Transports:
         )
         for _, sent in self._dialling.pop(hop, []):
             sent.errback(failure)
+
+    def flow(self, hop: Hop) -> Hop:
+        """Return the WebSocket that is open to where a hop is, or the hop itself.
+
+        Where a WebSocket's far end is named in dialogs, neither its path is, nor whether it is secure.
+        """
+        known = self._websockets.get((hop.host, hop.port)) if hop.is_websocket else None
+        is_known = known is not None and (known.name == hop.name or hop.transport == "WS")
+        return known if known is not None and is_known else hop
 
     def keep_alive(self, hop: Hop, seconds: float) -> None:
         """Ping by a connection every so many seconds, and cut it if no pong comes back."""
@@ -173,6 +189,8 @@ class Transports:
             self._accepted[hop.host] = count + 1
         connection.is_counted = is_acceptor
         self._connections[hop] = connection
+        if hop.is_websocket:
+            self._websockets[hop.host, hop.port] = hop
 
     def disconnected(self, connection: Connection, hop: Hop) -> None:
         """Forget a connection."""
@@ -182,6 +200,8 @@ class Transports:
                 del self._accepted[hop.host]
         if self._connections.get(hop) is connection:
             del self._connections[hop]
+            if self._websockets.get((hop.host, hop.port)) == hop:
+                del self._websockets[hop.host, hop.port]
             self._sink.lost(hop)
 
     def arrived(self, data: bytes, hop: Hop) -> None:
@@ -211,121 +231,34 @@ class Datagrams(DatagramProtocol):
             self._arrived(datagram, Hop("UDP", addr[0].partition("%")[0], addr[1]))
 
 
-class Connection(Backpressured):
-    """One TCP or TLS connection; `hop` is None if the peer opened it."""
-
-    max_unread = MAX_UNREAD
-
-    def __init__(self, transports: Transports, name: str, hop: Hop | None) -> None:
-        self._transports = transports
-        self._name = name
-        self._given = hop
-        self._buffer = MessageBuffer(is_acceptor=hop is None)
-        self._timer: Any = None
-        self._pings: Any = None
-        self._pong: Any = None
-        self._interval, self._wants_pong = PING_INTERVAL, False
-        self.is_counted = False
-
-    def connectionMade(self) -> None:
-        """Begin."""
-        self.transport.registerProducer(self, True)
-        peer = self.transport.getPeer()
-        assert isinstance(peer, IPv4Address | IPv6Address)
-        self._hop = self._given or Hop(self._name, peer.host, peer.port)
-        self._wait(FIRST_TIMEOUT)
-        if self._given is not None:
-            self._pings = self._transports.call_later(PING_INTERVAL, self._ping)
-        self._transports.connected(self, self._hop, is_acceptor=self._given is None)
-
-    def _wait(self, seconds: float) -> None:
-        if self._timer is not None and self._timer.active():
-            self._timer.cancel()
-        self._timer = self._transports.call_later(seconds, self.end)
-
-    def keep_alive(self, seconds: float) -> None:
-        """Ping as often as this from now on; whoever answers no ping is gone."""
-        self._interval, self._wants_pong = seconds, True
-        if self._pings is not None and self._pings.active():
-            self._pings.reset(seconds)
-
-    def _ping(self) -> None:
-        self._pings = self._transports.call_later(self._interval, self._ping)
-        if self._wants_pong and self._pong is None:
-            self._pong = self._transports.call_later(PONG_TIMEOUT, self.cut)
-        self.send(PING)
-
-    def dataReceived(self, data: bytes) -> None:
-        """Cut out messages; what nobody can read ends the connection, and what comes after it is dropped."""
-        if self.transport.disconnecting:
-            return
-        was_empty = self._buffer.is_empty
-        self._buffer.receive_data(data)
-        try:
-            count = self._take()
-        except Refused as refused:
-            answer = self._transports.refusal(refused, self._hop)
-            if answer is not None:
-                self.send(answer)
-            self.end()
-            return
-        if count and self._buffer.is_empty:
-            self._wait(IDLE_TIMEOUT)
-        elif count or was_empty:
-            self._wait(FIRST_TIMEOUT)
-
-    def _take(self) -> int:
-        count = 0
-        while (event := self._buffer.next_event()) is not None:
-            count += 1
-            if event is Keepalive.PING:
-                self.send(PONG)
-            elif event is Keepalive.PONG and self._pong is not None:
-                self._pong.cancel()
-                self._pong = None
-            elif isinstance(event, bytes):
-                self._transports.arrived(event, self._hop)
-        return count
-
-    def end(self) -> None:
-        """Close it when what was written is out, or after a while."""
-        self.transport.unregisterProducer()
-        self.transport.loseConnection()
-        self._wait_for_end()
-
-    def _wait_for_end(self) -> None:
-        if self._timer is not None and self._timer.active():
-            self._timer.cancel()
-        self._timer = self._transports.call_later(FIRST_TIMEOUT, self.cut)
-
-    def connectionLost(self, reason: Failure) -> None:  # type: ignore[override]
-        """It is gone."""
-        for timer in (self._timer, self._pings, self._pong):
-            if timer is not None and timer.active():
-                timer.cancel()
-        self._transports.disconnected(self, self._hop)
-
-
 class _Acceptor(Factory):
     noisy = False
 
-    def __init__(self, transports: Transports, name: str) -> None:
-        self._transports = transports
-        self._name = name
+    def __init__(self, transports: Transports, name: str, pages: Pages) -> None:
+        self._transports, self._name, self._pages = transports, name, pages
 
     def buildProtocol(self, addr: Any) -> Connection:
-        return Connection(self._transports, self._name, None)
+        is_websocket = self._name in WEBSOCKETS
+        framing: Framing = Server(self._pages.origins) if is_websocket else MessageBuffer(is_acceptor=True)
+        return Connection(self._transports, self._name, None, framing)
 
 
 class _Dialler(Factory):
     noisy = False
 
-    def __init__(self, transports: Transports, hop: Hop) -> None:
-        self._transports = transports
-        self._hop = hop
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
 
     def buildProtocol(self, addr: Any) -> Connection:
-        return Connection(self._transports, self._hop.transport, self._hop)
+        return self._connection
+
+
+def _framing(hop: Hop) -> Framing:
+    """Return how messages go to a hop; ValueError if a WebSocket cannot be asked for."""
+    if not hop.is_websocket:
+        return MessageBuffer(is_acceptor=False)
+    port = 0 if hop.port == DEFAULT_PORTS[hop.transport] else hop.port
+    return Client(write_host_port(hop.name, port), hop.path or "/")
 
 
 def listen_all(transports: Transports, listens: Sequence[str]) -> dict[tuple[str, int], tuple[str, int]]:

@@ -103,7 +103,7 @@ class Agent:
         self._guard = guard
         self._serve = serve
         self._token = token
-        self.transports = Transports(reactor, self, security, max_connections)
+        self.transports = Transports(reactor, self, security, max_connections, guard)
         self.sent_by: Callable[[Hop], tuple[str, int]] = lambda hop: ("localhost", 0)
         self.acknowledged: Callable[[Request], None] = lambda ack: None
         self.cancelled: Callable[[Request], None] = lambda cancel: None
@@ -169,7 +169,8 @@ class Agent:
         """Send the ACK of a 2xx, without Via, to the first hop it can (RFC 3261 §13.2.2.4)."""
         reachable = [hop for hop in hops if self._guard.may_reach(hop.host)]
         if reachable and not self._stopped:
-            self._send(Send(reachable[0], replace(ack, via=(self._transactions.via(reachable[0]),)), None))
+            hop = self.transports.flow(reachable[0])
+            self._send(Send(hop, replace(ack, via=(self._transactions.via(hop),)), None))
 
     def _begin(
         self,
@@ -188,7 +189,8 @@ class Agent:
         return asking
 
     def _ask(self, asking: Asking) -> None:
-        request, hop = asking.request, asking.hop
+        request = asking.request
+        asking.hop = hop = self.transports.flow(asking.hop)
         try:
             size = len(write(request)) + VIA_ROOM
         except UnsafeMessage:

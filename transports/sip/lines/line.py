@@ -1,8 +1,8 @@
 """The line to one trunk: where its server is, our registration there, and whether it answers.
 
 A trunk without registration is asked by OPTIONS now and then. What fails is tried again, ever later.
-Over TCP and TLS it is told that it may reach us by the connection of the registration, its flow, which is
-kept alive, and formed anew when it is gone (RFC 5626).
+Over TCP, TLS and WebSockets it is told that it may reach us by the connection of the registration, its
+flow, which is kept alive, and formed anew when it is gone (RFC 5626).
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
+from msgspec.structs import replace
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
@@ -102,7 +103,9 @@ class Line:
 
     async def locate(self) -> list[Hop]:
         """Return where it is now; its addresses are trusted from now on. Raises BridgeError."""
-        hops = await self._locator.locate(self.trunk.server)
+        path = self.trunk.config.path
+        found = await self._locator.locate(self.trunk.server)
+        hops = [replace(hop, path=path) if hop.is_websocket else hop for hop in found]
         name, is_personal = self.trunk.name, self.trunk.is_personal
         if is_personal:  # a user does not decide which private addresses we speak with
             hops = [hop for hop in hops if self._guard.may_reach(hop.host, besides=name)]

@@ -55,8 +55,8 @@ def trunk_probes(config: SipConfig, reactor: Any) -> list[Probe]:
 async def _try(config: SipConfig, trunk: Trunk, reactor: Any) -> str:
     guard = Guard(config, reactor.seconds)
     agent = Agent(reactor, guard, Certificates(config), _refuse, token, config.max_connections)
-    # a gateway that runs already has the ports; TLS is only dialled
-    listens = [re.sub(r"[0-9]+$", "0", one) for one in config.listen if not one.startswith("tls")]
+    # a gateway that runs already has the ports; TLS and WebSockets are only dialled
+    listens = [re.sub(r"[0-9]+$", "0", one) for one in config.listen if one.startswith(("udp ", "tcp "))]
     bound = Bound(config, listen_all(agent.transports, listens or ["tcp 0.0.0.0:0"]))
     agent.sent_by = bound.sent_by
     random = SystemRandom()
@@ -74,7 +74,8 @@ async def _try(config: SipConfig, trunk: Trunk, reactor: Any) -> str:
             words += ", takes the password"
         elif response.status == 403:
             words += f": {STRANGER}"
-        return words + await _way_back(bound, locator, hops[0], response)
+        is_reached = bound.is_reached(hops[0])
+        return words + (await _way_back(bound, locator, hops[0], response) if is_reached else "")
     finally:
         await agent.stop()
 
@@ -107,7 +108,7 @@ async def _way_back(bound: Bound, locator: Locator, hop: Hop, response: Response
 
 def certificate_probes(config: SipConfig, now: Callable[[], datetime]) -> list[Probe]:
     """Look at the certificate that is shown to who comes by TLS."""
-    if not any(one.startswith("tls") for one in config.listen):
+    if not config.listens_securely:
         return []
     return [Probe(subject=f"certificate {config.certificate}", result=maybeDeferred(_judge, config, now()))]
 

@@ -12,8 +12,9 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from transports.sip.agent.backpressure import Backpressured
+from transports.sip.agent.connection import CONNECT_TIMEOUT
 from transports.sip.agent.routing import Hop
-from transports.sip.agent.transport import CONNECT_TIMEOUT, Security
+from transports.sip.agent.transport import Security
 from transports.sip.msrp.frame import MAX_BODY, MAX_HEAD, Frame, FrameBuffer
 from transports.sip.msrp.session import response
 from transports.sip.msrp.terms import session_id

@@ -69,6 +69,7 @@ class Watchers:
         """Take a SUBSCRIBE that begins; its sender is who he says.
 
         Over UDP a stranger is notified where he wrote from: his Contact may name somebody who never asked.
+        Who came by a WebSocket is reached by nothing else (RFC 7118 §B.1).
         """
         refusal = self._refusal(request, (user, contact))
         try:
@@ -79,7 +80,8 @@ class Watchers:
         if refusal is not None:
             answer(refusal)
             return
-        source = hop if is_stranger and hop.transport == "UDP" else None
+        is_held = hop.is_websocket or (is_stranger and hop.transport == "UDP")
+        source = hop if is_held else None
         watcher = _Watcher((user, contact), notifier, source)
         watcher.alarm = Alarm(self._clock, lambda: self._expire(watcher))
         self._watchers[notifier.id] = watcher

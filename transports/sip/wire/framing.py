@@ -30,12 +30,16 @@ class Keepalive(Enum):
 class MessageBuffer:
     """Keeps what is not yet a whole message; after `receive_data`, take out all with `next_event`.
 
-    Who accepted the connection gets pings, who opened it gets pongs; other line ends are dropped.
+    Who accepted the connection gets pings, and answers them; who opened it gets pongs; other line ends are
+    dropped. It is open from the beginning, and never over by itself.
     """
+
+    is_open, is_over = True, False
 
     def __init__(self, is_acceptor: bool) -> None:
         self._keepalive = Keepalive.PING if is_acceptor else Keepalive.PONG
         self._data = bytearray()
+        self._outgoing = bytearray()
         self._searched = 0
         self._needed = 0
 
@@ -59,6 +63,8 @@ class MessageBuffer:
             while data.startswith((b"\r", b"\n")):
                 if data.startswith(self._keepalive.value):
                     self._take(len(self._keepalive.value))
+                    if self._keepalive is Keepalive.PING:
+                        self._outgoing += PONG
                     return self._keepalive
                 if self._keepalive.value.startswith(data):
                     return None
@@ -74,6 +80,23 @@ class MessageBuffer:
         if len(data) < self._needed:
             return None
         return self._take(self._needed)
+
+    def send(self, message: bytes) -> None:
+        """Send a whole message."""
+        self._outgoing += message
+
+    def ping(self) -> None:
+        """Ask whether somebody is there."""
+        self._outgoing += PING
+
+    def close(self) -> None:
+        """Take leave: there are no words for it."""
+
+    def data_to_send(self) -> bytes:
+        """Return what is to be written, once."""
+        data = bytes(self._outgoing)
+        self._outgoing.clear()
+        return data
 
     def _take(self, count: int) -> bytes:
         taken = bytes(self._data[:count])

@@ -37,6 +37,16 @@ def test_private_addresses_are_not_spoken_with(host: str, is_reached: bool) -> N
     assert guard.may_reach(host) and guard.trunks(host) == ["pbx"]
 
 
+def test_http_proxies_are_those_of_the_configuration() -> None:
+    """And whose pages may connect."""
+    config = replace(CONFIG, websocket_proxies=("127.0.0.1", "::1"), websocket_origins=("https://a.example",))
+    guard = Guard(CONFIG, Clock().seconds)
+    assert not guard.is_proxy("127.0.0.1") and not guard.origins
+    guard.apply(config)
+    assert [guard.is_proxy(one) for one in ("127.0.0.1", "127.0.0.2", "::1")] == [True, False, True]
+    assert guard.origins == ("https://a.example",)
+
+
 def test_flood_is_cut_to_the_rate_and_trunks_are_not_counted() -> None:
     """Each address has a bucket, a site of IPv6 one for all."""
     clock = Clock()

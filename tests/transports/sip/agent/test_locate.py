@@ -30,10 +30,16 @@ RECORDS = {
     ("A", "two.a.example"): [dns.Record_A("192.0.2.2")],
     ("AAAA", "one.a.example"): [dns.Record_AAAA("2001:db8::1")],
     ("A", "c.example"): [dns.Record_A("192.0.2.3")],
+    ("NAPTR", "w.example"): [
+        dns.Record_NAPTR(20, 10, b"s", b"SIP+D2W", b"", b"_sip._ws.w.example"),
+        dns.Record_NAPTR(10, 10, b"s", b"SIPS+D2W", b"", b"_sips._ws.w.example"),
+    ],
+    ("SRV", "_sips._ws.w.example"): [dns.Record_SRV(10, 0, 8443, b"one.a.example")],
+    ("SRV", "_sip._ws.w.example"): [dns.Record_SRV(10, 0, 8080, b"two.a.example")],
     ("SRV", "_sip._udp.gone.example"): [dns.Record_SRV(0, 0, 0, b".")],
     ("A", "many.example"): [dns.Record_A(f"192.0.2.{n}") for n in range(50)],
 }
-ALL = frozenset({"UDP", "TCP", "TLS"})
+ALL = frozenset({"UDP", "TCP", "TLS", "WS", "WSS"})
 
 
 def locate(uri: str, transports=ALL, families=frozenset({4}), names: Names | None = None):
@@ -61,12 +67,26 @@ def locate(uri: str, transports=ALL, families=frozenset({4}), names: Names | Non
             [Hop("TLS", "192.0.2.1", 5061, "a.example"), Hop("TLS", "192.0.2.2", 5071, "a.example")],
         ),
         ("sip:a.example;transport=udp", [Hop("UDP", "192.0.2.1", 5060)]),
+        ("sip:192.0.2.9;transport=ws", [Hop("WS", "192.0.2.9", 80, "192.0.2.9")]),
+        ("sips:192.0.2.9;transport=ws", [Hop("WSS", "192.0.2.9", 443, "192.0.2.9")]),
+        ("sip:c.example;transport=wss", [Hop("WSS", "192.0.2.3", 443, "c.example")]),
+        ("sip:w.example;transport=ws", [Hop("WS", "192.0.2.2", 8080, "w.example")]),
+        ("sip:w.example", [Hop("WSS", "192.0.2.1", 8443, "w.example")]),
+        ("sips:w.example", [Hop("WSS", "192.0.2.1", 8443, "w.example")]),
     ],
 )
 @pytest.mark.spec("RFC 3263 §4")
 def test_transport_port_and_address_are_found_in_order(uri: str, hops: list[Hop]) -> None:
     """NAPTR, SRV, addresses, as far as the URI does not say it; a certificate is for the URI's domain."""
     assert locate(uri) == hops
+
+
+def test_name_that_stands_for_nothing_is_not_looked_up() -> None:
+    """Whoever has it is at the other end of a connection, or nowhere."""
+    names = Names({("A", "x.invalid"): [dns.Record_A("192.0.2.3")]})
+    with pytest.raises(BridgeError) as caught:
+        locate("sip:romeo@x.invalid;transport=ws", names=names)
+    assert caught.value.trouble is Trouble.UNREACHABLE
 
 
 def test_only_what_we_speak_is_tried() -> None:

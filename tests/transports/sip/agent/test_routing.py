@@ -4,7 +4,7 @@ import pytest
 from msgspec.structs import replace
 
 from tests.transports.sip.samples import request
-from transports.sip.agent.routing import Hop, response_hop, stamp
+from transports.sip.agent.routing import Hop, is_address, response_hop, stamp
 from transports.sip.wire.headers import Via
 from transports.sip.wire.message import respond
 
@@ -36,6 +36,13 @@ def test_a_request_is_stamped_with_its_source(via, params):
     assert stamp(via, SOURCE).params == params
 
 
+@pytest.mark.spec("RFC 7118 §5.3")
+def test_requests_on_a_websocket_are_not_stamped():
+    """Where they came from may be a proxy of HTTP, which is nobody's business."""
+    via = Via(transport="WSS", host="df7jal23ls0d.invalid", params={"rport": ""})
+    assert stamp(via, Hop(transport="WS", host="127.0.0.1", port=40000)) == via
+
+
 @pytest.mark.parametrize(
     ("transport", "params", "host", "port"),
     [
@@ -65,4 +72,11 @@ def test_only_udp_is_unreliable():
         True,
         True,
         True,
+    ]
+
+
+def test_words_are_addresses_or_are_not():
+    """IPv6 without its brackets."""
+    assert [is_address(one) for one in ("192.0.2.7", "2001:db8::1", "[::1]", "a.example", "")] == [
+        *(True, True, False, False, False)
     ]

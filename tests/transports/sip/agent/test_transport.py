@@ -8,16 +8,15 @@ from twisted.python.failure import Failure
 
 from tests.transports.sip.samples import request
 from tests.transports.sip.wires import HOST, PEER, Reactor, Stream, hang_up
-from transports.sip.agent.routing import Hop
-from transports.sip.agent.transport import (
+from transports.sip.agent.connection import (
     CONNECT_TIMEOUT,
     FIRST_TIMEOUT,
     IDLE_TIMEOUT,
     MAX_UNREAD,
     PING_INTERVAL,
-    Transports,
-    listen_all,
 )
+from transports.sip.agent.routing import Hop
+from transports.sip.agent.transport import Transports, listen_all
 from transports.sip.wire.message import Refused, write
 
 OPTIONS = write(request())
@@ -52,10 +51,19 @@ class NoSecurity:
     server = None
 
 
+class Pages:
+    """Everybody's may, and there is one HTTP proxy."""
+
+    origins: tuple[str, ...] = ()
+
+    def is_proxy(self, host: str) -> bool:
+        return host == "127.0.0.1"
+
+
 def made(maximum: int = 10) -> tuple[Reactor, Sink, Transports]:
     reactor, sink = Reactor(), Sink()
-    transports = Transports(reactor, sink, NoSecurity(), maximum)
-    listen_all(transports, ("udp 192.0.2.1:5060", "tcp 192.0.2.1:5060"))
+    transports = Transports(reactor, sink, NoSecurity(), maximum, Pages())
+    listen_all(transports, ("udp 192.0.2.1:5060", "tcp 192.0.2.1:5060", "ws 127.0.0.1:8088"))
     return reactor, sink, transports
 
 
