@@ -1,0 +1,33 @@
+"""What of IRCv3 is used where a server has it; `bridge.xmpp.specs` has the table of all specifications."""
+
+IRCV3 = (
+    ("account-notify", "Account changes", "3.1"),
+    ("account-tag", "Account of each message", "3.2"),
+    ("away-notify", "Away changes", "3.1"),
+    ("batch", "Batches", "3.2"),
+    ("capability-negotiation", "Client capability negotiation", "302"),
+    ("cap-notify", "Capability changes", "3.2"),
+    ("channel-context", "Channel of a private message", "draft"),
+    ("chghost", "Host changes", "3.2"),
+    ("echo-message", "Own messages", "3.2"),
+    ("extended-join", "Account and real name of who joins", "3.1"),
+    ("invite-notify", "Others' invitations", "3.2"),
+    ("labeled-response", "Labels", "2022"),
+    ("message-ids", "Message ids", "2019"),
+    ("message-redaction", "Redaction", "draft"),
+    ("message-tags", "Tags", "3.3"),
+    ("multi-prefix", "All prefixes of a member", "3.1"),
+    ("netsplit", "Netsplit and netjoin batches", "3.2"),
+    ("react", "Reactions", "draft"),
+    ("reply", "Replies", "2026"),
+    ("sasl-3.1", "SASL", "3.1"),
+    ("sasl-3.2", "SASL", "3.2"),
+    ("server-time", "Time of each message", "3.2"),
+    ("setname", "Real name changes", "2020"),
+    ("standard-replies", "FAIL, WARN, NOTE", "2021"),
+    ("typing", "Typing notifications", "2024"),
+    ("userhost-in-names", "Hosts of all members", "3.2"),
+    ("utf8-only", "Servers of UTF-8 only", "2022"),
+    ("webirc", "Gateway's users to the server", "2021"),
+)
+"""Capabilities and tags that are used where a server has them: file name, what it is, version."""
