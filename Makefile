@@ -12,7 +12,7 @@ STANZA := .peers/browser/stanza.js
 
 # Debian packages of the servers that the tests and the demo talk to, and the programs by which they are known.
 APT := python3-venv git prosody lua-sec lua-unbound ejabberd inspircd atheme-services ngircd libltdl7 postgresql biboumi \
-	unbound ldnsutils kamailio kamailio-presence-modules sip-tester rtpengine-daemon baresip-core chromium $(shell command -v npm >/dev/null || echo nodejs npm)
+	unbound ldnsutils kamailio kamailio-presence-modules kamailio-websocket-modules sip-tester rtpengine-daemon baresip-core chromium $(shell command -v npm >/dev/null || echo nodejs npm)
 PROGRAMS := git prosody ejabberdctl erl inspircd atheme-services ngircd biboumi unbound ldns-signzone kamailio sipp \
 	rtpengine baresip chromium node npm
 APT_GET := DEBIAN_FRONTEND=noninteractive apt-get -q -y --no-install-recommends
@@ -30,6 +30,7 @@ servers: $(HYBRID)
 	$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || missing="$$missing python3-venv"; \
 	ldd $(HYBRID) | grep -q 'not found' && missing="$$missing $$(ldd $(HYBRID) | awk '/not found/ {print $$1}')"; \
 	for library in lunbound ssl; do ls /usr/lib/*/lua/5.*/$$library.so >/dev/null 2>&1 || missing="$$missing $$library.so"; done; \
+	for module in presence websocket; do ls /usr/lib/*/kamailio/modules/$$module.so >/dev/null 2>&1 || missing="$$missing $$module.so"; done; \
 	ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || missing="$$missing postgresql"; \
 	[ -z "$$missing" ] && exit 0; \
 	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \

@@ -490,7 +490,7 @@ SPECS: tuple[Spec, ...] = (
         "Client-Initiated Connections in SIP",
         "2009",
         _P,
-        "as a user agent, over TCP and TLS: one flow for each registration",
+        "as a user agent, over TCP, TLS and WebSockets: one flow for each registration",
     ),
     Spec("RFC 5761", "RTP and RTCP on One Port", "2010", _B, SIP),
     Spec("RFC 5763", "SRTP by DTLS", "2010", _B, SIP),
@@ -498,6 +498,14 @@ SPECS: tuple[Spec, ...] = (
     Spec("RFC 5922", "Domain Certificates in SIP", "2010", _P, "as a client"),
     Spec("RFC 6026", "Correct Transaction Handling for 2xx to INVITE", "2010", _C),
     Spec("RFC 6665", "SIP-Specific Event Notification", "2012", _B, SIP),
+    Spec("RFC 6455", "The WebSocket Protocol", "2011", _P, "for SIP; without extensions"),
+    Spec(
+        "RFC 7118",
+        "SIP over WebSocket",
+        "2014",
+        _P,
+        "as a user agent, both ends; without cookies and HTTP authentication",
+    ),
     Spec(
         "RFC 7247",
         "SIP-XMPP Interworking: Addresses, Errors",

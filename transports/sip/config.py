@@ -10,9 +10,10 @@ from msgspec import Meta, Struct
 from bridge.secret import Secret
 from bridge.xmpp.jid import Jid
 from transports.sip.lines.dialplan import CallerIds, DialPlan
+from transports.sip.lines.location import parse_location
 from transports.sip.media.config import MediaConfig
 from transports.sip.msrp.config import MsrpConfig
-from transports.sip.wire.uri import parse_uri
+from transports.sip.wire.uri import Malformed
 
 RESTART = {"restart": True}
 MAX_STRANGERS = 500
@@ -34,25 +35,17 @@ class TrunkConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     server: Annotated[
         str,
         Meta(
-            pattern=r"^sips?:[^@\s<>]+$",
-            description="Where it is, as a SIP URI; without a port its SRV records are looked up.",
+            pattern=r"^(sips?:|wss?://)[^@\s<>]+$",
+            description="Where it is, as a SIP URI; without a port its SRV records are looked up. Or the URL "
+            "of its WebSocket.",
             examples=[
                 "sip:pbx.example.org",
                 "sip:192.0.2.7:5060;transport=tcp",
-                "sip:pbx.example.org;transport=wss",
+                "wss://pbx.example.org:8089/ws",
             ],
             extra={"ask": "Where it is, like sip:pbx.example.org or sip:192.0.2.7:5060"},
         ),
     ]
-    path: Annotated[
-        str,
-        Meta(
-            max_length=255,
-            pattern=r"^/[\x21-\x7e]*$",
-            description="The path of its WebSocket, where its transport is ws or wss.",
-            examples=["/ws"],
-        ),
-    ] = "/"
     domain: Annotated[
         str,
         Meta(description="The SIP domain of its users and numbers; empty: the host of server."),
@@ -209,9 +202,10 @@ class TrunkConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
 
     def __post_init__(self) -> None:
         """See what belongs together; ValueError."""
-        server = parse_uri(self.server)
-        if not server.is_sip or server.user:
-            raise ValueError("server: expected the SIP URI of a host")
+        try:
+            parse_location(self.server)
+        except Malformed:
+            raise ValueError("server: expected the SIP URI of a host, or a WebSocket's URL") from None
         if self.register and not (self.username and self.password):
             raise ValueError("register needs username and password")
         DialPlan(self.dial), DialPlan(self.callers), CallerIds(self.caller_ids)

@@ -45,7 +45,7 @@ def test_default_is_to_speak_with_nobody() -> None:
         {"listen": ["tls 127.0.0.1:5061"]},
         {"listen": ["wss 127.0.0.1:443"]},
         {"websocket_proxies": ["127.0.0.1/64"]},
-        {"trunks": {"pbx": {"server": "sip:pbx.example.org;transport=ws", "path": "ws"}}},
+        {"trunks": {"pbx": {"server": "wss://pbx.example.org:0/ws"}}},
         {"allowed_peers": ["10.0.0.0/64"]},
     ],
 )

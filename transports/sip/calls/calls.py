@@ -116,7 +116,7 @@ class Calls:
         try:
             way = self.way(user, event.contact)
             left = self._quotas.left(user, event.contact, way.trunk)
-            host = way.trunk.server.host if way.trunk is not None else way.uri.host
+            host = way.trunk.server.uri.host if way.trunk is not None else way.uri.host
             family = 6 if ":" in host else 4
             call = self._admit(event.call, user, event.contact, way.trunk, is_incoming=False, family=family)
         except BridgeError as error:

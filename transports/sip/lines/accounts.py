@@ -24,9 +24,10 @@ from transports.sip.config import SipConfig, TrunkConfig
 from transports.sip.lines.dialplan import is_among
 from transports.sip.lines.line import Line
 from transports.sip.lines.lines import Lines
+from transports.sip.lines.location import parse_location
 from transports.sip.lines.routes import Routes, Trunk
 from transports.sip.lines.vault import Vault
-from transports.sip.wire.uri import Malformed, Uri, parse_uri
+from transports.sip.wire.uri import Malformed, Uri
 
 KEY = "sip-account"
 """Under what name the store keeps an account of its owner."""
@@ -41,7 +42,7 @@ FORBIDDEN = "The operator does not let you use a SIP account of yours here."
 FULL = "There are too many SIP accounts here."
 NONE = "You have no SIP account here."
 BAD_ADDRESS = "The address has to look like user@example.org."
-BAD_SERVER = "The server has to look like sip:proxy.example.org, or be empty."
+BAD_SERVER = "The server has to look like sip:proxy.example.org or wss://proxy.example.org/ws, or be empty."
 NO_PASSWORD = "Please enter the password."
 SILENT = "The SIP server did not answer; nothing was changed."
 LOCKED = "Your SIP account cannot be read any more. Please enter it again."
@@ -129,7 +130,7 @@ class Accounts:
         return Trunk(
             name=f"account {contact}",
             config=config,
-            server=parse_uri(config.server),
+            server=parse_location(config.server),
             domain=uri.host,
             contact=contact,
         )
@@ -219,17 +220,17 @@ class Accounts:
         except BridgeError:
             raise BridgeError(Trouble.NOT_ACCEPTABLE, BAD_ADDRESS) from None
         try:
-            server = parse_uri(value("server")) if value("server") else None
+            server = value("server")
+            if server:
+                parse_location(server)
         except Malformed:
             raise BridgeError(Trouble.NOT_ACCEPTABLE, BAD_SERVER) from None
-        if server is not None and (not server.is_sip or server.user):
-            raise BridgeError(Trouble.NOT_ACCEPTABLE, BAD_SERVER)
         known = self._users.get(user)
         is_same = known is not None and known.address == address
         password = value("password") or (known.password if known and is_same else "")
         if not password:
             raise BridgeError(Trouble.NOT_ACCEPTABLE, NO_PASSWORD)
-        return Account(address=address, server=str(server) if server else "", password=password)
+        return Account(address=address, server=server, password=password)
 
     def _taken(self, user: UserId, account: Account, trunk: Trunk) -> Done:
         """It is registered: so it replaces the one before."""

@@ -103,9 +103,9 @@ class Line:
 
     async def locate(self) -> list[Hop]:
         """Return where it is now; its addresses are trusted from now on. Raises BridgeError."""
-        path = self.trunk.config.path
-        found = await self._locator.locate(self.trunk.server)
-        hops = [replace(hop, path=path) if hop.is_websocket else hop for hop in found]
+        server = self.trunk.server
+        found = await self._locator.locate(server.uri)
+        hops = [replace(hop, path=server.path) if hop.is_websocket else hop for hop in found]
         name, is_personal = self.trunk.name, self.trunk.is_personal
         if is_personal:  # a user does not decide which private addresses we speak with
             hops = [hop for hop in hops if self._guard.may_reach(hop.host, besides=name)]

@@ -11,7 +11,8 @@ from bridge.events import ContactId, UserId
 from transports.sip.address import contact_uri, digits_of, is_extension, is_number
 from transports.sip.config import SipConfig, TrunkConfig
 from transports.sip.lines.dialplan import CallerIds, DialPlan, fits, is_among
-from transports.sip.wire.uri import Uri, parse_uri
+from transports.sip.lines.location import Location, parse_location
+from transports.sip.wire.uri import Uri
 
 EMERGENCY = "Emergency numbers cannot be reached here. Please use a telephone."
 BARRED = "The operator does not let anybody call numbers of this kind."
@@ -25,7 +26,7 @@ class Trunk(Struct, frozen=True, kw_only=True):
 
     name: str
     config: TrunkConfig
-    server: Uri
+    server: Location
     domain: str
     contact: str = ""
     outgoing: DialPlan = DialPlan(())
@@ -73,12 +74,12 @@ def read_trunks(config: SipConfig) -> dict[str, Trunk]:
     """Read the trunks."""
     read = {}
     for name, one in config.trunks.items():
-        server = parse_uri(one.server)
+        server = parse_location(one.server)
         read[name] = Trunk(
             name=name,
             config=one,
             server=server,
-            domain=one.domain.lower() or server.host,
+            domain=one.domain.lower() or server.uri.host,
             outgoing=DialPlan(one.dial),
             incoming=DialPlan(one.callers),
             caller_ids=CallerIds(one.caller_ids),

@@ -11,6 +11,7 @@ from tests.transports.sip.wires import Names
 from transports.sip.agent.locate import Locator
 from transports.sip.agent.routing import Hop
 from transports.sip.config import TrunkConfig
+from transports.sip.lines.location import parse_location
 from transports.sip.lines.routes import Route, Trunk
 from transports.sip.lines.way import Way
 from transports.sip.wire.uri import parse_uri
@@ -43,5 +44,5 @@ def test_nobody_dials_a_trunk_by_its_address() -> None:
 def test_trunk_says_how_long_a_message_may_be() -> None:
     """Its operator knows what is behind it."""
     config = TrunkConfig(server="sip:192.0.2.9", max_message=20_000)
-    trunk = Trunk(name="pbx", config=config, server=parse_uri(config.server), domain="192.0.2.9")
+    trunk = Trunk(name="pbx", config=config, server=parse_location(config.server), domain="192.0.2.9")
     assert Way(Route(uri=FAR, trunk=trunk), ROMEO, None, LOCATOR).limit == 20_000
