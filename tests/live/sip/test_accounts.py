@@ -19,12 +19,14 @@ def words(answer: object) -> str:
     return " ".join(answer.itertext())  # type: ignore[attr-defined]
 
 
-async def register(stage: SipStage, person: Person, extension: str, password: str = PASSWORD) -> str:
+async def register(
+    stage: SipStage, person: Person, extension: str, password: str = PASSWORD, server: str = ""
+) -> str:
     """Fill in the form; return what is answered."""
     form = {
         "address": f"{extension}@{stage.kamailio.domain}",
         "password": password,
-        "server": f"sip:{HOST}:{stage.kamailio.port}",
+        "server": server or f"sip:{HOST}:{stage.kamailio.port}",
     }
     return words(await person.command(stage.bridge.domain, "sip-account", form))
 

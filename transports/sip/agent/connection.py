@@ -8,7 +8,6 @@ from typing import Any, Protocol
 from msgspec.structs import replace
 from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.defer import Deferred
-from twisted.internet.error import ConnectionRefusedError
 from twisted.python.failure import Failure
 
 from transports.sip.agent.backpressure import Backpressured
@@ -31,6 +30,10 @@ PONG_TIMEOUT = 10.0
 """Seconds in which who keeps flows answers a ping (RFC 5626 §4.4.1), and everybody on a WebSocket."""
 MAX_UNREAD = MAX_HEAD + MAX_BODY
 """Bytes that a peer may leave unread before its connection is cut."""
+
+
+class HandshakeRefused(Exception):
+    """A WebSocket did not come about; the text is for the operator."""
 
 
 class Framing(Protocol):
@@ -231,4 +234,4 @@ class Connection(Backpressured):
             self._keeper.disconnected(self, self._hop)
         if self._given is not None and not self._is_open:
             why = self._framing.refused if isinstance(self._framing, WebSocket) else ""
-            self.opened.errback(Failure(ConnectionRefusedError(why)) if why else reason)
+            self.opened.errback(Failure(HandshakeRefused(why)) if why else reason)

@@ -12,6 +12,7 @@ from twisted.python.failure import Failure
 
 from bridge.errors import BridgeError, Trouble
 from transports.sip.agent.allowance import Allowances
+from transports.sip.agent.connection import HandshakeRefused
 from transports.sip.agent.guard import Guard
 from transports.sip.agent.routing import Hop, response_hop
 from transports.sip.agent.transaction import Timings
@@ -58,7 +59,7 @@ class Asking:
     """A request of ours: where it can go next, and who is told of its responses, or that there are none.
 
     `heard` gets the final response; of an INVITE every response. `without_tcp` is a hop that gets even what
-    is long by UDP, since it does not speak TCP (RFC 3261 §18.1.1).
+    is long by UDP, since it does not speak TCP (RFC 3261 §18.1.1). `unreached` says why nobody was there.
     """
 
     def __init__(
@@ -78,6 +79,7 @@ class Asking:
         self.without_tcp: Hop | None = None
         self.transaction: TransactionId | None = None
         self.is_answered = False
+        self.unreached = UNKNOWN
 
 
 class Agent:
@@ -239,7 +241,7 @@ class Agent:
     def _next(self, asking: Asking, trouble: Trouble) -> None:
         """Try the next hop (RFC 3263 §4.3), or say that there is none left."""
         if not asking.hops:
-            words = SILENT if trouble is Trouble.TIMED_OUT else UNKNOWN
+            words = SILENT if trouble is Trouble.TIMED_OUT else asking.unreached
             asking.failed(BridgeError(trouble, words))
             return
         asking.hop = asking.hops.pop(0)
@@ -368,8 +370,14 @@ class Agent:
                 return None
         self.seen(message, hop, True)
         sent = self.transports.send(hop, data, dial=is_request)
-        sent.addErrback(lambda failure: self._fail(event.transaction))
+        sent.addErrback(self._not_sent, event.transaction)
         return None
+
+    def _not_sent(self, failure: Failure, transaction: TransactionId | None) -> None:
+        asking = self._askings.get(transaction) if transaction is not None else None
+        if asking is not None and failure.check(HandshakeRefused):
+            asking.unreached = f"{UNKNOWN} Why: {failure.getErrorMessage()}."
+        self._fail(transaction)
 
     def _fail(self, transaction: TransactionId | None) -> None:
         if transaction is not None:

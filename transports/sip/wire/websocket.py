@@ -196,9 +196,9 @@ class Client(WebSocket):
             case AcceptConnection(subprotocol=agreed) if agreed == SUBPROTOCOL:
                 self.is_open = True
             case AcceptConnection():
-                self._refuse(RejectConnection(), "the server does not speak SIP over its WebSocket")
+                self._refuse(RejectConnection(), "its WebSocket is not for SIP")
             case RejectConnection(status_code=status):
-                self._refuse(event, f"the server answered the WebSocket handshake with {status}")
+                self._refuse(event, f"the answer to the WebSocket handshake was {status}")
 
 
 class Server(WebSocket):

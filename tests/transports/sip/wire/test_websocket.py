@@ -242,7 +242,7 @@ def test_message_is_empty_only_between_messages() -> None:
 @pytest.mark.parametrize(
     ("change", "why"),
     [
-        (lambda answer: answer.replace(b"Sec-WebSocket-Protocol: sip\r\n", b""), "does not speak SIP"),
+        (lambda answer: answer.replace(b"Sec-WebSocket-Protocol: sip\r\n", b""), "not for SIP"),
         (lambda answer: answer.replace(b"Protocol: sip", b"Protocol: msrp"), "subprotocol"),
         (lambda answer: answer.replace(b"Accept: ", b"Accept: x"), "token"),
         (lambda answer: b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n", "404"),
