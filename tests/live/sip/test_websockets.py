@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
-
 from tests.live.peers.daemon import HOST
-from tests.live.peers.kamailio import PASSWORD, PATH
+from tests.live.peers.kamailio import PATH
 from tests.live.sip.conftest import MakeDesk
 from tests.live.sip.stage import SipStage
-from tests.live.sip.test_accounts import register, with_trunk
+from tests.live.sip.test_accounts import register
 
 
 def extension(stage: SipStage) -> str:
