@@ -17,7 +17,7 @@ from tests.transports.sip.calling import BOTH, MemoryBackend, described
 from tests.transports.sip.test_call_garbage import no_failures
 from tests.transports.sip.vectors import CASES, load
 from tests.transports.sip.wires import PEER, Bridge, Names, Reactor, Stream, hang_up
-from transports.sip.agent.transport import FIRST_TIMEOUT
+from transports.sip.agent.connection import FIRST_TIMEOUT
 from transports.sip.config import SipConfig, TrunkConfig
 from transports.sip.network import SipNetwork
 from transports.sip.wire.message import Request, Response, parse
