@@ -33,11 +33,21 @@ def certificate_findings(
             keys[own.files.key] = None
             yield _certificate(domain, own, contexts.problem(domain), now or datetime.now(UTC))
         elif federation.encryption == "required":
-            yield error(domain, "has no certificate, and encryption is required")
+            yield error(
+                domain, f"has no certificate, and encryption is required: {_wanted(domain, federation)}"
+            )
         else:
             yield warning(domain, "has no certificate")
     for key in keys:
         yield from readable(key)
+
+
+def _wanted(domain: str, federation: FederationConfig) -> str:
+    """Tell where one would be found."""
+    folder = federation.certificate_directory
+    if not folder:
+        return "certificate_directory is not set"
+    return f"there is no {domain}.crt, {domain}.pem or {domain}/fullchain.pem for it in {folder}"
 
 
 def _certificate(domain: str, own: OwnCertificate, problem: str, now: datetime) -> Finding:

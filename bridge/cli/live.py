@@ -7,6 +7,7 @@ import socket
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from twisted.internet.task import react
 
 from bridge.cli.certificates import shown
 from bridge.cli.check import Finding, error, federated_domains, ok, warning
+from bridge.cli.knock import knock
 from bridge.cli.records import Seen, record_findings
 from bridge.cli.web import web_finding
 from bridge.config import ComponentConfig, Config, FederationConfig, network_module
@@ -176,7 +178,7 @@ async def _records(config: Config, federation: FederationConfig, reactor: Any) -
     findings = []
     for domain in federated_domains(config):
         seen = Seen(domain=domain, ports=ports, certificate=shown(domain, federation))
-        findings += await record_findings(seen, ask)
+        findings += await record_findings(seen, ask, partial(knock, federation, reactor))
     return findings
 
 

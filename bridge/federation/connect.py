@@ -21,10 +21,12 @@ from bridge.federation.resolver import LookupFailed, NoServer, Resolver, Target
 
 STAGGER = 0.25
 """Seconds that an address has before the next is tried besides (RFC 8305 §5)."""
-_REASONS: dict[type[BaseException] | None, str] = {
+SILENT = "the server does not answer"
+REASONS: dict[type[BaseException] | None, str] = {
     ConnectionRefusedError: "the server refuses connections",
     NoRouteError: "there is no way to it",
 }
+"""What is told of a connection that could not be made, `SILENT` of all others."""
 
 
 class Unreachable(ConnectError):
@@ -60,7 +62,7 @@ async def _connect(
 
 def _too_late(result: IProtocol | Failure, timeout: float) -> IProtocol | Failure:
     if isinstance(result, Failure) and result.check(CancelledError):
-        raise Unreachable("the server does not answer")
+        raise Unreachable(SILENT)
     return result
 
 
@@ -102,7 +104,7 @@ class _Race:
             self._next.cancel()
             self._begin()
         elif not self._attempts:
-            self.winner.errback(Unreachable(_REASONS.get(failure.type, "the server does not answer")))
+            self.winner.errback(Unreachable(REASONS.get(failure.type, SILENT)))
 
     def _give_up(self, winner: Deferred[IProtocol] | None = None) -> None:
         """Stop all attempts."""

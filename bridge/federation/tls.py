@@ -68,6 +68,8 @@ class TlsContexts:
             except CertificateError as error:
                 self._chosen[domain] = before.get(domain)
                 errors.append(error)
+            if self._chosen[domain] is None and config.encryption == "required":
+                self.log.warn("{domain} has no certificate: no server can connect to it", domain=domain)
         used = set(self._chosen.values())
         self._loaded = {files: loaded for files, loaded in self._loaded.items() if files in used}
         for refused in errors:

@@ -15,10 +15,11 @@ from twisted.internet.interfaces import IHandshakeListener
 from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
+from twisted.logger import LogEvent, formatEvent, globalLogPublisher
 from twisted.protocols.tls import TLSMemoryBIOFactory
 from zope.interface import implementer
 
-from bridge.config import CertificateConfig, DomainPattern, FederationConfig, FilePath
+from bridge.config import CertificateConfig, DomainPattern, Encryption, FederationConfig, FilePath
 from bridge.federation.certificate import PeerCertificate
 from bridge.federation.own_certificate import CertificateError
 from bridge.federation.resolver import Tlsa
@@ -305,6 +306,20 @@ def test_file_for_another_domain_is_passed_over(ours: Side, tmp_path: Path):
     """A parent's counts only if it names the domain."""
     ours.domains = DOMAINS | {"x.a.test"}
     assert not ours.contexts.has("x.a.test")
+
+
+@pytest.mark.parametrize("encryption", ["required", "optional"])
+def test_domain_without_a_certificate_is_told_where_one_is_needed(encryption: Encryption):
+    """Else the operator would find out from his users."""
+    told: list[str] = []
+
+    def note(event: LogEvent) -> None:
+        told.append(formatEvent(event))
+
+    globalLogPublisher.addObserver(note)
+    TlsContexts(FederationConfig(encryption=encryption), lambda: frozenset({"bare.test"}))
+    globalLogPublisher.removeObserver(note)
+    assert ("bare.test has no certificate: no server can connect to it" in told) is (encryption == "required")
 
 
 def test_configured_certificate_wins(ours: Side, tmp_path: Path):

@@ -7,6 +7,7 @@ import pytest
 
 from tests.live.federation.conftest import BuildStage
 from tests.live.federation.stage import A, B, Federation, FederationStage
+from tests.live.peers.daemon import free_port
 from tests.live.peers.gateway import ROOT
 
 
@@ -62,11 +63,36 @@ async def test_domain_without_a_server_is_not_reached(federated: FederationStage
 
 
 async def test_running_bridge_is_found_by_the_records_that_are_published(federated: FederationStage):
-    """Each of its domains, at the port that it listens on, with a certificate that names it."""
-    _, findings = await run(federated, "check", "--live")
+    """Each of its domains, at the port that it listens on, with a certificate that names it and is shown there."""
+    code, findings = await run(federated, "check", "--live")
+    port = federated.bridge.server_port
     for domain in (federated.domain, *federated.bridge.components):
-        assert (
-            f"ok      _xmpp-server._tcp.{domain}: localhost:{federated.bridge.server_port} (127.0.0.1)"
-            in findings
-        )
+        found = f"_xmpp-server._tcp.{domain}: localhost:{port} (127.0.0.1), shows our certificate"
+        assert f"ok      {found}" in findings
         assert f"ok      {domain}: " in findings
+    assert code == 0, findings
+
+
+async def test_what_else_is_behind_a_published_port_is_told(build: BuildStage, federation: Federation):
+    """Another server, nobody, direct TLS as well, and a certificate that the bridge has not read again."""
+    issue, domain = federation.house.authority.issue, f"seen{federation.house.number()}.test"
+    gateway, echo, other = (f"{name}.{domain}" for name in ("irc", "echo", "other"))
+    own = issue(domain, domain, f"*.{domain}")
+    stage = build(own, domain=domain)
+    nameserver, port = federation.nameserver, stage.bridge.server_port
+    nameserver.serves(gateway, port, direct=stage.bridge.direct_port)
+    nameserver.serves(echo, federation.prosody.server_port)
+    nameserver.serves(other, closed := free_port())
+    _, findings = await run(stage, "check", "--live")
+    for service, found in (("_xmpp-server", port), ("_xmpps-server", stage.bridge.direct_port)):
+        assert f"ok      {service}._tcp.{gateway}: localhost:{found} (127.0.0.1), shows our" in findings
+    assert f"warning _xmpp-server._tcp.{echo}: localhost:{federation.prosody.server_port}" in findings
+    assert "host-unknown" in findings and "is it forwarded?" in findings
+    assert f"localhost:{closed} (127.0.0.1): the server refuses connections" in findings
+    nameserver.serves(echo, port)
+    issue(domain, domain, f"*.{domain}")
+    _, findings = await run(stage, "check", "--live")
+    assert f"{echo}: localhost:{port} (127.0.0.1) shows another certificate than ours" in findings
+    await stage.bridge.reload()
+    _, findings = await run(stage, "check", "--live")
+    assert "shows another certificate" not in findings
