@@ -183,15 +183,19 @@ START: Mapping[bool, Mapping[bool, tuple[Table, State, Actions]]] = {
 
 
 class Transaction:
-    """One transaction: what it knows, and its place in its table."""
+    """One transaction: what it knows, and its place in its table; what `is_once` is not sent again."""
 
-    __slots__ = ("_table", "arrived", "counts", "hop", "is_client", "request", "response", "state", "timers")
+    __slots__ = (
+        *("_table", "arrived", "counts", "hop", "is_client", "is_once", "request", "response"),
+        *("state", "timers"),
+    )
 
-    def __init__(self, request: Request, hop: Hop, is_client: bool) -> None:
+    def __init__(self, request: Request, hop: Hop, is_client: bool, is_once: bool = False) -> None:
         self._table, self.state, _ = START[is_client][request.method == "INVITE"]
         self.request = request
         self.hop = hop
         self.is_client = is_client
+        self.is_once = is_once
         self.arrived: Request | Response = request
         self.response: Response | None = None
         self.counts: dict[Timer, int] = {}

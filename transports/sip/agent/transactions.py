@@ -158,9 +158,9 @@ class Transactions:
             del self._transactions[identifier].timers[timer]
             self._step(identifier, timer)
 
-    def request(self, request: Request, hop: Hop) -> TransactionId:
-        """Send a request that has no Via yet."""
-        return self._send(replace(request, via=(self.via(hop),)), hop)
+    def request(self, request: Request, hop: Hop, *, is_once: bool = False) -> TransactionId:
+        """Send a request that has no Via yet; one that `is_once` is never sent again."""
+        return self._send(replace(request, via=(self.via(hop),)), hop, is_once)
 
     def via(self, hop: Hop) -> Via:
         """Make the Via of a request to a hop."""
@@ -176,9 +176,9 @@ class Transactions:
         request = cancel(transaction.request)
         return self._send(replace(request, fields=(*request.fields, *fields)), transaction.hop)
 
-    def _send(self, request: Request, hop: Hop) -> TransactionId:
+    def _send(self, request: Request, hop: Hop, is_once: bool = False) -> TransactionId:
         key = ("client", request.via[0].branch, request.method)
-        return self._begin(Transaction(request, hop, is_client=True), key)
+        return self._begin(Transaction(request, hop, is_client=True, is_once=is_once), key)
 
     def respond(self, identifier: TransactionId, response: Response) -> None:
         """Answer a request. What comes too late, after the final response, is left out."""
@@ -318,7 +318,8 @@ class Transactions:
     def _start(self, identifier: TransactionId, transaction: Transaction, timer: Timer) -> None:
         times = transaction.counts.get(timer, 0)
         transaction.counts[timer] = times + 1
-        pause = self._timings.pause(timer, transaction.hop.is_reliable, times, transaction.state)
+        is_reliable = transaction.hop.is_reliable or transaction.is_once
+        pause = self._timings.pause(timer, is_reliable, times, transaction.state)
         if pause is not None:
             serial = next(self._serials)
             transaction.timers[timer] = serial

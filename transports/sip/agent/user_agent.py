@@ -69,12 +69,14 @@ class Asking:
         client: DigestClient | None,
         heard: Answer,
         failed: Callable[[BridgeError], None],
+        is_once: bool,
     ) -> None:
         self.request = request
         self.hops = list(hops)
         self.client = client
         self.heard = heard
         self.failed = failed
+        self.is_once = is_once
         self.hop = self.hops.pop(0)
         self.without_tcp: Hop | None = None
         self.transaction: TransactionId | None = None
@@ -134,14 +136,20 @@ class Agent:
     # ---- ours
 
     def request(
-        self, request: Request, hops: Sequence[Hop], client: DigestClient | None = None
+        self,
+        request: Request,
+        hops: Sequence[Hop],
+        client: DigestClient | None = None,
+        *,
+        is_once: bool = False,
     ) -> Deferred[Response]:
         """Send a request without Via to the first of `hops` that takes it; fires with the final response.
 
-        `client` answers challenges. Fails with BridgeError UNREACHABLE or TIMED_OUT.
+        `client` answers challenges. What `is_once` is not sent again where nobody answers. Fails with
+        BridgeError UNREACHABLE or TIMED_OUT.
         """
         answered: Deferred[Response] = Deferred()
-        self._begin(request, hops, client, answered.callback, answered.errback)
+        self._begin(request, hops, client, answered.callback, answered.errback, is_once)
         return answered
 
     def invite(
@@ -181,12 +189,14 @@ class Agent:
         client: DigestClient | None,
         heard: Answer,
         failed: Callable[[BridgeError], None],
+        is_once: bool = False,
     ) -> Asking | None:
         hops = [hop for hop in hops if self._guard.may_reach(hop.host)]
         if not hops or self._stopped:
             failed(BridgeError(Trouble.UNREACHABLE, UNKNOWN))
             return None
-        asking = Asking(request if client is None else client.authorize(request), hops, client, heard, failed)
+        request = request if client is None else client.authorize(request)
+        asking = Asking(request, hops, client, heard, failed, is_once)
         self._ask(asking)
         return asking
 
@@ -203,7 +213,7 @@ class Agent:
                 asking.without_tcp = hop
                 asking.hops.insert(0, hop)
             asking.hop = hop = replace(hop, transport="TCP")
-        asking.transaction = self._transactions.request(request, hop)
+        asking.transaction = self._transactions.request(request, hop, is_once=asking.is_once)
         self._askings[asking.transaction] = asking
         self._pump()
 

@@ -25,19 +25,28 @@ class Errands:
         self._agent, self._locator, self._contact_of = means.agent, means.locator, means.contact_of
 
     def run(
-        self, request: Request, user: str, find: Find | Uri, client: DigestClient | None = None
+        self,
+        request: Request,
+        user: str,
+        find: Find | Uri,
+        client: DigestClient | None = None,
+        *,
+        is_once: bool = False,
     ) -> Deferred[Response | None]:
-        """Send a request without Contact; fires with the final response, None if nobody answers."""
-        return Deferred.fromCoroutine(self._run(request, user, find, client))
+        """Send a request without Contact; fires with the final response, None if nobody answers.
+
+        What `is_once` is not sent again.
+        """
+        return Deferred.fromCoroutine(self._run(request, user, find, client, is_once))
 
     async def _run(
-        self, request: Request, user: str, find: Find | Uri, client: DigestClient | None
+        self, request: Request, user: str, find: Find | Uri, client: DigestClient | None, is_once: bool
     ) -> Response | None:
         try:
             hops = await (self._locator.locate(find) if isinstance(find, Uri) else find())
             contact = f"<{self._contact_of(user, hops[0])}>"
             request = replace(request, fields=(("Contact", contact), *request.fields))
-            return await self._agent.request(request, hops, client)
+            return await self._agent.request(request, hops, client, is_once=is_once)
         except BridgeError:
             return None
 

@@ -38,12 +38,15 @@ Pair = tuple[UserId, ContactId]
 
 
 class _Watcher:
-    """`source` is where a stranger's SUBSCRIBE came from over UDP; None for others."""
+    """`source` is where a stranger's SUBSCRIBE came from over UDP, which `is_proven` once he has answered us
+    there; None for others.
+    """
 
     def __init__(self, pair: Pair, notifier: Notifier, source: Hop | None) -> None:
         self.pair = pair
         self.notifier = notifier
         self.source = source
+        self.is_proven = source is None
         self.alarm: Alarm
 
 
@@ -69,6 +72,7 @@ class Watchers:
         """Take a SUBSCRIBE that begins; its sender is who he says.
 
         Over UDP a stranger is notified where he wrote from: his Contact may name somebody who never asked.
+        That address may not be his own either: until he has answered, nothing is sent to it twice.
         Who came by a WebSocket is reached by nothing else (RFC 7118 §B.1).
         """
         refusal = self._refusal(request, (user, contact))
@@ -140,7 +144,8 @@ class Watchers:
         except Malformed:
             answer(respond(request, 400))
             return
-        watcher.source = hop if watcher.source is not None else None
+        if watcher.source is not None and watcher.source != hop:
+            watcher.source, watcher.is_proven = hop, False
         fields = self._accepted(watcher.pair[0], hop, min(expires, MOST)) if status == 200 else ()
         answer(respond(request, status, fields=fields))
         self._pump(watcher)
@@ -200,7 +205,7 @@ class Watchers:
         for ask in watcher.notifier.events():
             source = watcher.source
             find = ask.next_hop if source is None else partial(succeed, [source])
-            sent = self._errands.run(ask.request, user, find)
+            sent = self._errands.run(ask.request, user, find, is_once=not watcher.is_proven)
             sent.addCallback(self._responded, watcher)
             sent.addErrback(lambda failure: self.log.failure("a NOTIFY failed", failure))
         if watcher.notifier.is_over:
@@ -209,6 +214,7 @@ class Watchers:
             watcher.alarm.set(watcher.notifier.deadline)
 
     def _responded(self, response: Response | None, watcher: _Watcher) -> None:
+        watcher.is_proven = watcher.is_proven or response is not None
         watcher.notifier.responded(response, self._clock.seconds())
         self._pump(watcher)
 

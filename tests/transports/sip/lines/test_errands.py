@@ -29,7 +29,7 @@ class Agent:
     def __init__(self, answer: Any) -> None:
         self.answer, self.asked = answer, []
 
-    def request(self, asked: Any, hops: Any, client: Any) -> Deferred[Response]:
+    def request(self, asked: Any, hops: Any, client: Any, *, is_once: bool) -> Deferred[Response]:
         self.asked.append((asked, hops, client))
         return fail(self.answer) if isinstance(self.answer, BridgeError) else succeed(self.answer)
 

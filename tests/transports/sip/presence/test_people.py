@@ -221,6 +221,13 @@ def watch(
     return answer
 
 
+def notifies(scene: Scene) -> list[Request]:
+    """Return the NOTIFYs that were sent, and forget what else was."""
+    asked = [one for one in (*scene.others, *scene.asked()) if isinstance(one, Request)]
+    scene.others = []
+    return [one for one in asked if one.method == "NOTIFY"]
+
+
 def told(scene: Scene, status: int = 200) -> list[tuple[str, State | None]]:
     """Return what NOTIFYs say, and answer them."""
     asked = [one for one in (*getattr(scene, "others", ()), *scene.asked()) if isinstance(one, Request)]
@@ -264,6 +271,33 @@ def test_stranger_is_told_where_he_wrote_from() -> None:
     scene.reactor.advance(5)
     sent = {address for data, address in scene.reactor.ports[0].sent if data.startswith(b"NOTIFY")}
     assert sent == {(STRANGER, 5099)}
+
+
+def test_stranger_is_told_nothing_twice_until_he_has_answered() -> None:
+    """His address may be another's; once an answer came from there, NOTIFY is sent until it is heard."""
+    scene = Scene(federation=True).up()
+    watch(scene, host=STRANGER, sender="sip:eve@far.example")
+    [first] = notifies(scene)
+    for _ in range(20):
+        scene.reactor.advance(0.5)
+    assert not notifies(scene)
+    scene.reply(first, host=STRANGER)
+    eve = ContactId("eve@far.example")
+    scene.network.submit(ROMEO, PresenceConsent(contact=eve, granted=True))
+    for _ in range(4):
+        scene.reactor.advance(0.5)
+    again = notifies(scene)
+    assert len(again) == 3 and len({one.cseq for one in again}) == 1
+
+
+def test_stranger_who_never_answers_is_forgotten() -> None:
+    """After one NOTIFY."""
+    scene = Scene(federation=True).up()
+    watch(scene, host=STRANGER, sender="sip:eve@far.example")
+    for _ in range(70):
+        scene.reactor.advance(0.5)
+    assert len(notifies(scene)) == 1
+    assert not scene.network._people._watchers._watchers
 
 
 def test_user_who_says_no_is_not_asked_again_and_again() -> None:
