@@ -140,7 +140,7 @@ class Reception:
                 answer(respond(request, unable.status, self._token(), unable.fields))
                 return True
             if request.to.tag:
-                self.dialogs.in_dialog(request, answer)
+                self.dialogs.in_dialog(request, hop, answer)
                 return True
         elif request.method not in ("MESSAGE", "OPTIONS"):
             answer(respond(request, self._stray_status(request.method), self._token(), self._allow))

@@ -158,7 +158,7 @@ class Gateway:
     """One gateway, what its users were told, and what they do."""
 
     def __init__(self, name: str, peer: str, trunk: dict[str, Any], config: dict[str, Any]) -> None:
-        self.reactor, self.bridge = Reactor(), Bridge()
+        self.reactor, self.bridge, self.names = Reactor(), Bridge(), Names()
         self.backend = MemoryBackend(self.reactor)
         self.user = ROMEO if name == "a" else JULIET
         usual = {"server": f"sip:{HOSTS[peer]}", "domain": f"{peer}.gw", "users": ("*",), "numbers": ("+1*",)}
@@ -169,7 +169,7 @@ class Gateway:
         self.network = SipNetwork(
             self.config,
             self.reactor,
-            Names(),
+            self.names,
             Random(1),
             self._made,
             lambda: 1_700_000_000.0,

@@ -109,7 +109,7 @@ class Agent:
         self._token = token
         self.transports = Transports(reactor, self, security, max_connections, guard)
         self.sent_by: Callable[[Hop], tuple[str, int]] = lambda hop: ("localhost", 0)
-        self.acknowledged: Callable[[Request], None] = lambda ack: None
+        self.acknowledged: Callable[[Request, Hop], None] = lambda ack, hop: None
         self.cancelled: Callable[[Request], None] = lambda cancel: None
         self.gone: Callable[[Hop], None] = lambda hop: None
         self.seen: Callable[[Request | Response, Hop, bool], None] = lambda message, hop, is_ours: None
@@ -359,8 +359,8 @@ class Agent:
             case Ended(transaction=transaction):
                 self._allowances.end(transaction)
                 self._askings.pop(transaction, None)
-            case Acknowledged(request=ack):
-                self.acknowledged(ack)
+            case Acknowledged(request=ack, hop=hop):
+                self.acknowledged(ack, hop)
             case Cancelled(request=cancel):
                 self.cancelled(cancel)
 

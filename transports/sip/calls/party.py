@@ -22,6 +22,7 @@ from transports.sip.agent.routing import Hop
 from transports.sip.agent.transaction import Timings
 from transports.sip.agent.user_agent import Answer, Asking
 from transports.sip.calls.ending import STATUSES, reason_of
+from transports.sip.calls.whereabouts import Whereabouts
 from transports.sip.dialogs.callee import BadOffer, Callee, Established, Respond, Tags
 from transports.sip.dialogs.callee import Over as NotTaken
 from transports.sip.dialogs.callee import State as CalleeState
@@ -80,6 +81,8 @@ Heard = (
 class Stack:
     """What the parties of all calls speak by, and which dialogs and unanswered INVITEs are whose."""
 
+    log = Logger()
+
     def __init__(self, means: Means, policy: Policy) -> None:
         self.means = means
         self.policy, self.timings = policy, Timings()
@@ -87,19 +90,30 @@ class Stack:
         self.invited: dict[tuple[str, str], Party] = {}
         """By Call-ID and tag of From."""
 
-    def in_dialog(self, request: Request, answer: Answer) -> None:
-        """Take a request in a dialog."""
-        party = self.dialogs.get(id_of_request(request))
-        if party is None:
-            answer(respond(request, 481))
-        else:
-            party.receive(request, answer)
+    def in_dialog(self, request: Request, hop: Hop, answer: Answer) -> None:
+        """Take a request in a dialog; whoever is not its peer is told that there is none."""
 
-    def acknowledged(self, ack: Request) -> None:
+        def heed(party: Party | None) -> None:
+            if party is None:
+                answer(respond(request, 481))
+            else:
+                party.receive(request, answer)
+
+        self._find(request, hop, heed)
+
+    def acknowledged(self, ack: Request, hop: Hop) -> None:
         """Take the ACK of a 2xx."""
-        party = self.dialogs.get(id_of_request(ack))
-        if party is not None:
-            party.acknowledged(ack)
+        self._find(ack, hop, lambda party: None if party is None else party.acknowledged(ack))
+
+    def _find(self, request: Request, hop: Hop, heed: Callable[[Party | None], None]) -> None:
+        """Pass on whose dialog a request is in, None if it is in none or does not come from its peer."""
+        party = self.dialogs.get(id_of_request(request))
+        if party is None or party.is_at(hop.host):
+            heed(party)
+            return
+        looked = Deferred.fromCoroutine(party.find(hop.host))
+        looked.addCallback(lambda is_there: heed(party if is_there else None))
+        looked.addErrback(lambda failure: self.log.failure("a request in a dialog was lost", failure))
 
     def cancelled(self, cancel: Request) -> None:
         """Take a CANCEL."""
@@ -135,7 +149,8 @@ class Party:
         self._asking: Asking | None = None
         self._invite_answer: Answer | None = None
         self._answers: dict[CSeq, Answer] = {}
-        self._ids: set[DialogId] = set()
+        self._dialogs: dict[DialogId, Dialog] = {}
+        self._whereabouts = Whereabouts(stack.means)
         self._outbox: deque[Ask | Acknowledge] = deque()
         self._is_sending = self._is_pumping = False
         self._end_owed: tuple[Ending, str] | None = None
@@ -146,6 +161,14 @@ class Party:
     def host(self) -> str:
         """The address that it is heard from."""
         return (self._asking.hop if self._asking is not None else self.hops[0]).host
+
+    def is_at(self, host: str) -> bool:
+        """Tell whether the peer is known to be there."""
+        return self._whereabouts.has(host, (self.host, *(hop.host for hop in self.hops)))
+
+    async def find(self, host: str) -> bool:
+        """Look whether the peer is there."""
+        return await self._whereabouts.find(host, list(self._dialogs.values()))
 
     # ---- how it begins
 
@@ -504,13 +527,13 @@ class Party:
         return self._callee is not None and self._callee.state is CalleeState.RINGING
 
     def _register(self, dialog: Dialog) -> None:
-        self._ids.add(dialog.id)
+        self._dialogs[dialog.id] = dialog
         self._stack.dialogs[dialog.id] = self
 
     def _unregister(self) -> None:
-        for id in self._ids:
+        for id in self._dialogs:
             self._stack.dialogs.pop(id, None)
-        self._ids.clear()
+        self._dialogs.clear()
 
     def _schedule(self) -> None:
         machines = (self._caller, self._callee, self._session)

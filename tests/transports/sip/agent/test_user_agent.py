@@ -294,7 +294,8 @@ def test_ack_of_a_2xx_and_cancel_are_told_and_ack_is_sent_without_transaction() 
     """To whoever has the calls."""
     scene = Scene()
     told: list[str] = []
-    scene.agent.acknowledged = scene.agent.cancelled = lambda one: told.append(one.method)
+    scene.agent.acknowledged = lambda ack, hop: told.append(ack.method)
+    scene.agent.cancelled = lambda cancel: told.append(cancel.method)
     scene.reactor.arrive(write(request("ACK", to_tag="t")))
     scene.serve = lambda asked, hop, answer: None
     scene.agent._serve = scene.serve
