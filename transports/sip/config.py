@@ -35,9 +35,10 @@ class TrunkConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     server: Annotated[
         str,
         Meta(
-            pattern=r"^(sips?:|wss?://)[^@\s<>]+$",
+            pattern=r"^((sips?:|wss?://)[^@\s<>]+)?$",
             description="Where it is, as a SIP URI; without a port its SRV records are looked up. Or the URL "
-            "of its WebSocket.",
+            "of its WebSocket. Empty, but written: it calls and writes, and cannot be called; needs "
+            "inbound_username and domain.",
             examples=[
                 "sip:pbx.example.org",
                 "sip:192.0.2.7:5060;transport=tcp",
@@ -52,6 +53,23 @@ class TrunkConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     ] = ""
     username: Annotated[str, Meta(max_length=255, description="Our account there; empty: none.")] = ""
     password: Annotated[Secret | None, Meta(description="Its password.")] = None
+    inbound_username: Annotated[
+        str,
+        Meta(
+            max_length=255,
+            description="As whom it logs in with us, from wherever it comes (digest; the realm is our "
+            "domain); empty: it is known by the addresses of server, and needs no password.",
+        ),
+    ] = ""
+    inbound_password: Annotated[Secret | None, Meta(description="The password that it logs in with.")] = None
+    inbound_algorithms: Annotated[
+        tuple[Literal["SHA-256", "MD5"], ...],
+        Meta(
+            min_length=1,
+            description="How it may prove it, the best first. MD5 alone is for those that give up when they "
+            "do not know the first (baresip 1, sipp); only where From is of its domain.",
+        ),
+    ] = ("SHA-256", "MD5")
     register: Annotated[
         bool, Meta(description="Whether to register, so that it knows where to send what is for the account.")
     ] = False
@@ -202,8 +220,13 @@ class TrunkConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
 
     def __post_init__(self) -> None:
         """See what belongs together; ValueError."""
+        if self.inbound_username and not self.inbound_password:
+            raise ValueError("inbound_username needs inbound_password")
+        if not self.server and (self.register or not (self.inbound_username and self.domain)):
+            raise ValueError("without server there has to be inbound_username and domain, and no register")
         try:
-            parse_location(self.server)
+            if self.server:
+                parse_location(self.server)
         except Malformed:
             raise ValueError("server: expected the SIP URI of a host, or a WebSocket's URL") from None
         if self.register and not (self.username and self.password):
@@ -385,6 +408,9 @@ class SipConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             raise ValueError("msrp: to listen for TLS needs certificate and key")
         if self.msrp is None and any(one.chat != "message" for one in self.trunks.values()):
             raise ValueError("chat by msrp needs the table msrp")
+        logins = [one.inbound_username for one in self.trunks.values() if one.inbound_username]
+        if len(logins) > len(set(logins)):
+            raise ValueError("inbound_username: two trunks have the same")
         DialPlan(self.dial_plan)
         if self.account_key and len(self.account_key.reveal()) < LEAST_KEY:
             raise ValueError(f"account_key: expected at least {LEAST_KEY} characters")

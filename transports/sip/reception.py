@@ -20,6 +20,7 @@ from transports.sip.calls.digits import RELAY
 from transports.sip.calls.party import ALLOW as CALLS_ALLOW
 from transports.sip.calls.party import EXTENSIONS, METHODS, Stack
 from transports.sip.dialogs.transfer import FRAGMENT
+from transports.sip.lines.logins import Logins
 from transports.sip.lines.routes import Routes, Trunk
 from transports.sip.messages.content import ACCEPT, COMPOSING, PLAIN
 from transports.sip.messages.pager import Pager
@@ -74,6 +75,7 @@ class Reception:
         self._pager, self._people = pager, people
         self._routes, self._guard, self._locator = routes, means.guard, means.locator
         self._hosts, self._domain, self._token = hosts, domain, means.token
+        self._logins = Logins(routes, means, domain)
         self._checks = 0
         self.dialogs: Stack | None = None
         """Who knows the dialogs of calls and chats; None if there are neither."""
@@ -99,7 +101,10 @@ class Reception:
     async def _serve(self, request: Request, hop: Hop, answer: Answer) -> None:
         if self._is_settled(request, hop, answer):
             return
-        trunks = self._routes.named(self._guard.trunks(hop.host))
+        trunks = self._logins.trunks(request, hop)
+        if not isinstance(trunks, list):
+            answer(respond(request, trunks.status, self._token(), trunks.fields))
+            return
         if not trunks and not self._routes.is_open:
             raise Refusal(403)
         if request.method == "OPTIONS":

@@ -13,6 +13,7 @@ from typing import cast
 from tests.live.peers.daemon import HOST
 
 TIMEOUT = 15.0
+COMPACT = {"v": "via", "f": "from", "t": "to", "i": "call-id", "l": "content-length", "m": "contact"}
 
 
 @dataclass
@@ -37,8 +38,28 @@ def read(data: bytes) -> SipMessage:
     fields: dict[str, str] = {}
     for line in lines:
         name, _, value = line.partition(":")
-        fields.setdefault(name.strip().lower(), value.strip())
+        name = name.strip().lower()
+        fields.setdefault(COMPACT.get(name, name), value.strip())
     return SipMessage(start, fields, body, lines)
+
+
+def proof_for(
+    challenged: SipMessage, user: str, password: str, method: str, uri: str, count: int = 1, /, **forged: str
+) -> str:
+    """Answer the challenge of a 401; `forged` are parts that are said otherwise than they are proved."""
+    assert challenged.status == 401, challenged.start
+    lines = [one for one in challenged.head if one.startswith("WWW-Authenticate:") and "SHA-256" not in one]
+    given = dict(re.findall(r'(\w+)="([^"]*)"', lines[0]))
+
+    def digest(*parts: str) -> str:
+        return md5(":".join(parts).encode()).hexdigest()
+
+    nc = f"{count:08x}"
+    secret = digest(user, given["realm"], password)
+    proof = digest(secret, given["nonce"], nc, "c", "auth", digest(method, uri))
+    said = {"username": user, "realm": given["realm"], "nonce": given["nonce"], "uri": uri, **forged}
+    quoted = ", ".join(f'{name}="{value}"' for name, value in said.items())
+    return f'Authorization: Digest {quoted}, response="{proof}", algorithm=MD5, qop=auth, nc={nc}, cnonce="c"'
 
 
 def answer(request: SipMessage, status: str, *more: str, body: str = "") -> bytes:
@@ -168,16 +189,5 @@ class Phone(asyncio.DatagramProtocol):
         uri, call_id = f"sip:{self.domain}", secrets.token_hex(8)
         more = (f"Contact: <sip:{self.user}@{self.host}:{self.port}>", "Expires: 600")
         challenged = await self.ask("REGISTER", uri, "", *more, call_id=call_id)
-        assert challenged.status == 401
-        given = dict(re.findall(r'(\w+)="([^"]*)"', challenged.fields["www-authenticate"]))
-
-        def digest(*parts: str) -> str:
-            return md5(":".join(parts).encode()).hexdigest()
-
-        secret = digest(self.user, given["realm"], password)
-        proof = digest(secret, given["nonce"], "00000001", "c", "auth", digest("REGISTER", uri))
-        credentials = (
-            f'Authorization: Digest username="{self.user}", realm="{given["realm"]}", nonce="{given["nonce"]}", '
-            f'uri="{uri}", response="{proof}", algorithm=MD5, qop=auth, nc=00000001, cnonce="c"'
-        )
+        credentials = proof_for(challenged, self.user, password, "REGISTER", uri)
         assert (await self.ask("REGISTER", uri, "", *more, credentials, call_id=call_id)).status == 200

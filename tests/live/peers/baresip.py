@@ -28,7 +28,7 @@ CONFIG = """
 sip_listen {host}:{port}
 net_interface {host}
 module_path {modules}
-ctrl_tcp_listen {host}:{control}
+ctrl_tcp_listen {near}:{control}
 audio_path /usr/share/baresip
 audio_source aufile,{folder}/tone.wav
 audio_player aufile,{folder}/played.wav
@@ -74,17 +74,23 @@ class Baresip(Witness):
         frequency: int = 1000,
         codecs: Sequence[str] = ("PCMU/8000/1",),
         account: str = "",
+        host: str = HOST,
+        regint: int = 60,
     ) -> None:
-        """`domain` is of its address, its own if ""; `account` is further parameters of baresip's accounts."""
+        """`domain` is of its address, its own if ""; `account` is further parameters of baresip's accounts.
+
+        `host` is where it is; `regint` 0 does not register it.
+        """
         super().__init__(name)
         self.port, self._control, self._folder = free_pair(), free_port(), folder
-        self.uri = f"sip:{name}@{domain or f'{HOST}:{self.port}'}"
+        self.uri = f"sip:{name}@{domain or f'{host}:{self.port}'}"
         write_tone(folder / "tone.wav", frequency)
         modules = next(Path("/usr/lib").rglob("baresip/modules"))
         loaded = [f"module {one}.so" for one in MODULES] + [f"module_app {one}.so" for one in APPLICATIONS]
         told = {
-            "host": HOST,
+            "host": host,
             "port": self.port,
+            "near": HOST,
             "control": self._control,
             "modules": modules,
             "folder": folder,
@@ -92,8 +98,8 @@ class Baresip(Witness):
             "loaded": "\n".join(loaded),
         }
         (folder / "config").write_text(CONFIG.format(**told))
-        self._registers = bool(domain)
-        registers = ";regint=60" if domain else ";regint=0"
+        self._registers = bool(domain and regint)
+        registers = f";regint={regint if domain else 0}"
         codec_list = f";audio_codecs={','.join(codecs)}"
         (folder / "accounts").write_text(f"<{self.uri}>{registers}{codec_list}{account}\n")
         (folder / "contacts").write_text("")

@@ -35,13 +35,13 @@ async def send_messages(folder: Path, port: int, uri: str, count: int, *, rate: 
     await play(folder, port, SCENARIO.format(uri=uri, lost=lost), "-m", str(count), "-r", str(rate))
 
 
-async def play(folder: Path, port: int, scenario: str, *options: str) -> None:
-    """Play a scenario against a port; each of its calls has to go as it says."""
+async def play(folder: Path, port: int, scenario: str, *options: str, host: str = HOST) -> None:
+    """Play a scenario against a port, from an address; each of its calls has to go as it says."""
     file = folder / "scenario.xml"
     file.write_text(scenario)
     process = await asyncio.create_subprocess_exec(
         find_program("sipp"),
-        *(f"{HOST}:{port}", "-i", HOST, "-sf", str(file), *options),
+        *(f"{HOST}:{port}", "-i", host, "-sf", str(file), *options),
         *("-nostdin", "-timeout", "30s", "-timeout_error"),
         cwd=folder,
         stdin=asyncio.subprocess.DEVNULL,

@@ -19,7 +19,16 @@ from tests.live.peers.dns import Nameserver
 from tests.live.peers.gateway import SipBridge
 from tests.live.peers.kamailio import PASSWORD, Kamailio
 from tests.live.peers.rtpengine import Rtpengine
-from tests.live.sip.stage import CHAT_DOMAIN, OWNER, SCANNER, STRANGER, SipStage
+from tests.live.sip.stage import (
+    BRANCH,
+    BRANCH_PASSWORD,
+    CHAT_DOMAIN,
+    GUESSER,
+    OWNER,
+    SCANNER,
+    STRANGER,
+    SipStage,
+)
 from tests.live.stage import House
 
 SIP_DOMAIN = "sip.test"
@@ -71,6 +80,36 @@ def sip_names() -> Iterator[Nameserver]:
     made.close()
 
 
+def trunks(kamailio: Kamailio, people: str) -> dict[str, dict[str, object]]:
+    """The ways by Kamailio, and those that log in; `people` are all users of that domain."""
+    server: dict[str, object] = {"server": f"sip:{HOST}:{kamailio.port}", "domain": kamailio.domain}
+    account = {
+        "username": "4711",
+        "password": PASSWORD,
+        "register": True,
+        "publish": True,
+        "owner": f"{OWNER}@{people}",
+    }
+    login = {"server": "", "users": [people], "inbound_password": BRANCH_PASSWORD}
+    return {
+        "desk": {**server, **account},
+        "flow": {
+            **{**server, "server": f"{server['server']};transport=tcp"},
+            **{**account, "username": "4713", "publish": False},
+        },
+        "chat": {**server, "domain": CHAT_DOMAIN, "users": [people], "chat": "msrp"},
+        "pbx": {**server, "users": [people], "numbers": ["+1555*"], "max_message": 20000},
+        "branch": {
+            **login,
+            "domain": "branch.test",
+            "numbers": ["+1666*"],
+            "inbound_username": "branch",
+            "trusts_identity": True,
+        },
+        "old": {**login, "domain": "old.test", "inbound_username": "old", "inbound_algorithms": ["MD5"]},
+    }
+
+
 @pytest.fixture(scope="session")
 def sip_bridge(
     house: House,
@@ -83,14 +122,6 @@ def sip_bridge(
 ) -> SipBridge:
     """The gateway, with an account of one user's at Kamailio, and a trunk for everybody there."""
     xmpp = house.xmpp("prosody")
-    server = {"server": f"sip:{HOST}:{kamailio.port}", "domain": kamailio.domain}
-    account = {
-        "username": "4711",
-        "password": PASSWORD,
-        "register": True,
-        "publish": True,
-        "owner": f"{OWNER}@{xmpp.domain}",
-    }
     certificate = house.authority.issue("sip", SIP_DOMAIN)
     made = SipBridge(
         house.make_folder("sip"),
@@ -105,18 +136,10 @@ def sip_bridge(
             "nameservers": [f"{HOST}:{sip_names.port}"],
             "federation": True,
             "account_key": "a secret of the operator",
-            "allowed_peers": [STRANGER, SCANNER],
+            "allowed_peers": [STRANGER, SCANNER, BRANCH, GUESSER],
             "call_log": str(house.make_folder("calls") / "calls.jsonl"),
         },
-        {
-            "desk": {**server, **account},
-            "flow": {
-                **{**server, "server": f"{server['server']};transport=tcp"},
-                **{**account, "username": "4713", "publish": False},
-            },
-            "chat": {**server, "domain": CHAT_DOMAIN, "users": [xmpp.domain], "chat": "msrp"},
-            "pbx": {**server, "users": [xmpp.domain], "numbers": ["+1555*"], "max_message": 20000},
-        },
+        trunks(kamailio, xmpp.domain),
         {
             "rtpengine": [sip_rtpengine.address],
             "sip_interface": "int",

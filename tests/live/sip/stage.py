@@ -22,6 +22,10 @@ STRANGER = "127.0.0.2"
 """An address that is no trunk's."""
 SCANNER = "127.0.0.3"
 """An address from which too much comes."""
+BRANCH, BRANCH_PASSWORD = "127.0.0.4", "branch-password"
+"""Where a trunk logs in from that has no address of its own, and what with."""
+GUESSER = "127.0.0.5"
+"""An address from which passwords are guessed."""
 
 
 class SipStage:

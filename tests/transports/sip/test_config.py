@@ -42,6 +42,9 @@ def test_default_is_to_speak_with_nobody() -> None:
                 "pbx": {"server": "sip:pbx.example.org", "username": "1", "owner": "Romeo@example.org/a"}
             }
         },
+        {"trunks": {"pbx": {"server": "", "domain": "pbx.example.org"}}},
+        {"trunks": {"pbx": {"server": "sip:pbx.example.org", "inbound_username": "pbx"}}},
+        {"trunks": {"pbx": {"server": "", "inbound_username": "pbx", "inbound_password": "word"}}},
         {"listen": ["tls 127.0.0.1:5061"]},
         {"listen": ["wss 127.0.0.1:443"]},
         {"websocket_proxies": ["127.0.0.1/64"]},

@@ -4,6 +4,7 @@ He may have forged it, and have us flood somebody else. All that one request mak
 together, with what is sent again; what its sender sends again is counted for him. Not counted is what a
 user did, who took a call, and what is done in a dialog, whose other end has heard from us. Of a call that
 was put to a user each response may be as long as the INVITE, and is sent until it is heard (§17.2.1).
+A 401 is of no use without its challenge (§22.1), and may be longer than its request, once.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ class Allowance(Struct):
     left: int
     is_in_dialog: bool
     is_put: bool = False
+    is_challenged: bool = False
 
 
 class Allowances:
@@ -67,6 +69,8 @@ class Allowances:
         left = self._fresh + (found.left if found else 0)
         reserve = 2 if response.status == 100 else 1
         fitting = next((one for one in _spellings(response, data) if reserve * len(one) <= left), None)
+        if response.status == 401 and found is not None and not found.is_challenged:
+            fitting, found.is_challenged = fitting or list(_spellings(response, data))[-1], True
         left -= len(fitting or b"")
         if found is None:
             self._fresh = left
@@ -77,6 +81,7 @@ class Allowances:
 
 def _spellings(response: Response, data: bytes) -> Iterator[bytes]:
     yield data
-    bare = replace(response, fields=(), body=b"", reason="")
+    needed = tuple(field for field in response.fields if field[0] == "WWW-Authenticate")
+    bare = replace(response, fields=needed, body=b"", reason="")
     yield write(bare)
     yield write(bare, is_compact=True)

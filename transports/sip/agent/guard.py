@@ -16,6 +16,10 @@ QUIET = 60.0
 """Seconds without a request too many, after which an address is logged again."""
 LOGGED = 10
 """Addresses that are logged in that time; whoever makes more of them up fills no log."""
+GUESSES, GUESS_PAUSE = 10, 30.0
+"""Wrong passwords that an address may give at once, and the seconds until it may give one more."""
+LOGINS, LOGIN_LIFE = 10_000, 600.0
+"""Addresses that are remembered to have logged in, and the seconds for which they are."""
 
 
 class Source:
@@ -26,12 +30,15 @@ class Source:
     def __init__(self) -> None:
         self.full_at = self.dropped_at = float("-inf")
 
+    def has_room(self, now: float, rate: float, burst: float) -> bool:
+        """Tell whether there may be one more, of `rate` in a second and `burst` at once."""
+        return (max(self.full_at, now) - now) * rate <= burst - 1 + 1e-6
+
     def take(self, now: float, rate: float, burst: float) -> bool:
-        """Count one, of `rate` in a second and `burst` at once; False if it is one too many."""
-        self.full_at = max(self.full_at, now)
-        if (self.full_at - now) * rate > burst - 1 + 1e-6:
+        """Count one; False if it is one too many."""
+        if not self.has_room(now, rate, burst):
             return False
-        self.full_at += 1 / rate
+        self.full_at = max(self.full_at, now) + 1 / rate
         return True
 
     def drop(self, now: float) -> bool:
@@ -39,6 +46,25 @@ class Source:
         was_quiet = now - self.dropped_at > QUIET
         self.dropped_at = now
         return was_quiet
+
+
+class Sources:
+    """What addresses send, of those heard last; a network of IPv6 that one site has is counted together."""
+
+    def __init__(self) -> None:
+        self._known: OrderedDict[str, Source] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._known)
+
+    def of(self, host: str) -> Source:
+        """Return the source that an address belongs to."""
+        key = _site(host)
+        source = self._known.setdefault(key, Source())
+        self._known.move_to_end(key)
+        if len(self._known) > MAX_SOURCES:
+            self._known.popitem(last=False)
+        return source
 
 
 class Guard:
@@ -50,7 +76,8 @@ class Guard:
         self._seconds = seconds
         self._trusted: dict[str, frozenset[str]] = {}
         self._by_host: dict[str, dict[str, bool]] = {}
-        self._sources: OrderedDict[str, Source] = OrderedDict()
+        self._sources, self._guesses = Sources(), Sources()
+        self._logins: OrderedDict[str, float] = OrderedDict()
         self._all, self._log_lines = Source(), Source()
         self.apply(config)
 
@@ -85,8 +112,28 @@ class Guard:
         return list(self._by_host.get(host, ()))
 
     def is_trusted(self, host: str) -> bool:
-        """Tell whether it is the address of a trunk of the operator's."""
-        return not all(self._by_host.get(host, {}).values())
+        """Tell whether it is the address of a trunk of the operator's, or one has logged in from there."""
+        is_trunks = not all(self._by_host.get(host, {}).values())
+        return is_trunks or self._logins.get(host, 0.0) > self._seconds()
+
+    def log_in(self, host: str) -> None:
+        """A trunk has proved its password from an address, which may send as much as trunks for a while."""
+        self._logins[host] = self._seconds() + LOGIN_LIFE
+        self._logins.move_to_end(host)
+        if len(self._logins) > LOGINS:
+            self._logins.popitem(last=False)
+
+    def may_guess(self, host: str) -> bool:
+        """Tell whether an address may try a password, or has given too many wrong ones."""
+        return self._guesses.of(host).has_room(self._seconds(), 1 / GUESS_PAUSE, GUESSES)
+
+    def guessed(self, host: str) -> None:
+        """Count a wrong password."""
+        now, source = self._seconds(), self._guesses.of(host)
+        source.take(now, 1 / GUESS_PAUSE, GUESSES)
+        is_last = not source.has_room(now, 1 / GUESS_PAUSE, GUESSES)
+        if is_last and source.drop(now) and self._log_lines.take(now, LOGGED / QUIET, LOGGED):
+            self.log.warn("{host} gives wrong passwords; it is refused for a while", host=host)
 
     def may_reach(self, host: str, *, besides: str = "") -> bool:
         """Tell whether an address is spoken with: a public one, or one that is allowed, or a trunk's.
@@ -105,11 +152,7 @@ class Guard:
         if self.is_trusted(host):
             return True
         now = self._seconds()
-        key = _site(host)
-        source = self._sources.setdefault(key, Source())
-        self._sources.move_to_end(key)
-        if len(self._sources) > MAX_SOURCES:
-            self._sources.popitem(last=False)
+        source = self._sources.of(host)
         if not source.take(now, self._rate, self._burst):
             if source.drop(now) and self._log_lines.take(now, LOGGED / QUIET, LOGGED):
                 self.log.warn("{host} sends too many requests; what is too much is dropped", host=host)

@@ -43,6 +43,7 @@ LEAST_FLOW_TIMER = 10.0
 NO_OUTBOUND = 439
 """The status of a first hop that keeps no flows (RFC 5626 §11.6)."""
 
+NOWHERE = "This SIP server only calls: nobody knows where it is."
 _OF_NO_USE = (408, 502, 503, 504)
 """Statuses of a proxy behind which nothing is."""
 
@@ -85,7 +86,9 @@ class Line:
         self._stopped = False
 
     def start(self) -> None:
-        """Begin; goes on until `stop`."""
+        """Begin; goes on until `stop`. Of a trunk that only comes to us nothing is known."""
+        if not self.trunk.config.server:
+            return
         turn = Deferred.fromCoroutine(self._turn())
         turn.addErrback(lambda failure: self.log.failure("the line to a trunk failed", failure))
 
@@ -103,6 +106,8 @@ class Line:
 
     async def locate(self) -> list[Hop]:
         """Return where it is now; its addresses are trusted from now on. Raises BridgeError."""
+        if not self.trunk.config.server:
+            raise BridgeError(Trouble.UNREACHABLE, NOWHERE)
         server = self.trunk.server
         found = await self._locator.locate(server.uri)
         hops = [replace(hop, path=server.path) if hop.is_websocket else hop for hop in found]
@@ -110,7 +115,8 @@ class Line:
         if is_personal:  # a user does not decide which private addresses we speak with
             hops = [hop for hop in hops if self._guard.may_reach(hop.host, besides=name)]
         if not self._stopped:
-            self._guard.trust(name, frozenset(hop.host for hop in hops), is_limited=is_personal)
+            is_limited = is_personal or self.trunk.logs_in
+            self._guard.trust(name, frozenset(hop.host for hop in hops), is_limited=is_limited)
         if not hops:
             raise BridgeError(Trouble.UNREACHABLE, UNKNOWN)
         return hops

@@ -49,6 +49,7 @@ def trunk_probes(config: SipConfig, reactor: Any) -> list[Probe]:
             result=Deferred.fromCoroutine(_try(config, trunk, reactor)),
         )
         for trunk in read_trunks(config).values()
+        if trunk.config.server
     ]
 
 

@@ -39,6 +39,11 @@ class Trunk(Struct, frozen=True, kw_only=True):
         return bool(self.contact)
 
     @property
+    def logs_in(self) -> bool:
+        """Tell whether it has to prove a password with us; its address proves nothing then."""
+        return bool(self.config.inbound_username)
+
+    @property
     def contact_user(self) -> str:
         """The user part of our Contact there."""
         return self.contact or self.config.username
@@ -74,7 +79,7 @@ def read_trunks(config: SipConfig) -> dict[str, Trunk]:
     """Read the trunks."""
     read = {}
     for name, one in config.trunks.items():
-        server = parse_location(one.server)
+        server = parse_location(one.server) if one.server else Location(Uri(scheme="sip"))
         read[name] = Trunk(
             name=name,
             config=one,

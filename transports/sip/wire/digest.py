@@ -1,14 +1,14 @@
 """Digest authentication, both ends (RFC 3261 §22, RFC 7616, RFC 8760).
 
-The server keeps nothing of a challenge: a nonce proves by itself that it is ours, and when it was
-made. What it keeps is the count of each nonce that was used with a right password, so that no
+The server keeps nothing of a challenge: a nonce proves by itself that it is ours, when it was made,
+and for whom. What it keeps is the count of each nonce that was used with a right password, so that no
 credentials can be sent twice.
 """
 
 from __future__ import annotations
 
 import hmac
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from hashlib import md5, new, sha256
 from string import hexdigits
 from typing import Protocol
@@ -198,15 +198,20 @@ class DigestClient:
 
 
 class Authenticated(Struct, frozen=True):
-    """The request is that user's."""
+    """The request is that user's, who proved it by this algorithm."""
 
     username: str
+    algorithm: str = OFFERED[0]
 
 
 class Challenged(Struct, frozen=True):
-    """The request gets a challenge; if `stale`, the password was right and may be used with the new nonce."""
+    """The request gets a challenge; if `stale`, the password was right and may be used with the new nonce.
+
+    `is_guess` tells that it had a password, which was wrong, and a nonce that its sender had of us.
+    """
 
     stale: bool = False
+    is_guess: bool = False
 
 
 class Improper(Struct, frozen=True):
@@ -214,7 +219,10 @@ class Improper(Struct, frozen=True):
 
 
 class DigestServer:
-    """Asks for passwords and checks them; `password` returns a user's, or None if there is no such user."""
+    """Asks for passwords and checks them; `password` returns a user's, or None if there is no such user.
+
+    A `source` is an address: a nonce is of use only from the one that it was sent to.
+    """
 
     def __init__(
         self,
@@ -229,19 +237,40 @@ class DigestServer:
         self._secret = secret
         self._clock = clock
         self._token = token
-        self._used: dict[str, int] = {}
+        self._used: dict[str, tuple[int, int]] = {}
         self._valid_from = 0
 
-    def challenge(self, stale: bool = False, field: str = "WWW-Authenticate") -> Fields:
-        """Make the fields of a 401, or 407, one for each algorithm."""
+    def challenge(
+        self,
+        source: str,
+        stale: bool = False,
+        field: str = "WWW-Authenticate",
+        algorithms: Sequence[str] = OFFERED,
+    ) -> Fields:
+        """Make the fields of a 401, or 407, one for each algorithm.
+
+        COMPAT libre 1 (baresip) sends a list of qops back as it is, so there is one only.
+        """
         issued = f"{int(self._clock()):x}-{self._token()}"
-        params = {"realm": self._realm, "nonce": f"{issued}-{self._mark(issued)}", "qop": "auth,auth-int"}
+        params = {"realm": self._realm, "nonce": f"{issued}-{self._mark(issued, source)}", "qop": "auth"}
         if stale:
             params["stale"] = "true"
-        return tuple((field, write_auth({**params, "algorithm": name}, quoted=("qop",))) for name in OFFERED)
+        return tuple(
+            (field, write_auth({**params, "algorithm": name}, quoted=("qop",))) for name in algorithms
+        )
 
-    def verify(self, request: Request, field: str = "Authorization") -> Authenticated | Challenged | Improper:
+    def has_credentials(self, request: Request, field: str = "Authorization") -> bool:
+        """Tell whether a request has credentials for us, or some that nobody can read."""
+        return not isinstance(self._credentials(request, field), Challenged)
+
+    def verify(
+        self, request: Request, source: str, field: str = "Authorization"
+    ) -> Authenticated | Challenged | Improper:
         """Check the credentials of a request. The time this takes says nothing of users or passwords."""
+        found = self._credentials(request, field)
+        return self._check(request, source, found) if isinstance(found, AuthParams) else found
+
+    def _credentials(self, request: Request, field: str) -> AuthParams | Challenged | Improper:
         for name, value in request.fields:
             if name == field:
                 try:
@@ -249,10 +278,12 @@ class DigestServer:
                 except Malformed:
                     return Improper()
                 if auth.scheme == "digest" and auth.params.get("realm") == self._realm:
-                    return self._check(request, auth)
+                    return auth
         return Challenged()
 
-    def _check(self, request: Request, auth: AuthParams) -> Authenticated | Challenged | Improper:
+    def _check(
+        self, request: Request, source: str, auth: AuthParams
+    ) -> Authenticated | Challenged | Improper:
         params = auth.params
         algorithm = _algorithm(params.get("algorithm", "MD5"))
         qop, nc = params.get("qop", "").lower(), params.get("nc", "")
@@ -282,24 +313,23 @@ class DigestServer:
         is_right = hmac.compare_digest(
             expected.encode(), params["response"].lower().encode("utf-8", "replace")
         )
-        issued = self._issued(proof.nonce)
+        issued = self._issued(proof.nonce, source)
         if password is None or not is_right or issued is None:
-            return Challenged()
+            return Challenged(is_guess=issued is not None)
         return (
-            Authenticated(proof.username)
+            Authenticated(proof.username, algorithm)
             if self._is_fresh(proof.nonce, issued, int(nc, 16) if qop else 0)
             else Challenged(stale=True)
         )
 
-    def _mark(self, issued: str) -> str:
-        return hmac.new(
-            self._secret, f"{self._realm}\0{issued}".encode("utf-8", "surrogateescape"), sha256
-        ).hexdigest()[:32]
+    def _mark(self, issued: str, source: str) -> str:
+        said = f"{self._realm}\0{source}\0{issued}".encode("utf-8", "surrogateescape")
+        return hmac.new(self._secret, said, sha256).hexdigest()[:32]
 
-    def _issued(self, nonce: str) -> int | None:
-        """Return when a nonce was made, in seconds; None if it is not ours."""
+    def _issued(self, nonce: str, source: str) -> int | None:
+        """Return when a nonce was made, in seconds; None if it is not ours, or another's."""
         issued, _, mark = nonce.rpartition("-")
-        if not hmac.compare_digest(self._mark(issued).encode(), mark.encode("utf-8", "replace")):
+        if not hmac.compare_digest(self._mark(issued, source).encode(), mark.encode("utf-8", "replace")):
             return None
         return int(issued.partition("-")[0], 16)
 
@@ -307,15 +337,15 @@ class DigestServer:
         """Tell whether a nonce is young and used with a greater count than ever; without count, once."""
         now = self._clock()
         while self._used:
-            old = next(iter(self._used))
-            made = self._issued(old) or 0
+            old, (made, _) = next(iter(self._used.items()))
             if made > now - NONCE_LIFE and len(self._used) < MAX_NONCES:
                 break
             del self._used[old]
             self._valid_from = max(self._valid_from, made + 1)
-        if not max(now - NONCE_LIFE, self._valid_from - 1) < issued or count <= self._used.get(nonce, -1):
+        _, last = self._used.get(nonce, (0, -1))
+        if not max(now - NONCE_LIFE, self._valid_from - 1) < issued or count <= last:
             return False
-        self._used[nonce] = count if count else 2**32
+        self._used[nonce] = issued, count if count else 2**32
         return True
 
 

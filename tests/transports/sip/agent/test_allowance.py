@@ -45,6 +45,21 @@ def test_refusals_are_sent_until_the_bytes_are_used_up() -> None:
     assert len(allowances) == 0
 
 
+def test_challenge_is_sent_whole_once_however_small_the_request() -> None:
+    """Without it nobody could log in; a request that is longer is not answered by more than it had."""
+    small = request("MESSAGE")
+    allowances, size = begun(small)
+    challenge = (("WWW-Authenticate", "x" * 2 * size), *FIELDS)
+    response = respond(small, 401, "t", challenge)
+    found = allowances.fit(response, write(response), ONE)
+    assert found is not None and challenge[0][1].encode() in found and b"Allow" not in found
+    assert allowances.fit(response, write(response), ONE) is None
+    allowances, size = begun(INVITED)
+    response = respond(INVITED, 401, "t", (("WWW-Authenticate", "x"),))
+    got = [allowances.fit(response, write(response), ONE) for _ in range(8)]
+    assert sum(len(one) for one in got if one) <= size
+
+
 def test_100_leaves_room_for_a_refusal() -> None:
     """Of a small INVITE nothing else would be heard."""
     small = request("INVITE", fields=(("X", "y" * 50),))

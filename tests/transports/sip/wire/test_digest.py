@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from bridge.secret import Secret
 from tests.transports.sip.samples import request
+from tests.transports.sip.wires import PEER
 from transports.sip.wire import digest
 from transports.sip.wire.digest import (
     MAX_REALMS,
@@ -66,7 +67,7 @@ def client(username: str = "ann", password: str = "right horse", realm: str = ""
 
 
 def asked(serving: DigestServer, stale: bool = False, **options: object):
-    return respond(request(), 401, "b2", fields=serving.challenge(stale=stale, **options))
+    return respond(request(), 401, "b2", fields=serving.challenge(PEER, stale=stale, **options))
 
 
 def proved(asking: DigestClient, serving: DigestServer, first: Request | None = None) -> Request:
@@ -123,11 +124,12 @@ def test_each_part_of_a_proof_counts(algorithm):
 @pytest.mark.spec("RFC 8760 §2.3")
 def test_a_challenge_offers_the_best_first():
     """SHA-256 before MD5, with qop, and a nonce that nobody can guess."""
-    values = [value for _, value in server().challenge(stale=True, field="Proxy-Authenticate")]
+    values = [value for _, value in server().challenge(PEER, stale=True, field="Proxy-Authenticate")]
     assert [parse_auth(value).params["algorithm"] for value in values] == ["SHA-256", "MD5"]
-    assert 'qop="auth,auth-int", stale=true, algorithm=SHA-256' in values[0]
-    assert server().challenge() == server().challenge()
-    assert server().challenge() != server(realm="other").challenge()
+    assert 'qop="auth", stale=true, algorithm=SHA-256' in values[0]
+    assert server().challenge(PEER) == server().challenge(PEER)
+    assert server().challenge(PEER) != server(realm="other").challenge(PEER)
+    assert server().challenge(PEER) != server().challenge("192.0.2.9")
 
 
 @settings(max_examples=50, deadline=None)
@@ -139,18 +141,19 @@ def test_who_knows_the_password_gets_in(username, body):
     first = request(body=body)
     again = proved(asking, serving, first)
     assert (again.cseq.number, again.via, again.body) == (2, (), body)
-    assert serving.verify(again) == Authenticated(username)
-    assert serving.verify(asking.authorize(request("INVITE"))) == Authenticated(username)
+    assert serving.verify(again, PEER) == Authenticated(username)
+    assert serving.verify(asking.authorize(request("INVITE")), PEER) == Authenticated(username)
     assert params_of(asking.authorize(first))["nc"] == "00000003"
 
 
 def test_who_does_not_gets_a_challenge():
     """Nobody learns whether there is such a user."""
     serving = server()
-    assert serving.verify(proved(client(password="wrong"), serving)) == Challenged()
-    assert serving.verify(proved(client(username="nobody"), serving)) == Challenged()
-    assert serving.verify(request()) == Challenged()
-    assert serving.verify(proved(client(), server(realm="other"))) == Challenged()
+    guess = Challenged(is_guess=True)
+    assert serving.verify(proved(client(password="wrong"), serving), PEER) == guess
+    assert serving.verify(proved(client(username="nobody"), serving), PEER) == guess
+    assert serving.verify(request(), PEER) == Challenged()
+    assert serving.verify(proved(client(), server(realm="other")), PEER) == Challenged()
 
 
 def test_credentials_are_no_use_twice():
@@ -158,32 +161,49 @@ def test_credentials_are_no_use_twice():
     asking, serving = client(), server()
     one = proved(asking, serving)
     two, three = asking.authorize(request()), asking.authorize(request())
-    assert serving.verify(three) == Authenticated("ann")
-    assert [serving.verify(proof) for proof in (one, two, three)] == [Challenged(stale=True)] * 3
-    assert serving.verify(asking.authorize(request())) == Authenticated("ann")
+    assert serving.verify(three, PEER) == Authenticated("ann")
+    assert [serving.verify(proof, PEER) for proof in (one, two, three)] == [Challenged(stale=True)] * 3
+    assert serving.verify(asking.authorize(request()), PEER) == Authenticated("ann")
+
+
+def test_nonce_is_of_use_to_whom_it_was_sent():
+    """Who has listened cannot use it from elsewhere, nor is he told of the password."""
+    asking, serving = client(), server()
+    proof = proved(asking, serving)
+    assert serving.verify(proof, "192.0.2.9") == Challenged()
+    assert serving.verify(proof, PEER) == Authenticated("ann")
+
+
+def test_credentials_for_others_are_none():
+    """Those of a proxy's realm are for the proxy."""
+    serving = server()
+    proof = proved(client(), serving)
+    assert serving.has_credentials(proof) and not server(realm="other").has_credentials(proof)
+    assert not serving.has_credentials(request())
 
 
 def test_credentials_are_for_one_request_only():
     """Another method, body, user or nonce is refused."""
     asking, serving = client(), server()
     proof = proved(asking, serving)
-    assert serving.verify(replace(proof, cseq=replace(proof.cseq, method="BYE"))) == Challenged()
-    assert serving.verify(replace(proof, uri=request(uri="sip:other@bob.example").uri)) == Improper()
-    assert serving.verify(replace(proof, uri=request(uri="sip:bob@bob.example:5080;x").uri)) == Authenticated(
-        "ann"
-    )
+    other = replace(proof, cseq=replace(proof.cseq, method="BYE"))
+    assert serving.verify(other, PEER) == Challenged(is_guess=True)
+    assert serving.verify(replace(proof, uri=request(uri="sip:other@bob.example").uri), PEER) == Improper()
+    assert serving.verify(
+        replace(proof, uri=request(uri="sip:bob@bob.example:5080;x").uri), PEER
+    ) == Authenticated("ann")
     forged = changed(asking.authorize(request()), nonce="6b49d200-w1-" + "0" * 32)
-    assert serving.verify(forged) == Challenged()
+    assert serving.verify(forged, PEER) == Challenged()
 
 
 def test_a_body_is_protected_where_that_was_asked():
     """With auth-int a changed body is refused."""
     asking, serving = client(), server()
-    only = asked(serving).fields[0][1].replace("auth,auth-int", "auth-int")
+    only = asked(serving).fields[0][1].replace('qop="auth"', 'qop="auth-int"')
     proof = asking.retry(request(body=b"x"), respond(request(), 401, fields=(("WWW-Authenticate", only),)))
     assert params_of(proof)["qop"] == "auth-int"
-    assert serving.verify(replace(proof, body=b"y")) == Challenged()
-    assert serving.verify(proof) == Authenticated("ann")
+    assert serving.verify(replace(proof, body=b"y"), PEER) == Challenged(is_guess=True)
+    assert serving.verify(proof, PEER) == Authenticated("ann")
 
 
 def test_a_nonce_grows_old():
@@ -191,15 +211,15 @@ def test_a_nonce_grows_old():
     clock = Clock()
     asking, serving = client(), server(clock)
     first = proved(asking, serving)
-    assert serving.verify(first) == Authenticated("ann")
+    assert serving.verify(first, PEER) == Authenticated("ann")
     clock.now += NONCE_LIFE - 1
-    assert serving.verify(asking.authorize(request())) == Authenticated("ann")
+    assert serving.verify(asking.authorize(request()), PEER) == Authenticated("ann")
     clock.now += 1
     late = asking.authorize(request())
-    assert serving.verify(late) == Challenged(stale=True)
+    assert serving.verify(late, PEER) == Challenged(stale=True)
     fresh = asking.retry(late, asked(serving, stale=True))
-    assert serving.verify(fresh) == Authenticated("ann")
-    assert serving.verify(first) == Challenged(stale=True)
+    assert serving.verify(fresh, PEER) == Authenticated("ann")
+    assert serving.verify(first, PEER) == Challenged(stale=True)
 
 
 def test_counts_that_are_dropped_make_their_nonces_stale(monkeypatch):
@@ -210,22 +230,22 @@ def test_counts_that_are_dropped_make_their_nonces_stale(monkeypatch):
     proofs = []
     for _ in range(6):
         proof = proved(client(), serving)
-        assert serving.verify(proof) == Authenticated("ann")
+        assert serving.verify(proof, PEER) == Authenticated("ann")
         proofs.append(proof)
         clock.now += 2
     assert len(serving._used) == 3
-    assert {serving.verify(proof) for proof in proofs} == {Challenged(stale=True)}
+    assert {serving.verify(proof, PEER) for proof in proofs} == {Challenged(stale=True)}
 
 
 def test_old_clients_use_a_nonce_once():
     """Those that know no qop (RFC 2069)."""
     serving = server()
-    bare = asked(serving).fields[1][1].replace('qop="auth,auth-int", ', "").replace(", algorithm=MD5", "")
+    bare = asked(serving).fields[1][1].replace('qop="auth", ', "").replace(", algorithm=MD5", "")
     asking = client()
     proof = asking.retry(request(), respond(request(), 401, fields=(("WWW-Authenticate", bare),)))
     assert not {"qop", "nc", "cnonce", "algorithm"} & params_of(proof).keys()
-    assert serving.verify(proof) == Authenticated("ann")
-    assert serving.verify(proof) == Challenged(stale=True)
+    assert serving.verify(proof, PEER) == Authenticated("ann", "MD5")
+    assert serving.verify(proof, PEER) == Challenged(stale=True)
 
 
 @pytest.mark.parametrize(
@@ -241,7 +261,7 @@ def test_old_clients_use_a_nonce_once():
         ({"nc": "1"}, Improper()),
         ({"cnonce": ""}, Improper()),
         ({"response": ""}, Challenged()),
-        ({"response": "é"}, Challenged()),
+        ({"response": "é"}, Challenged(is_guess=True)),
         ({"realm": "other"}, Challenged()),
     ],
 )
@@ -249,15 +269,15 @@ def test_old_clients_use_a_nonce_once():
 def test_improper_credentials_are_told_from_wrong_ones(params, verdict):
     """The former get 400, the latter a challenge."""
     serving = server()
-    assert serving.verify(changed(proved(client(), serving), **params)) == verdict
+    assert serving.verify(changed(proved(client(), serving), **params), PEER) == verdict
 
 
 def test_other_schemes_are_not_looked_at():
     """Basic is never accepted (RFC 8760 §2.6), nor is what cannot be read."""
     serving = server()
-    assert serving.verify(request(fields=(("Authorization", "Basic dTpw"),))) == Improper()
-    assert serving.verify(request(fields=(("Authorization", 'Basic realm="gw"'),))) == Challenged()
-    assert serving.verify(request(fields=(("Authorization", 'Digest realm="gw'),))) == Improper()
+    assert serving.verify(request(fields=(("Authorization", "Basic dTpw"),)), PEER) == Improper()
+    assert serving.verify(request(fields=(("Authorization", 'Basic realm="gw"'),)), PEER) == Challenged()
+    assert serving.verify(request(fields=(("Authorization", 'Digest realm="gw'),)), PEER) == Improper()
 
 
 @pytest.mark.spec("RFC 8760 §2.4")
