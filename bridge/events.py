@@ -425,6 +425,20 @@ class Invite(Value, frozen=True, kw_only=True):
     ref: Ref = NO_REF
 
 
+class Decline(Value, frozen=True, kw_only=True):
+    """Outgoing: the user, who is invited, does not come; of a guest, `nick` is who had invited him.
+
+    Incoming: whom the user had invited does not come; `contact` or `user` says who that is.
+    """
+
+    room: RoomId
+    nick: str = ""
+    contact: ContactId | None = None
+    user: UserId | None = None
+    reason: str = ""
+    ref: Ref = NO_REF
+
+
 class Knock(Value, frozen=True, kw_only=True):
     """Outgoing: the user asks to be let into a closed room; the answer, if it comes, is an `Invite`.
 
@@ -508,6 +522,7 @@ RoomEvent = (
     | Message
     | Reaction
     | Retraction
+    | Decline
     | Knock
     | VoiceRequest
 )
@@ -558,6 +573,7 @@ Outgoing = (
     | Unsubscribe
     | PresenceConsent
     | Invite
+    | Decline
     | ContactAnswer
     | Command
     | CallEvent

@@ -1,26 +1,29 @@
-"""Rooms that one does not get into uninvited: why, and asking to be let in."""
+"""Rooms that one does not get into uninvited: why, asking to be let in, and not following an invitation."""
 
 from __future__ import annotations
 
 from typing import Any
 from urllib.parse import quote
 
+from nio.api import Api
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from bridge.errors import BridgeError, Trouble
-from bridge.events import Failed, Knock, RoomId, Sent, UserId
+from bridge.events import Decline, Failed, Knock, RoomId, Sent, UserId
 from bridge.network import Uplink
 
 from .client import CLIENT, Homeserver
+from .content import mapping, text
 from .directory import Directory
-from .ids import Ids
+from .ids import Ids, is_room_id
 from .refusal import Refusal
 from .rules import Rules
 from .tables import MAX_ID
 
 RESTRICTED = "Only invited users, and members of certain other rooms of Matrix, may join."
+IS_IN = "You are in this room already: leave it instead."
 CAN_KNOCK = "Only invited users may join. You can ask to be let in: register with the room."
 
 
@@ -51,9 +54,10 @@ class Knocks:
             return refusal
         return BridgeError(Trouble.INVITE_ONLY, CAN_KNOCK) if info.knocking else refusal
 
-    def knock(self, user: UserId, event: Knock) -> None:
-        """Ask for a user to be let in; he is told when the room has his request."""
-        asking: Deferred[Any] = Deferred.fromCoroutine(self._knock(user, event))
+    def submit(self, user: UserId, event: Knock | Decline) -> None:
+        """Ask for a user to be let in, or turn down an invitation; he is told when the room knows it."""
+        doing = self._knock(user, event) if isinstance(event, Knock) else self._decline(user, event)
+        asking: Deferred[Any] = Deferred.fromCoroutine(doing)
         asking.addCallback(lambda _: Sent(ref=event.ref)).addErrback(self._failed, event)
         asking.addCallback(lambda answer: self._uplink.deliver(user, (answer,)))
 
@@ -66,9 +70,21 @@ class Knocks:
         body = {"reason": event.reason[:MAX_ID]} if event.reason else {}
         await self._homeserver.call("POST", path, query=query, body=body, user=ghost, repeatable=True)
 
-    def _failed(self, failure: Failure, event: Knock) -> Any:
+    async def _decline(self, user: UserId, event: Decline) -> None:
+        """Have the ghost, which is invited, leave."""
+        ghost, id = self._ids.ghost(user), self._ids.target(event.room).id
+        if not is_room_id(id):
+            found = await self._homeserver.api(Api.room_resolve_alias(id), user=ghost)
+            id = text(mapping(found), "room_id")
+        if id in self._uplink.memory(user):
+            raise BridgeError(Trouble.CONFLICT, IS_IN)
+        body = {"reason": event.reason[:MAX_ID]} if event.reason else {}
+        path = f"{CLIENT}/rooms/{quote(id, safe='')}/leave"
+        await self._homeserver.call("POST", path, body=body, user=ghost, room=id, repeatable=True)
+
+    def _failed(self, failure: Failure, event: Knock | Decline) -> Any:
         error = failure.value
         if not isinstance(error, BridgeError):
-            self.log.failure("a request to be let in failed", failure)
+            self.log.failure("what was asked of a closed room failed", failure)
             error = BridgeError(Trouble.INTERNAL)
         return Failed(ref=event.ref, error=error)

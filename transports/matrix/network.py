@@ -19,6 +19,7 @@ from bridge.events import (
     ChangeNick,
     Configure,
     ContactId,
+    Decline,
     Depart,
     DirectMessage,
     DirectReaction,
@@ -386,8 +387,8 @@ class MatrixNetwork:
                 self._rooms.enter(user, event)
             case Depart(room=room, reason=reason):
                 self._depart(user, room, reason)
-            case Knock():
-                self._knocks.knock(user, event)
+            case Knock() | Decline():
+                self._knocks.submit(user, event)
             case VoiceRequest(room=room, ref=ref):
                 self._voice.ask(*self._stays.find(user, room), ref)
             case Profile(avatar=avatar):

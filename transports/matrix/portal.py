@@ -16,6 +16,7 @@ from bridge.errors import BridgeError, Trouble
 from bridge.events import (
     Affiliation,
     ChangeNick,
+    Decline,
     Depart,
     Enter,
     Entered,
@@ -77,7 +78,7 @@ from .portal_steps import (
     Type,
     Unseat,
 )
-from .room import Room
+from .room import Bid, Room
 from .session import READERS, RoomSession, Stay
 from .tables import MEMBER
 from .translate import Skipped
@@ -196,11 +197,12 @@ class Portal:
     def hear(self, event: Json) -> list[Step] | Skipped:
         """Take in an event of the room on Matrix."""
         sender = text(event, "sender")
+        bid = self.room.invited.get(text(event, "state_key"))
         read = translate.live(event, self.room)
         if isinstance(read, Skipped):
             return read
         if event.get("type") == MEMBER:
-            return [*(step for one in read for step in self._moved(one, event)), *self._bidden(event)]
+            return [*(step for one in read for step in self._moved(one, event, bid)), *self._bidden(event)]
         if self.is_ours(sender):
             return []
         return [step for one in read for step in self._told(one, sender, text(event, "event_id"))]
@@ -235,8 +237,8 @@ class Portal:
         guest.avatar = avatar
         return [Act(user_id, Profile(room=self.muc, avatar=avatar))] if self.is_inside(user_id) else []
 
-    def _moved(self, one: RoomEvent, event: Json) -> Iterator[Step]:
-        """Somebody came, went or is called otherwise."""
+    def _moved(self, one: RoomEvent, event: Json, bid: Bid | None) -> Iterator[Step]:
+        """Somebody came, went, is called otherwise, or does not follow an invitation, `bid`."""
         who = str(event["state_key"])
         match one:
             case Join(occupant=occupant):
@@ -250,6 +252,9 @@ class Portal:
                 if guest is not None and guest.state is State.INSIDE and guest.nick != occupant.nick:
                     guest.tries = 0
                     yield Act(guest.user_id, ChangeNick(room=self.muc, nick=occupant.nick))
+            case Decline(reason=reason):
+                if bid is not None and bid.sender == self._bot:
+                    yield Act(who, Decline(room=self.muc, nick=bid.of, reason=reason))
             case Leave(reason=reason) | Kick(reason=reason):
                 if who in self.guests:
                     yield from self._go(who, reason)
@@ -410,6 +415,8 @@ class Portal:
                 guest.nick = occupant.nick
             case OccupantChange(occupant=occupant) if occupant.nick == guest.nick:
                 yield from self._stands(guest, occupant)
+            case Decline(user=user, reason=reason) if user is not None:
+                yield Unseat(self._ids.ghost(user), reason)
             case VoiceRequest(nick=nick):
                 # every moderator is told, the room on Matrix once
                 if guest is next((one for one in self.guests.values() if one.moderates), None):

@@ -60,7 +60,7 @@ from transports.matrix.portal_steps import (
     Unseat,
 )
 from transports.matrix.submission import Bring, Submissions
-from transports.matrix.tables import MEMBER, MESSAGE, POWER_LEVELS, TOPIC
+from transports.matrix.tables import MARKER, MEMBER, MESSAGE, POWER_LEVELS, TOPIC
 from transports.matrix.translate import Skipped
 
 QUEUE = 2_000
@@ -272,8 +272,11 @@ class Portals:
         """Invite somebody of Matrix into the room that he is invited into on XMPP."""
         if self._rules.may_reach(user_id, event.room):
             room_id = await self._register.find(event.room)
-            words = {"reason": f"{event.nick}: {event.reason}" if event.reason else event.nick}
-            await self._ask("POST", f"{_path(room_id)}/invite", {"user_id": user_id, **words})
+            words = f"{event.nick}: {event.reason}" if event.reason else event.nick
+            # who it is of is told if it is declined, be it after a restart
+            content = {"membership": "invite", "reason": words, MARKER: {"inviter": event.nick}}
+            path = f"{_path(room_id)}/state/{MEMBER}/{quote(user_id, safe='')}"
+            await self._ask("PUT", path, content)
 
     def portal(self, room: RoomId) -> Portal | None:
         """Return a room by its address on XMPP, None if it is not known or not loaded."""

@@ -14,6 +14,7 @@ from msgspec import Struct, structs
 from bridge.errors import BridgeError
 from bridge.events import (
     ContactId,
+    Decline,
     Entered,
     Join,
     Kick,
@@ -42,6 +43,7 @@ from .tables import (
     ENCRYPTION,
     JOIN_RULES,
     KNOCKING,
+    MARKER,
     MAX_ID,
     MEMBER,
     NAME,
@@ -51,6 +53,8 @@ from .tables import (
 )
 from .timeline import Timeline
 
+MAX_INVITED = 1_000
+"""Invitations of ours that it is known of who was not invited by Matrix."""
 MAX_MEMBERS = 50_000
 """Members of a room that are kept; those beyond are not shown."""
 SLICE = 500
@@ -71,6 +75,13 @@ class Member(Struct, gc=False):
     avatar: str
     nick: str = ""
     away: str | None = None
+
+
+class Bid(Struct, frozen=True):
+    """An invitation by one of ours; `of` is who on XMPP had it sent, if the sender does not say."""
+
+    sender: str
+    of: str = ""
 
 
 class Room:
@@ -99,6 +110,7 @@ class Room:
         self.malformed = 0
         self.levels = PowerLevels()
         self.members: dict[str, Member] = {}
+        self.invited: dict[str, Bid] = {}
         self._pictures = pictures
         self._creation = Creation()
         self._power: Json | None = None
@@ -255,11 +267,16 @@ class Room:
         if not is_user_id(user_id) or not isinstance(membership, str):
             raise Malformed("no membership")
         member = self.members.get(user_id)
+        bid = self.invited.pop(user_id, None)
         if membership in ("invite", "knock"):
+            if membership == "invite" and member is None:
+                self._note(user_id, event)
             # nobody who is in can be invited: it is from before he came
             return [self._knock(user_id, content)] if membership == "knock" and member is None else []
         if membership != "join":
-            return [] if member is None else self._leave(member, event, text(content, "reason"))
+            if member is not None:
+                return self._leave(member, event, text(content, "reason"))
+            return self._decline(user_id, bid, event) if bid is not None else []
         avatar = text(content, "avatar_url")[: 2 * MAX_ID]
         name = name_of(content.get("displayname"), user_id)
         if member is not None:
@@ -268,6 +285,25 @@ class Room:
         if len(self.members) >= MAX_MEMBERS:
             return []
         return self._join(Member(user_id, name, avatar))
+
+    def _note(self, user_id: str, event: Json) -> None:
+        """Remember an invitation of ours: who sent it is told if it is turned down."""
+        sender = str(event["sender"])
+        of = text(mapping(mapping(event.get("content")).get(MARKER)), "inviter")
+        if not of and not self.ids.is_ghost(sender):
+            return
+        self.invited[user_id] = Bid(sender, of[: 4 * MAX_ID])
+        if len(self.invited) > MAX_INVITED:
+            del self.invited[next(iter(self.invited))]
+
+    def _decline(self, user_id: str, bid: Bid, event: Json) -> Events:
+        content, user = mapping(event.get("content")), self.ids.ghost_of(user_id)
+        if content.get("membership") != "leave" or event["sender"] != user_id:
+            return []
+        contact = ContactId(self._address(user_id)) if user is None else None
+        reason = " ".join(text(content, "reason").split())[:MAX_ID]
+        nick = bid.of or self.nick(bid.sender)
+        return [Decline(room=self.room, nick=nick, contact=contact, user=user, reason=reason)]
 
     def _knock(self, user_id: str, content: Json) -> Knock:
         user = self.ids.ghost_of(user_id)

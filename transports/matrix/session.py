@@ -12,6 +12,7 @@ from typing import TypeVar
 from msgspec import Struct, structs
 
 from bridge.events import (
+    Decline,
     Entered,
     Incoming,
     Kick,
@@ -30,7 +31,7 @@ from bridge.events import (
 
 from . import translate
 from .content import Json, mapping, text, time_of
-from .room import SLICE, Room
+from .room import SLICE, Bid, Room
 from .tables import MEMBER
 from .translate import Skipped
 
@@ -115,6 +116,7 @@ class RoomSession:
     def hear(self, event: Json) -> list[Delivery] | Skipped:
         """Take in an event of the room and return who is told what of it."""
         self.heard = max(self.heard, time_of(event) or 0.0)
+        bid = self.room.invited.get(text(event, "state_key"))
         read = () if self.is_old(event) else translate.live(event, self.room)
         if isinstance(read, Skipped):
             return read
@@ -126,6 +128,8 @@ class RoomSession:
         if is_said and translate.origin_of(event, self.room) is not None:
             # who wrote it was told when the homeserver took it
             told = [stay for stay in told if stay.ghost != event.get("sender")]
+        if bid is not None and any(isinstance(one, Decline) for one in read):
+            return list(self._turned_down(bid, read))
         if any(isinstance(one, Knock) for one in read):
             levels = self.room.levels
             told = [stay for stay in told if levels.level(stay.ghost) >= levels.to_decide]
@@ -133,6 +137,13 @@ class RoomSession:
         if own is not None and own.inside:
             deliveries += self._own(event, own, read)
         return deliveries
+
+    def _turned_down(self, bid: Bid, read: Sequence[RoomEvent]) -> Iterator[Delivery]:
+        """Tell who invited, be he in the room still or not, by the address that he knows."""
+        stay, user = self.stays.get(bid.sender), self.room.ids.ghost_of(bid.sender)
+        room = stay.room if stay is not None else next(iter(self.addresses), None)
+        if user is not None and room is not None:
+            yield user, tuple(_renamed(one, room) for one in read)
 
     def announce(self, words: str) -> Iterator[Delivery]:
         """Return a line of the room itself, for everybody who is inside."""

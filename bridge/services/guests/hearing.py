@@ -7,6 +7,7 @@ from bridge.events import (
     Affiliation,
     Attachment,
     ContactId,
+    Decline,
     DirectMessage,
     DirectReaction,
     DirectRetraction,
@@ -26,6 +27,7 @@ from bridge.events import (
     Text,
     Topic,
     Typing,
+    UserId,
 )
 from bridge.text import clip
 from bridge.xmpp.element import Element
@@ -44,6 +46,7 @@ from bridge.xmpp.payloads.muc import (
     NOT_LOGGED,
     SEMI_ANONYMOUS_NOW,
     MucUser,
+    parse_received_decline,
     parse_user,
 )
 from bridge.xmpp.payloads.occupant_id import parse_occupant_id
@@ -168,6 +171,15 @@ def whispered(
         attachments=files,
         time=parse_delay(message),
     )
+
+
+def declined(message: Element, room: RoomId) -> Decline | None:
+    """Read that somebody whom a guest invited does not come (§7.8.2); None if it is anything else."""
+    found = parse_received_decline(message)
+    user = None if found is None else bare(found.jid)
+    if found is None or not user:
+        return None
+    return Decline(room=room, user=UserId(user), reason=found.reason)
 
 
 def _words(message: Element, body: str) -> tuple[Text, Kind, Reply | None, tuple[Attachment, ...]]:

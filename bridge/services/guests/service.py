@@ -16,10 +16,12 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from bridge.errors import BridgeError, Trouble
-from bridge.events import ContactId, Enter, Incoming, Invite, Outgoing, RoomId, UserId
+from bridge.events import NO_REF, ContactId, Decline, Enter, Incoming, Invite, Outgoing, RoomId, Sent, UserId
 from bridge.network import ContactAddress, Network, RoomInfo
 from bridge.refusals import refusal
 from bridge.router import Request, Route, Router, Target
+from bridge.services.guests import wording
+from bridge.services.guests.hearing import declined
 from bridge.services.guests.lookup import look, room_jid
 from bridge.services.guests.room import Room
 from bridge.services.guests.visit import State, Visit
@@ -90,12 +92,20 @@ class Guests:
             raise BridgeError(Trouble.UNSUPPORTED)
         room = self._rooms.get(room_id)
         visit = None if room is None else room.visit(guest)
-        if isinstance(event, Enter):
+        if isinstance(event, Decline):
+            self._decline(guest, event)
+        elif isinstance(event, Enter):
             self._enter(guest, event, is_new=visit is None)
         elif room is None or visit is None:
             raise BridgeError(Trouble.NOT_IN_ROOM)
         else:
             room.act(visit, event)
+
+    def _decline(self, guest: ContactId, event: Decline) -> None:
+        """§7.8.2: who does not come in asks the room to tell it to who invited him."""
+        self.send(wording.declined(event, f"{escape(guest)}@{self._router.domain}", self.fresh_id()))
+        if event.ref is not NO_REF:
+            self.tell(guest, Sent(ref=event.ref))
 
     def _enter(self, guest: ContactId, event: Enter, *, is_new: bool) -> None:
         jid = room_jid(event.room)
@@ -207,6 +217,9 @@ class Guests:
         """§7.8.2: a room passes on an invitation."""
         if request.type == "groupchat":
             return self._astray(request)
+        decline = declined(request.element, RoomId(request.sender.bare))
+        if decline is not None and isinstance(request.address, ContactAddress):
+            return self.tell(request.address.contact, decline)
         invite = parse_received_invite(request.element)
         if invite is None or request.sender.resource:
             return self._otherwise(request)

@@ -32,7 +32,7 @@ from bridge.events import (
 from bridge.services.guests import wording
 from bridge.services.guests.company import Company
 from bridge.services.guests.endings import is_passing, speech_error
-from bridge.services.guests.hearing import Heard, heard, whispered
+from bridge.services.guests.hearing import Heard, declined, heard, whispered
 from bridge.services.guests.past import Past
 from bridge.services.guests.visit import State, Visit
 from bridge.xmpp.element import Element
@@ -156,10 +156,14 @@ class Talk:
                 self._company.tell(visit, event)
 
     def _told_by_room(self, visit: Visit, stanza: Element) -> None:
-        """Take what the room says to one guest: what its archive has, or what he may decide (§8.6)."""
-        asking = None if self._past.take(visit, stanza) else parse_approval(stanza)
+        """Take what the room says to one guest: of its past, what he may decide (§8.6), who declines."""
+        if self._past.take(visit, stanza):
+            return
+        asking, decline = parse_approval(stanza), declined(stanza, self._company.id)
         if asking is not None:
             self._company.tell(visit, VoiceRequest(room=self._company.id, nick=asking))
+        elif decline is not None:
+            self._company.tell(visit, decline)
 
     def _bounced(self, visit: Visit, stanza: Element) -> None:
         """Something that he said came back (§7.4, RFC 6120 §8.3)."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from bridge.events import (
     Affiliation,
+    Decline,
     DirectMessage,
     DirectReaction,
     DirectRetraction,
@@ -144,6 +145,12 @@ def accompanied(event: Typing | Receipt, me: str, room: RoomId) -> Element:
 def invitation(event: Invite, jid: str, me: str, id: str) -> Element:
     """Write the wish that the room invite somebody (§7.8.2)."""
     wish = build_invite_wish(MucInvite(jid=jid, reason=event.reason))
+    return stanza("message", None, me, event.room, id, wish)
+
+
+def declined(event: Decline, me: str, id: str) -> Element:
+    """Write the wish that the room tell who invited that one does not come (§7.8.2)."""
+    wish = build_invite_wish(MucInvite(jid=event.nick, reason=event.reason, declined=True))
     return stanza("message", None, me, event.room, id, wish)
 
 

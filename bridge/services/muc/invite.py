@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from twisted.internet.defer import Deferred, gatherResults, succeed
 
 from bridge.errors import BridgeError, Trouble
-from bridge.events import Invite, UserId
+from bridge.events import Decline, Invite, UserId
 from bridge.network import ContactAddress, RoomAddress
 from bridge.router import Request
 from bridge.services.muc.context import Context, first_error, user_of
@@ -31,10 +32,16 @@ class Invitations:
     # ---- from the client
 
     def message(self, request: Request) -> Deferred[Any] | None:
-        """Take a message to a room if it is a mediated invitation; None if it is not."""
-        invites = [one for one in parse_invites(request.element) if not one.declined]
+        """Take a message to a room if it is a mediated invitation, or the answer to one; None if not."""
+        invites = parse_invites(request.element)
         if not invites:
             return None
+        declined = next((one for one in invites if one.declined), None)
+        if declined is not None:
+            room, reason = request.room.room, declined.reason
+            return self._context.submit_for_answer(
+                user_of(request), lambda ref: Decline(room=room, reason=reason, ref=ref)
+            )
         self._context.here(request)
         asked = [self._invite(request, invite) for invite in invites]
         return gatherResults(asked, consumeErrors=True).addErrback(first_error)
@@ -99,3 +106,11 @@ class Invitations:
             f"<invite from='{inviter}'>{reason}</invite>{password}</x></message>"
         ).encode()
         self._context.write_to(user, targets, template)
+
+    def declined(self, user: UserId, event: Decline, targets: Iterable[bytes]) -> None:
+        """§7.8.2: whom the user had invited does not come."""
+        render = self._context.render
+        who = event.user or render.plain(event.contact or "")
+        told = build_invite(MucInvite(jid=who, reason=event.reason, declined=True)).to_xml()
+        template = f"<message from='{render.room(event.room)}' to='\0'>{told}</message>"
+        self._context.write_to(user, targets, template.encode())

@@ -16,6 +16,7 @@ from twisted.internet.defer import Deferred
 from bridge.errors import BridgeError
 from bridge.events import (
     ContactNotice,
+    Decline,
     DirectMessage,
     DirectReaction,
     DirectRetraction,
@@ -150,6 +151,7 @@ class Muc:
             Sent: lambda _user, event: context.tickets.sent(event),
             Failed: lambda _user, event: context.tickets.failed(event),
             Invite: self._invited,
+            Decline: self._declined,
             Knock: self._registration.knocked,
             VoiceRequest: self._voice.requested,
             ServerNotice: self._direct.server_notice,
@@ -320,6 +322,13 @@ class Muc:
     def _invited(self, user: UserId, event: Invite) -> None:
         address = self._context.network.address(event.room)
         self._invitations.invited(user, event, self._direct.clients(user, getattr(address, "server", "")))
+
+    def _declined(self, user: UserId, event: Decline) -> None:
+        """Tell the clients that are in the room, or else those that are there at all."""
+        occupancy = self._context.rooms.get(user, event.room)
+        address = self._context.network.address(event.room)
+        elsewhere = self._direct.clients(user, getattr(address, "server", ""))
+        self._invitations.declined(user, event, elsewhere if occupancy is None else occupancy.targets)
 
     def _link(self, user: UserId, event: NetworkState) -> None:
         if event.link in (Link.RETRYING, Link.DISCONNECTED):

@@ -254,9 +254,18 @@ def parse_received_invite(message: Element) -> MucInvite | None:
     )
 
 
+def parse_received_decline(message: Element) -> MucInvite | None:
+    """Return the refusal that a room passes on to the inviter; `jid` is of whom he had invited."""
+    x = message.child("x", NS_MUC_USER)
+    decline = None if x is None else x.child("decline")
+    if decline is None or not decline.get("from"):
+        return None
+    return MucInvite(jid=decline.attributes["from"], reason=decline.child_text("reason") or "", declined=True)
+
+
 def build_invite_wish(invite: MucInvite) -> Element:
-    """Write the ``<x/>`` by which an occupant asks the room to invite `jid` (XEP-0045 §7.8.2)."""
-    inner = Element("invite", NS_MUC_USER, {"to": invite.jid})
+    """Write the ``<x/>`` by which the room is asked to invite `jid`, or to tell him no (XEP-0045 §7.8.2)."""
+    inner = Element("decline" if invite.declined else "invite", NS_MUC_USER, {"to": invite.jid})
     if invite.reason:
         inner.add(Element("reason", NS_MUC_USER, None, invite.reason))
     return Element("x", NS_MUC_USER, None, inner)

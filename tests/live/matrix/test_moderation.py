@@ -425,3 +425,38 @@ async def test_voice_is_asked_for_and_given_on_xmpp(matrix_stage: MatrixStage):
     romeo.send(f"<message to='{matrix_stage.room}' id='v2'>{answer}</message>")
     await benvolio.mailbox.find(Pattern("presence", has=[item(role="participant"), status(110)]))
     assert ghost not in (await levels(juliet, room))["users"]
+
+
+# ---- invitations that are not followed
+
+MUC_USER = "http://jabber.org/protocol/muc#user"
+
+
+async def test_invitation_that_is_declined_on_xmpp_is_on_matrix(matrix_stage: MatrixStage):
+    """XEP-0045 §7.8.2: the ghost does not come, and says why."""
+    juliet = await matrix_stage.on_matrix("Juliet")
+    room = await matrix_stage.open_room(juliet, preset=nio.RoomPreset.private_chat)
+    romeo, ghost = await matrix_stage.on_xmpp("romeo"), matrix_stage.ghost("romeo")
+    await juliet.client.room_invite(room, ghost)
+    told = await romeo.find_anywhere(Pattern("message", has="mucuser:x/mucuser:invite"))
+    [inviter] = values(told, "mucuser:x/mucuser:invite/@from")
+    decline = f"<decline to='{inviter}'><reason>too late</reason></decline>"
+    romeo.send(f"<message to='{told.get('from')}'><x xmlns='{MUC_USER}'>{decline}</x></message>")
+    gone = await juliet.find("m.room.member", lambda e: e["content"]["membership"] == "leave", room=room)
+    assert (gone["state_key"], gone["sender"], gone["content"]["reason"]) == (ghost, ghost, "too late")
+
+
+async def test_invitation_that_is_declined_on_matrix_is_on_xmpp(matrix_stage: MatrixStage):
+    """XEP-0045 §7.8.2: who invited is told, and by whom."""
+    romeo, _, room = await romeo_rules(matrix_stage, preset=nio.RoomPreset.private_chat)
+    mercutio = await matrix_stage.on_matrix("Mercutio")
+    address = jid(matrix_stage, mercutio.id)
+    invite = f"<x xmlns='{MUC_USER}'><invite to='{address}'/></x>"
+    romeo.send(f"<message to='{matrix_stage.room}'>{invite}</message>")
+    await invited(mercutio, room)
+    headers = {"Authorization": f"Bearer {mercutio.client.access_token}"}
+    path = f"/_matrix/client/v3/rooms/{quote(room)}/leave"
+    await mercutio.client.send("POST", path, '{"reason": "too late"}', headers)
+    told = await romeo.message(frm=matrix_stage.room, has="mucuser:x/mucuser:decline")
+    assert values(told, "mucuser:x/mucuser:decline/@from") == [address]
+    assert values(told, "mucuser:x/mucuser:decline/mucuser:reason") == ["too late"]

@@ -330,6 +330,27 @@ async def test_invitations_go_both_ways(portal_stage: PortalStage):
     await nurse.find("m.room.member", lambda event: event["state_key"] == nurse.id, room=room)
 
 
+async def test_invitations_that_are_declined_go_both_ways(portal_stage: PortalStage):
+    """XEP-0045 §7.8.2: who invited is told, through the room; the ghost of who does not come leaves."""
+    romeo, juliet, room = await portal_stage.together_in_muc(allowinvites="1")
+    muc, x = portal_stage.muc, "<x xmlns='http://jabber.org/protocol/muc#user'>"
+    nurse, paris = await portal_stage.on_matrix("Nurse"), await portal_stage.on_xmpp("paris")
+    romeo.send(f"<message to='{muc}'>{x}<invite to='{portal_stage.guest(nurse)}'/></x></message>")
+    await nurse.find("m.room.member", lambda event: event["state_key"] == nurse.id, room=room)
+    await nurse.leave(room)
+    told = await romeo.mailbox.find(Pattern("message", frm=muc, has="mucuser:x/mucuser:decline"))
+    assert value(told, "mucuser:x/mucuser:decline/@from").startswith(portal_stage.guest(nurse))
+    ghost = portal_stage.ghost("paris")
+    await juliet.client.room_invite(room, ghost)
+    invited = await paris.mailbox.find_where(
+        lambda one: bool(one.xpath("//*[local-name()='invite']/@from")), "the invitation"
+    )
+    [inviter] = invited.xpath("//*[local-name()='invite']/@from")
+    paris.send(f"<message to='{muc}'>{x}<decline to='{inviter}'><reason>no</reason></decline></x></message>")
+    gone = await juliet.find("m.room.member", membership(ghost, "leave"), room=room)
+    assert (gone["sender"], gone["content"].get("reason")) == (ghost, "no")
+
+
 # ---- looking for rooms and people
 
 

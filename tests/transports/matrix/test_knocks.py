@@ -6,9 +6,9 @@ import pytest
 from msgspec.structs import replace
 
 from bridge.errors import BridgeError, Trouble
-from bridge.events import Invite, Knock, Ref, Sent
+from bridge.events import Decline, Invite, Knock, Ref, Sent
 from tests.transports.matrix.homeserver import GARDEN, JULIET, ROMEO, ROOM_ID, Scene, ghost
-from tests.transports.matrix.raw import ALICE, BOB, levels, member
+from tests.transports.matrix.raw import ALICE, BOB, IDS, levels, member
 from transports.matrix.knocks import CAN_KNOCK, RESTRICTED
 from transports.matrix.refusal import Refusal
 
@@ -89,3 +89,27 @@ def test_invitation_after_a_request_is_heard_soon_after_the_start():
     scene.turn()
     [invited] = scene.happens(member(ghost(ROMEO), membership="invite", sender=ALICE))
     assert isinstance(invited, Invite)
+
+
+# ---- invitations that are not followed
+
+
+def test_declined_invitation_is_left_with_the_reason():
+    """The ghost leaves the room, by its id or by its alias."""
+    for room in (GARDEN, IDS.room(ROOM_ID)):
+        scene = Scene()
+        scene.network.submit(ROMEO, Decline(room=room, reason="no time", ref=Ref(1)))
+        scene.turn()
+        assert scene.told[ROMEO] == [Sent(ref=Ref(1))]
+        left = ("POST", ghost(ROMEO), "rooms", ROOM_ID, "leave", {"reason": "no time"})
+        assert left in scene.server.asked
+
+
+def test_who_is_in_does_not_decline():
+    """He would be out."""
+    scene = Scene()
+    scene.inside()
+    scene.network.submit(ROMEO, Decline(room=GARDEN, ref=Ref(1)))
+    scene.turn()
+    [failed] = scene.told[ROMEO]
+    assert failed.error.trouble is Trouble.CONFLICT

@@ -13,6 +13,7 @@ from bridge.errors import BridgeError, Trouble
 from bridge.events import (
     Affiliation,
     ChangeNick,
+    Decline,
     Depart,
     Enter,
     Entered,
@@ -46,6 +47,7 @@ from bridge.events import (
     Topic,
     Typing,
     TypingState,
+    UserId,
     VoiceRequest,
 )
 from transports.matrix import portal as module
@@ -68,6 +70,7 @@ from transports.matrix.portal_steps import (
     Type,
     Unseat,
 )
+from transports.matrix.tables import MARKER
 
 from .raw import ALICE, BOB, IDS, create, event, levels, member, said, state
 
@@ -574,3 +577,25 @@ def test_moderator_gives_voice_by_a_word():
     [act] = portal.hear(words(BOB, "!voice Nurse", "$a"))
     assert act == Act(BOB, SetRole(room=MUC, nick="Nurse", role=Role.PARTICIPANT, ref=act.event.ref))
     assert portal.heard(BOB, Sent(ref=act.event.ref)) == [Notice("Nurse may speak now.", "$a")]
+
+
+# ---- invitations that are not followed
+
+
+def test_who_does_not_follow_an_invitation_from_xmpp_has_it_told_there():
+    """Our own user asked him for somebody there; nobody else's invitations are of XMPP."""
+    marked = {MARKER: {"inviter": "balcony@conf.example/Romeo"}}
+    portal = inside()
+    portal.hear(member(BOB, membership="invite", sender=BOT, **marked))
+    wish = Decline(room=MUC, nick="balcony@conf.example/Romeo", reason="no")
+    assert portal.hear(member(BOB, membership="leave", reason="no")) == [Act(BOB, wish)]
+    assert portal.hear(member(BOB, membership="leave")) == []
+    portal.hear(member(BOB, membership="invite", sender=ALICE, **marked))
+    assert portal.hear(member(BOB, membership="leave")) == []
+
+
+def test_ghost_of_who_does_not_come_leaves_with_the_reason():
+    """A guest had invited its user."""
+    portal = inside()
+    told = portal.heard(ALICE, Decline(room=MUC, user=UserId("romeo@montague.example"), reason="no"))
+    assert told == [Unseat(GHOST, "no")]

@@ -32,6 +32,7 @@ from bridge.network import RoomInfo
 from tests.transports.matrix.homeserver import BOT, NOW, ROOM_ID, Scene
 from tests.transports.matrix.raw import ALICE, IDS, member, said
 from tests.transports.matrix.web import outcome
+from transports.matrix.tables import MARKER
 
 MUC = RoomId("balcony@conf.example")
 ALIAS = "#_xmpp_balcony=40conf.example:hs.example"
@@ -163,8 +164,11 @@ def test_invitation_from_xmpp_is_one_on_matrix():
     scene = made()
     heard(scene, Invite(room=MUC, nick="romeo@montague.example", reason="come"))
     heard(scene, Invite(room=RoomId("nothing@conf.example"), nick="x"))
-    words = {"user_id": ALICE, "reason": "romeo@montague.example: come"}
-    assert [(one[1], one[-1]) for one in scene.server.asked if "invite" in one] == [(BOT, words)]
+    scene.turn()
+    [invited] = [one for one in scene.server.state[ROOM_ID] if one["state_key"] == ALICE]
+    content = {"membership": "invite", "reason": "romeo@montague.example: come"}
+    assert invited["sender"] == BOT
+    assert invited["content"] == {**content, MARKER: {"inviter": "romeo@montague.example"}}
 
 
 @pytest.mark.parametrize("room", [ALIAS, ROOM_ID, "#back-door:hs.example"])

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from bridge.events import Exited, Join, Message, RoomId, UserId
+from bridge.events import Decline, Exited, Join, Message, RoomId, UserId
 from tests.transports.matrix.raw import ALICE, BOB, IDS, JULIET, ROMEO, ROOM, create, member, said
-from transports.matrix.room import SLICE, Room
+from transports.matrix.room import MAX_INVITED, SLICE, Room
 from transports.matrix.session import READERS, WATCHED, RoomSession, Stay
 from transports.matrix.translate import Skipped
 
 OTHER = RoomId("#garden%hs.example")
+NURSE = IDS.ghost("nurse@capulet.example")
 
 
 def session(*events) -> RoomSession:
@@ -127,3 +128,32 @@ def test_who_is_away_is_told_when_it_changes():
     large = session(*(member(f"@u{number}:hs.example") for number in range(WATCHED)))
     large.ready = True
     assert large.show(ALICE, "asleep") == []
+
+
+def test_inviter_alone_is_told_that_somebody_does_not_come():
+    """By the address that he knows; whom others invited, and who is kept out, are no matter of his."""
+    made = session(member(BOB, membership="invite", sender=JULIET))
+    [(user, (declined,))] = made.hear(member(BOB, membership="leave", reason="no\ntime"))
+    assert user == "juliet@capulet.example"
+    assert declined == Decline(room=OTHER, nick="juliet", contact="@bob:hs.example", reason="no time")
+    for inviter, sender, how in ((ALICE, BOB, "leave"), (JULIET, ALICE, "leave"), (JULIET, ALICE, "ban")):
+        made.hear(member(BOB, membership="invite", sender=inviter))
+        assert made.hear(member(BOB, membership=how, sender=sender)) == []
+        assert made.hear(member(BOB, membership="leave")) == []
+
+
+def test_inviter_who_left_is_told_too():
+    """He is one of ours still; one of XMPP who declines is named by his address."""
+    made = session(member(NURSE, membership="invite", sender=JULIET))
+    made.unseat(made.stays[JULIET])
+    [(user, (declined,))] = made.hear(member(NURSE, membership="leave"))
+    assert (user, declined.user, declined.room) == ("juliet@capulet.example", "nurse@capulet.example", ROOM)
+
+
+def test_invitations_that_are_remembered_are_bounded():
+    """The oldest is forgotten."""
+    made = session()
+    for number in range(MAX_INVITED + 1):
+        made.hear(member(f"@m{number}:hs.example", membership="invite", sender=JULIET))
+    assert len(made.room.invited) == MAX_INVITED
+    assert made.hear(member("@m0:hs.example", membership="leave")) == []

@@ -9,6 +9,7 @@ from bridge.capabilities import Capabilities, Level
 from bridge.errors import Trouble
 from bridge.events import (
     ContactId,
+    Decline,
     Depart,
     Enter,
     Entered,
@@ -20,6 +21,7 @@ from bridge.events import (
     Presence,
     Ref,
     RoomId,
+    Sent,
     Show,
     Text,
 )
@@ -28,6 +30,7 @@ from bridge.router import Route, Target
 from bridge.services.guests import service
 from bridge.services.guests.service import TICK, Guests
 from bridge.xmpp.element import Element
+from bridge.xmpp.payloads.muc import MucInvite, parse_invites
 from tests.bridge.services.scene import DOMAIN, Scene, condition, read_stanzas
 
 ALICE, BOB = ContactId("@alice:hs.example"), ContactId("@bob:hs.example")
@@ -275,3 +278,28 @@ def test_everybody_asks_when_xmpp_takes_stanzas_again(scene):
     again, ping = scene.taken()
     assert (again.name, again.get("to")) == ("presence", f"{ROOM}/alice")
     assert (ping.name, ping.get("to")) == ("iq", f"{ROOM}/alice")
+
+
+# ---- invitations that are not followed
+
+
+def test_guest_who_does_not_come_has_the_room_tell_it(scene):
+    """§7.8.2, though he is not in."""
+    scene.guests.act(ALICE, Decline(room=ROOM, nick=f"{ROOM}/romeo", reason="no", ref=Ref(1)))
+    [wish] = scene.taken()
+    assert (wish.get("to"), wish.get("from")) == (ROOM, JID)
+    assert parse_invites(wish) == [MucInvite(jid=f"{ROOM}/romeo", reason="no", declined=True)]
+    assert scene.told == [(ALICE, Sent(ref=Ref(1)))]
+
+
+@pytest.mark.parametrize(("room", "is_inside"), [(ROOM, True), (RoomId("garden@muc.example"), False)])
+def test_guest_is_told_who_does_not_come(scene, room, is_inside):
+    """§7.8.2: as long as he is in, and afterwards."""
+    if is_inside:
+        scene.enter()
+        scene.let_in()
+        scene.told.clear()
+    decline = "<decline from='romeo@montague.example/garden'><reason>no</reason></decline>"
+    scene.come(f"<message from='{room}' to='{JID}'><x xmlns='{USER}'>{decline}</x><body>no</body></message>")
+    assert scene.told == [(ALICE, Decline(room=room, user="romeo@montague.example", reason="no"))]
+    assert scene.passed == []

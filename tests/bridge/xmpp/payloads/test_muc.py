@@ -24,6 +24,7 @@ from bridge.xmpp.payloads.muc import (
     parse_invites,
     parse_items,
     parse_join,
+    parse_received_decline,
     parse_received_invite,
     parse_user,
 )
@@ -167,3 +168,16 @@ def test_invitation_is_asked_of_the_room_and_read_by_the_invited():
     declined = build_invite(MucInvite(jid="romeo@montague.example", declined=True))
     assert parse_received_invite(Element("message", NS_MUC, None, declined)) is None
     assert parse_received_invite(Element("message", NS_MUC)) is None
+
+
+def test_refusal_is_asked_of_the_room_and_read_by_the_inviter():
+    """§7.8.2: the room turns to whom into from whom."""
+    wish = Element(
+        "message", NS_MUC, None, build_invite_wish(MucInvite(jid="a@b", reason="no", declined=True))
+    )
+    assert parse_invites(wish) == [MucInvite(jid="a@b", reason="no", declined=True)]
+    told = MucInvite(jid="c@d", reason="no", declined=True)
+    assert parse_received_decline(Element("message", NS_MUC, None, build_invite(told))) == told
+    invited = build_invite(MucInvite(jid="c@d"))
+    assert parse_received_decline(Element("message", NS_MUC, None, invited)) is None
+    assert parse_received_decline(Element("message", NS_MUC)) is None
