@@ -150,13 +150,17 @@ class Rejoin(Value, frozen=True, kw_only=True):
 
 
 class Kick(Value, frozen=True, kw_only=True):
-    """Somebody else was, or is to be, put out; `actor` is "" when outgoing. `banned`: for good."""
+    """Somebody else was, or is to be, put out; `actor` is "" when outgoing. `banned`: for good.
+
+    `struck`: with that he lost the membership that it takes to be in.
+    """
 
     room: RoomId
     nick: str
     actor: str = ""
     reason: str = ""
     banned: bool = False
+    struck: bool = False
     ref: Ref = NO_REF
 
 

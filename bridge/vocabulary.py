@@ -84,10 +84,11 @@ class Show(Enum):
 
 
 class Exit(Enum):
-    """Why the user is no longer in a room."""
+    """Why the user is no longer in a room; STRUCK: he lost the membership that it takes to be in."""
 
     LEFT = "left"
     KICKED = "kicked"
+    STRUCK = "struck"
     BANNED = "banned"
     DISCONNECTED = "disconnected"
     SHUTDOWN = "shutdown"

@@ -502,7 +502,7 @@ class Portal:
             yield from self._empty()
 
     def _exited(self, guest: Guest, how: Exit, reason: str) -> Iterator[Step]:
-        if how in (Exit.KICKED, Exit.BANNED):
+        if how in (Exit.KICKED, Exit.STRUCK, Exit.BANNED):
             # the room alone knows whom it bans: who comes back asks it again
             yield from self._expelled(guest, f"{BANNED} {reason}".strip() if how is Exit.BANNED else reason)
         elif guest.state is State.INSIDE:

@@ -329,7 +329,13 @@ class Room:
         if sender != member.user_id:
             is_ban = mapping(event.get("content")).get("membership") == "ban"
             left = Kick(
-                room=self.room, nick=member.nick, actor=self.nick(sender), reason=reason, banned=is_ban
+                room=self.room,
+                nick=member.nick,
+                actor=self.nick(sender),
+                reason=reason,
+                banned=is_ban,
+                # he does not come back uninvited
+                struck=self.is_closed and not is_ban,
             )
         return [left, *self._settle(heir)]
 

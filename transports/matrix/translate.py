@@ -106,7 +106,7 @@ def exited(event: object, room: Room, left: Leave | Kick) -> Exited:
     how = Exit.LEFT
     if isinstance(left, Kick):
         is_ban = mapping(mapping(event).get("content")).get("membership") == "ban"
-        how = Exit.BANNED if is_ban else Exit.KICKED
+        how = Exit.BANNED if is_ban else Exit.STRUCK if left.struck else Exit.KICKED
     actor = left.actor if isinstance(left, Kick) else ""
     return Exited(room=room.room, nick=left.nick, exit=how, actor=actor, reason=left.reason)
 

@@ -42,6 +42,12 @@ _PASSING = frozenset(
 """What may be otherwise in a while."""
 
 
+STRUCK = frozenset({AFFILIATION_LOST, MEMBERS_ONLY_NOW})
+"""§9.4, §10.2.1: put out since only members may be in."""
+NO_MEMBER = "Only members may be in this room."
+NOW_CLOSED = "Only members may be in this room from now on."
+
+
 def entry_error(stanza: Element) -> BridgeError:
     """Return why a room refuses a presence."""
     return _meant(stanza, _ENTRY)
@@ -76,6 +82,8 @@ def ending(user: MucUser, status: str, is_leaving: bool) -> tuple[Exit | None, s
         return Exit.BANNED, reason
     if SERVICE_SHUTDOWN in codes or SERVICE_ERROR in codes:
         return (Exit.LEFT if is_leaving else None), reason
-    if codes & {WAS_KICKED, AFFILIATION_LOST, MEMBERS_ONLY_NOW}:
+    if STRUCK & codes:
+        return Exit.STRUCK, reason or (NOW_CLOSED if MEMBERS_ONLY_NOW in codes else NO_MEMBER)
+    if WAS_KICKED in codes:
         return Exit.KICKED, reason
     return (Exit.LEFT if is_leaving else None), reason

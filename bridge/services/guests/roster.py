@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from msgspec import structs
 
 from bridge.events import Join, Kick, Leave, NickChange, Occupant, OccupantChange, RoomId
+from bridge.services.guests.endings import STRUCK
 from bridge.xmpp.payloads.muc import NICK_CHANGED, WAS_BANNED, WAS_KICKED, MucUser
 
 MAX_OCCUPANTS = 50_000
@@ -107,9 +108,10 @@ class Roster:
         if NICK_CHANGED in codes and item.nick and len(self._renamed) < MAX_OCCUPANTS:
             self._renamed[item.nick] = nick
             return []
-        if WAS_KICKED in codes or WAS_BANNED in codes:
-            banned = WAS_BANNED in codes
-            return [Kick(room=self._room, nick=nick, actor=item.actor, reason=item.reason, banned=banned)]
+        banned, struck = WAS_BANNED in codes, bool(codes & STRUCK)
+        if WAS_KICKED in codes or banned or struck:
+            kick = Kick(room=self._room, nick=nick, actor=item.actor, reason=item.reason)
+            return [structs.replace(kick, banned=banned, struck=struck and not banned)]
         return [Leave(room=self._room, nick=nick, reason=status or item.reason)]
 
     def take_over(self) -> list[Change]:

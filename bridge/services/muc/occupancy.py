@@ -157,6 +157,7 @@ class Rooms:
 EXIT_CODES: dict[Exit, tuple[int, ...]] = {
     Exit.LEFT: (),
     Exit.KICKED: (307,),
+    Exit.STRUCK: (307, 321),
     Exit.BANNED: (301,),
     Exit.DISCONNECTED: (332,),
     Exit.SHUTDOWN: (332,),

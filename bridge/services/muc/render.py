@@ -317,11 +317,12 @@ class Renderer:
         assert_never(event)
 
     def _put_out(self, event: Kick) -> bytes:
-        """XEP-0045 §8.2, §9.1: a kick has 307, a ban 301."""
+        """XEP-0045 §8.2, §9.1, §9.4: a kick has 307, with 321 if a membership went with it, a ban 301."""
+        codes = (301,) if event.banned else (307, 321) if event.struck else (307,)
         return self.gone(
             event.room,
             event.nick,
-            301 if event.banned else 307,
+            *codes,
             actor=event.actor,
             reason=event.reason,
             status=event.reason,

@@ -60,14 +60,18 @@ class PortalStage(MatrixStage):
         """Make the room; everybody sees who the others are, unless `options` say otherwise."""
         owner.enter(self.muc, nick)
         await owner.joined(self.muc)
+        await self.configure(owner, **{"whois": "anyone", **options})
+        owner.mailbox.clear()
+
+    async def configure(self, owner: Person, **options: str) -> None:
+        """Change how the room is."""
         fields = {"FORM_TYPE": "http://jabber.org/protocol/muc#roomconfig"}
-        fields |= {f"muc#roomconfig_{name}": value for name, value in {"whois": "anyone", **options}.items()}
+        fields |= {f"muc#roomconfig_{name}": value for name, value in options.items()}
         form = "".join(
             f"<field var='{name}'><value>{value}</value></field>" for name, value in fields.items()
         )
         data = f"<x xmlns='jabber:x:data' type='submit'>{form}</x>"
         await owner.result(self.muc, f"<query xmlns='{MUC_OWNER}'>{data}</query>", "set")
-        owner.mailbox.clear()
 
     async def together_in_muc(self, **options: str) -> tuple[Person, MatrixPerson, str]:
         """Put Romeo of XMPP into a room there, and Juliet of Matrix by its alias; return its id there too."""

@@ -236,6 +236,24 @@ async def test_invitations_open_a_closed_room(matrix_stage: MatrixStage):
     }
 
 
+async def test_kick_out_of_a_closed_room_takes_the_membership(matrix_stage: MatrixStage):
+    """XEP-0045 §9.4: 321 tells that he does not come back uninvited; where the room closes, all stay members."""
+    romeo, juliet, room = await matrix_stage.together()
+    nurse = await matrix_stage.on_xmpp("nurse")
+    await nurse.join(matrix_stage.room, "nurse")
+    await juliet.client.room_put_state(room, "m.room.join_rules", {"join_rule": "invite"})
+    for nick in ("romeo", "nurse"):
+        member = [item(affiliation="member"), status(110)] if nick == "romeo" else item(affiliation="member")
+        await romeo.mailbox.find(Pattern("presence", frm=f"{matrix_stage.room}/{nick}", has=member))
+    await romeo.mailbox.find(Pattern("message", frm=matrix_stage.room, has=status(104)))
+    await juliet.client.room_kick(room, matrix_stage.ghost("romeo"), "enough")
+    codes = [status(307), status(321), status(110)]
+    gone = await romeo.presence(frm=f"{matrix_stage.room}/romeo", type="unavailable", has=codes)
+    assert values(gone, "mucuser:x/mucuser:item/mucuser:reason") == ["enough"]
+    assert values(gone, "mucuser:x/mucuser:item/@affiliation") == ["none"]
+    assert await romeo.refused(matrix_stage.room, "romeo") == "registration-required"
+
+
 async def test_direct_invitation_of_a_contact_reaches_him(matrix_stage: MatrixStage):
     """XEP-0249, sent to a JID of the gateway, is an invitation of Matrix; affiliation member is another."""
     romeo, _, room = await romeo_rules(matrix_stage, preset=nio.RoomPreset.private_chat)
@@ -252,7 +270,8 @@ async def test_direct_invitation_of_a_contact_reaches_him(matrix_stage: MatrixSt
     await paris.join(room)
     await romeo.mailbox.find(Pattern("presence", frm=f"{matrix_stage.room}/Paris"))
     await romeo.result(matrix_stage.room, change("nick='Paris' affiliation='none'"), "set")
-    await romeo.presence(frm=f"{matrix_stage.room}/Paris", type="unavailable", has=status(307))
+    codes = [status(307), status(321)]
+    await romeo.presence(frm=f"{matrix_stage.room}/Paris", type="unavailable", has=codes)
 
 
 OWNER = "http://jabber.org/protocol/muc#owner"

@@ -294,6 +294,21 @@ async def test_guest_who_is_put_out_is_out_on_matrix(portal_stage: PortalStage, 
         await kicked(juliet, room)
 
 
+async def test_room_that_closes_puts_its_guests_out(portal_stage: PortalStage):
+    """XEP-0045 §10.2.1, status 322: who is no member is out on Matrix, and told why; a member is not."""
+    romeo, juliet, room = await portal_stage.together_in_muc()
+    nurse = await portal_stage.on_matrix("Nurse")
+    await set_item(romeo, portal_stage.muc, jid=portal_stage.guest(nurse), affiliation="member")
+    await nurse.join(portal_stage.portal)
+    await romeo.mailbox.find(Pattern("presence", frm=f"{portal_stage.muc}/Nurse"))
+    await portal_stage.configure(romeo, membersonly="1")
+    gone = await kicked(juliet, room)
+    assert gone["content"]["reason"].endswith("from now on.")
+    await set_item(romeo, portal_stage.muc, jid=portal_stage.guest(nurse), affiliation="none")
+    gone = await kicked(nurse, room)
+    assert gone["content"]["reason"].startswith("Only members")
+
+
 @pytest.mark.parametrize("may", [True, False])
 async def test_moderator_puts_a_ghost_out(portal_stage: PortalStage, may: bool):
     """Who moderates on XMPP may do it on Matrix; who does not cannot."""

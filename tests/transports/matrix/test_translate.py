@@ -36,7 +36,7 @@ from transports.matrix.translate import (
     typing,
 )
 
-from .raw import ALICE, BOB, CAROL, ROMEO, ROOM, event, garden, json, member, said
+from .raw import ALICE, BOB, CAROL, ROMEO, ROOM, event, garden, json, member, said, state
 
 
 def heard(raw, room=None) -> Message:
@@ -328,12 +328,14 @@ def test_state_in_the_timeline_changes_the_room():
 
 def test_ghost_that_was_put_out_is_told_how():
     """Left, kicked, or banned, by whom and why."""
-    for membership, sender, how in (
-        ("leave", ROMEO, Exit.LEFT),
-        ("leave", ALICE, Exit.KICKED),
-        ("ban", ALICE, Exit.BANNED),
+    for membership, sender, rule, how in (
+        ("leave", ROMEO, "invite", Exit.LEFT),
+        ("leave", ALICE, "public", Exit.KICKED),
+        ("leave", ALICE, "invite", Exit.STRUCK),
+        ("ban", ALICE, "invite", Exit.BANNED),
     ):
         room = garden()
+        room.apply(state("m.room.join_rules", ALICE, {"join_rule": rule}))
         raw = member(ROMEO, membership=membership, sender=sender, reason="why")
         (left,) = live(raw, room)
         assert isinstance(left, Leave | Kick)

@@ -347,8 +347,8 @@ def test_guest_who_comes_back_at_once_is_in_again():
     [
         ((307,), Exit.KICKED),
         ((301,), Exit.BANNED),
-        ((321,), Exit.KICKED),
-        ((322,), Exit.KICKED),
+        ((321,), Exit.STRUCK),
+        ((322,), Exit.STRUCK),
     ],
 )
 def test_guest_who_is_put_out_is_told_by_whom(codes, exit):

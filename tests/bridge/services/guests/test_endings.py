@@ -6,7 +6,14 @@ import pytest
 
 from bridge.errors import Trouble
 from bridge.events import Exit
-from bridge.services.guests.endings import ending, entry_error, is_passing, speech_error
+from bridge.services.guests.endings import (
+    NO_MEMBER,
+    NOW_CLOSED,
+    ending,
+    entry_error,
+    is_passing,
+    speech_error,
+)
 from bridge.xmpp.element import Element
 from bridge.xmpp.payloads.muc import MucItem, MucUser
 from bridge.xmpp.stanza import NS_COMPONENT, NS_STANZA_ERRORS
@@ -26,8 +33,8 @@ def refusal(condition: str, text: str = "", kind: str = "cancel") -> Element:
         ({110}, False, None),
         ({110, 307}, True, Exit.KICKED),
         ({110, 301}, False, Exit.BANNED),
-        ({110, 321}, False, Exit.KICKED),
-        ({110, 322}, False, Exit.KICKED),
+        ({110, 321}, False, Exit.STRUCK),
+        ({110, 322}, False, Exit.STRUCK),
         ({110, 332}, False, None),
         ({110, 307, 333}, False, None),
         ({110, 332}, True, Exit.LEFT),
@@ -42,6 +49,12 @@ def test_codes_say_how_it_ended(codes, leaving, exit):
 def test_reason_is_the_items_or_the_presences():
     """As services put it here or there."""
     assert ending(MucUser(codes=frozenset({307})), "gone", False) == (Exit.KICKED, "gone")
+
+
+@pytest.mark.parametrize(("code", "words"), [(321, NO_MEMBER), (322, NOW_CLOSED)])
+def test_who_is_no_member_is_told_why(code, words):
+    """Services seldom say more than the code."""
+    assert ending(MucUser(codes=frozenset({code})), "", False) == (Exit.STRUCK, words)
 
 
 def test_room_destroyed_without_words_is_destroyed():

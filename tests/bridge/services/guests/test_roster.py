@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -67,6 +68,19 @@ def test_snapshot_does_not_change():
     assert roster.snapshot() is before
     roster.there(Occupant(nick="juliet"), listening=True)
     assert (set(before), set(roster.snapshot())) == ({"romeo"}, {"romeo", "juliet"})
+
+
+@pytest.mark.parametrize(
+    ("codes", "fate"), [({307}, ""), ({321}, "struck"), ({322}, "struck"), ({301, 321}, "banned")]
+)
+def test_who_is_put_out_does_not_just_leave(codes, fate):
+    """By a moderator, with his membership, or for good (XEP-0045 §15.6.2)."""
+    roster = Roster(ROOM)
+    roster.there(Occupant(nick="romeo"), listening=True)
+    user = MucUser(item=MucItem(actor="prince", reason="brawl"), codes=frozenset(codes))
+    [kick] = roster.gone("romeo", user, "")
+    assert (kick.actor, kick.reason) == ("prince", "brawl")
+    assert (kick.struck, kick.banned) == (fate == "struck", fate == "banned")
 
 
 class Told:

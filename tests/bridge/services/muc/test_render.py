@@ -142,6 +142,12 @@ def test_kick_and_ban_have_their_codes_actor_and_reason() -> None:
         assert found.xpath("user:x/user:item/user:actor/@nick", namespaces=NS) == ["Prince"]
 
 
+def test_kick_that_takes_the_membership_says_so() -> None:
+    """XEP-0045 §9.4: 321 beside 307."""
+    found = parse(RENDER.event(Kick(room=ROOM, nick="Tybalt", struck=True)))
+    assert found.xpath("user:x/user:status/@code", namespaces=NS) == ["307", "321"]
+
+
 def test_id_that_the_network_chose_cannot_break_the_stanza() -> None:
     """Whatever is in it, it comes out the same."""
     found = parse(RENDER.message(message(id=MessageId("$it's<&"))))
