@@ -110,9 +110,9 @@ class Federation:
         self.nameserver.publish(f"_xmpps-server._tcp.{domain}", "SRV", f"0 5 {port} localhost")
         self.nameserver.withdraw(f"_xmpp-server._tcp.{domain}", "SRV")
 
-    def own_host(self) -> Host:
+    def own_host(self, *, self_signed: bool = False) -> Host:
         """Return a domain that nobody used."""
-        return self._host(f"own{self.house.number()}.test")
+        return self._host(f"own{self.house.number()}.test", self_signed=self_signed)
 
     def start_bridge(
         self,
