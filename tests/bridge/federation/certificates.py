@@ -48,9 +48,9 @@ def ip(address: str) -> x509.GeneralName:
     return x509.IPAddress(ip_address(address))
 
 
-def key() -> Any:
-    """Make a key of the usual kind."""
-    return ec.generate_private_key(ec.SECP256R1())
+def key(curve: ec.EllipticCurve | None = None) -> Any:
+    """Make a key, by default of the usual kind."""
+    return ec.generate_private_key(curve or ec.SECP256R1())
 
 
 @cache

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
 from OpenSSL import SSL
 
 from bridge.federation.certificate import CHAIN_LIMIT, Authorities, PeerCertificate
@@ -23,6 +24,7 @@ from .certificates import (
     ca_file,
     dns,
     ip,
+    key,
     root,
     rsa_key,
     self_signed,
@@ -177,6 +179,8 @@ PATHS = {
     ),
     "RSA of 1024 bits": (by_root(A, private=rsa_key(1024)), "a.test", "too weak"),
     "RSA of 2048 bits": (by_root(A, private=rsa_key(2048)), "a.test", ""),
+    "EC of 192 bits": (by_root(A, private=key(ec.SECP192R1())), "a.test", "too weak"),
+    "EC of 224 bits": (by_root(A, private=key(ec.SECP224R1())), "a.test", ""),
     "authority with RSA of 1024 bits": (lambda: (SHORT_ROOT.issue(A),), "a.test", "too weak"),
     "signed with SHA-1": (lambda: (OLD_ROOT.issue_with_sha1(A),), "a.test", "too weak"),
     "inside the authority's names": (below(LIMITED, dns("x.good.test")), "x.good.test", ""),
