@@ -10,7 +10,7 @@ from msgspec import Meta, Struct
 from bridge.secret import Secret
 from bridge.xmpp.jid import Jid
 from transports.sip.lines.dialplan import CallerIds, DialPlan
-from transports.sip.lines.location import parse_location
+from transports.sip.lines.location import may_be_udp, parse_location
 from transports.sip.media.config import MediaConfig
 from transports.sip.msrp.config import MsrpConfig
 from transports.sip.wire.uri import Malformed
@@ -102,6 +102,23 @@ class TrunkConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
         tuple[Domain, ...],
         Meta(description="Which SIP domains are reached this way, besides its own."),
     ] = ()
+    outbound_proxies: Annotated[
+        tuple[Annotated[str, Meta(pattern=r"^(sips?:|wss?://)[^@\s<>]+$")], ...],
+        Meta(
+            max_length=4,
+            description="Proxies by which to register, instead of at server: by all at a time, so that one "
+            "may fail (RFC 5626). Several need TCP or TLS.",
+            examples=[["sip:edge1.example.org;transport=tcp", "sip:edge2.example.org;transport=tcp"]],
+        ),
+    ] = ()
+    gruu: Annotated[
+        bool,
+        Meta(
+            description="Whether to be reached in calls by the address that its registrar makes for us "
+            "(RFC 5627), so that also others than it can do so. It has to know that within dialogs, too, "
+            "which Kamailio's own configuration does not."
+        ),
+    ] = False
     expires: Annotated[
         int,
         Meta(ge=60, le=86400, description="How long a registration is to last.", extra={"unit": "seconds"}),
@@ -227,10 +244,15 @@ class TrunkConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
         try:
             if self.server:
                 parse_location(self.server)
+            proxies = [parse_location(one) for one in self.outbound_proxies]
         except Malformed:
             raise ValueError("server: expected the SIP URI of a host, or a WebSocket's URL") from None
         if self.register and not (self.username and self.password):
             raise ValueError("register needs username and password")
+        if self.outbound_proxies and not self.register:
+            raise ValueError("outbound_proxies needs register")
+        if len(self.outbound_proxies) > 1 and any(may_be_udp(proxy) for proxy in proxies):
+            raise ValueError("outbound_proxies: several need TCP, TLS or a WebSocket")
         DialPlan(self.dial), DialPlan(self.callers), CallerIds(self.caller_ids)
         if self.publish and not self.owner:
             raise ValueError("publish needs owner")

@@ -358,9 +358,9 @@ class SipNetwork:
         trunk = route.trunk
         if trunk is None:
             sender = user_uri(user, self._config.domain)
-            return Way(route, sender, None, self._common.locator, is_trunks=self._guard.is_trusted)
+            return Way(route, sender, None, self._common, is_trunks=self._guard.is_trusted)
         sender, fields = caller(trunk, user, route.uri, self._config.domain)
-        return Way(route, sender, self._lines[trunk.name], self._common.locator, fields)
+        return Way(route, sender, self._lines[trunk.name], self._common, fields)
 
     def heard(self, guest: ContactId, events: Sequence[Incoming]) -> None:
         """Nobody of SIP is a guest on XMPP."""
@@ -399,7 +399,9 @@ class SipNetwork:
         async def ask() -> Response:
             way = self._way(user, contact)
             uri = self._spellings.spelt(contact, way.uri)
-            request = make("OPTIONS", uri, NameAddr(uri=way.sender), NameAddr(uri=uri), token)
+            request = make(
+                "OPTIONS", uri, NameAddr(uri=way.sender), NameAddr(uri=uri), token, fields=way.route
+            )
             response = await self._agent.request(request, await way.hops(), way.client)
             if not response.is_success:
                 raise trouble_of(response)

@@ -40,7 +40,8 @@ from tests.transports.sip.samples import request
 from tests.transports.sip.wires import PEER, Bridge, Names, Reactor
 from transports.sip.address import user_uri
 from transports.sip.config import SipConfig, TrunkConfig
-from transports.sip.lines.line import ASK_INTERVAL, FIRST_PAUSE
+from transports.sip.lines.cycle import FIRST_PAUSE
+from transports.sip.lines.line import ASK_INTERVAL
 from transports.sip.messages.pager import GRACE
 from transports.sip.network import SipNetwork
 from transports.sip.reception import CHECKS

@@ -164,7 +164,7 @@ class Call:
     async def dial(self, way: Way, offer: Description, fields: Fields = (), coming: bool = False) -> Party:
         """Begin to call somebody."""
         hops = await self.still(way.hops())
-        party = Party(self._desk.stack, self.heard, way.sender.user, way.client, hops)
+        party = Party(self._desk.stack, self.heard, way.contact(hops[0]), way.client, hops)
         if coming:
             self.coming = party
         else:

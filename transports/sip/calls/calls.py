@@ -209,7 +209,7 @@ class Calls:
             return
         if trunk is None:
             self._strangers[id] = hop.host, user
-        party = Party(self.stack, call.heard, way.sender.user, way.client, [hop])
+        party = Party(self.stack, call.heard, way.contact(hop), way.client, [hop])
         if party.take(request, answer):
             if trunk is None:
                 answer(respond(request, 100))  # a user is asked now, so that it is more than a refusal
@@ -239,7 +239,7 @@ class Calls:
         if status is not None or call is None:
             answer(respond(request, status or 481, self.stack.means.token()))
             return
-        party = Party(self.stack, call.heard, way.sender.user, way.client, [hop])
+        party = Party(self.stack, call.heard, way.contact(hop), way.client, [hop])
         if party.take(request, answer):
             call.transfers.replace(party, GENERIC)
 

@@ -123,7 +123,10 @@ class Stack:
 
 
 class Party:
-    """See the module's docstring. `user` is our user part; `hops` are where the INVITE goes, or came from."""
+    """See the module's docstring.
+
+    `contact` is where we are reached; `hops` are where the INVITE goes, or came from.
+    """
 
     log = Logger()
 
@@ -131,13 +134,13 @@ class Party:
         self,
         stack: Stack,
         heard: Callable[[Party, Heard], None],
-        user: str,
+        contact: Uri,
         client: DigestClient | None,
         hops: list[Hop],
     ) -> None:
         self._stack, self._heard = stack, heard
         self._client, self.hops = client, hops
-        self.contact: Fields = (("Contact", f"<{stack.means.contact_of(user, hops[0])}>"),)
+        self.contact: Fields = (("Contact", f"<{contact}>"),)
         self.reasons: tuple[Reason, ...] = ()
         """Why the peer gave up."""
         self._policy = stack.policy

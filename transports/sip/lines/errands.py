@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 from msgspec.structs import replace
 from twisted.internet.defer import Deferred
@@ -18,8 +19,12 @@ Find = Callable[[], Awaitable[list[Hop]]]
 """Finds where a request goes, or raises BridgeError."""
 
 
+ContactFor = Callable[[Hop], Uri]
+"""Makes our Contact for what goes to a hop."""
+
+
 class Errands:
-    """Sends them; `contact_of` makes our Contact, with the user part of who asks."""
+    """Sends them."""
 
     def __init__(self, means: Means) -> None:
         self._agent, self._locator, self._contact_of = means.agent, means.locator, means.contact_of
@@ -27,7 +32,7 @@ class Errands:
     def run(
         self,
         request: Request,
-        user: str,
+        contact: ContactFor,
         find: Find | Uri,
         client: DigestClient | None = None,
         *,
@@ -37,19 +42,24 @@ class Errands:
 
         What `is_once` is not sent again.
         """
-        return Deferred.fromCoroutine(self._run(request, user, find, client, is_once))
+        return Deferred.fromCoroutine(self._run(request, contact, find, client, is_once))
 
     async def _run(
-        self, request: Request, user: str, find: Find | Uri, client: DigestClient | None, is_once: bool
+        self,
+        request: Request,
+        contact: ContactFor,
+        find: Find | Uri,
+        client: DigestClient | None,
+        is_once: bool,
     ) -> Response | None:
         try:
             hops = await (self._locator.locate(find) if isinstance(find, Uri) else find())
-            contact = f"<{self._contact_of(user, hops[0])}>"
-            request = replace(request, fields=(("Contact", contact), *request.fields))
+            fields = (("Contact", f"<{contact(hops[0])}>"), *request.fields)
+            request = replace(request, fields=fields)
             return await self._agent.request(request, hops, client, is_once=is_once)
         except BridgeError:
             return None
 
-    def contact(self, user: str, hop: Hop) -> str:
-        """Return our Contact for what goes to a hop."""
-        return f"<{self._contact_of(user, hop)}>"
+    def contact_for(self, user: str) -> ContactFor:
+        """Return what makes the Contact of a user."""
+        return partial(self._contact_of, user)

@@ -41,3 +41,8 @@ def parse_location(text: str) -> Location:
         ),
         path or "/",
     )
+
+
+def may_be_udp(location: Location) -> bool:
+    """Tell whether datagrams may be what it is spoken with by."""
+    return location.uri.scheme == "sip" and location.uri.params.get("transport", "udp").lower() == "udp"

@@ -28,6 +28,7 @@ class Trunk(Struct, frozen=True, kw_only=True):
     config: TrunkConfig
     server: Location
     domain: str
+    proxies: tuple[Location, ...] = ()
     contact: str = ""
     outgoing: DialPlan = DialPlan(())
     incoming: DialPlan = DialPlan(())
@@ -85,6 +86,7 @@ def read_trunks(config: SipConfig) -> dict[str, Trunk]:
             config=one,
             server=server,
             domain=one.domain.lower() or server.uri.host,
+            proxies=tuple(parse_location(proxy) for proxy in one.outbound_proxies),
             outgoing=DialPlan(one.dial),
             incoming=DialPlan(one.callers),
             caller_ids=CallerIds(one.caller_ids),

@@ -183,7 +183,8 @@ class Chats:
 
     def _party(self, chat: Chat, way: Way) -> Deferred[Party]:
         async def find() -> Party:
-            return Party(self._stack, chat.heard, way.sender.user, way.client, await way.hops())
+            hops = await way.hops()
+            return Party(self._stack, chat.heard, way.contact(hops[0]), way.client, hops)
 
         return Deferred.fromCoroutine(find())
 
@@ -226,7 +227,7 @@ class Chats:
         way = self._through(user, Route(uri=request.from_.uri, trunk=trunk))
         self._spellings.learn(contact, request.from_)
         chat = self._admit(user, contact, is_secure=is_secure)
-        party = Party(self._stack, chat.heard, way.sender.user, way.client, [hop])
+        party = Party(self._stack, chat.heard, way.contact(hop), way.client, [hop])
         if not (party.take(request, answer) and chat.take(party, request.from_.uri, way.sender)):
             chat.end()
             return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from msgspec.structs import replace
 from twisted.logger import Logger
 
 from transports.sip.agent.means import Means
@@ -45,8 +46,9 @@ class Publisher:
 
     def _pump(self) -> None:
         for request in self._publication.events():
-            config, client = self._line.trunk.config, self._line.client
-            sent = self._errands.run(request, config.username, self._line.locate, client)
+            line, user = self._line, self._line.trunk.config.username
+            request = replace(request, fields=(*line.route, *request.fields))
+            sent = self._errands.run(request, self._errands.contact_for(user), line.hops, line.client)
             sent.addCallback(self._responded)
             sent.addErrback(lambda failure: self.log.failure("a PUBLISH failed", failure))
         if not self._is_stopped:

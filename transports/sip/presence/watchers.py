@@ -118,7 +118,7 @@ class Watchers:
         return 0, ()
 
     def _accepted(self, user: UserId, hop: Hop, expires: int) -> Fields:
-        return (("Contact", self._errands.contact(user, hop)), ("Expires", str(expires)))
+        return (("Contact", f"<{self._errands.contact_for(user)(hop)}>"), ("Expires", str(expires)))
 
     def _begin(self, watcher: _Watcher) -> None:
         """Ask the user, who may have consented long ago, and tell how it stands."""
@@ -205,7 +205,8 @@ class Watchers:
         for ask in watcher.notifier.events():
             source = watcher.source
             find = ask.next_hop if source is None else partial(succeed, [source])
-            sent = self._errands.run(ask.request, user, find, is_once=not watcher.is_proven)
+            contact = self._errands.contact_for(user)
+            sent = self._errands.run(ask.request, contact, find, is_once=not watcher.is_proven)
             sent.addCallback(self._responded, watcher)
             sent.addErrback(lambda failure: self.log.failure("a NOTIFY failed", failure))
         if watcher.notifier.is_over:

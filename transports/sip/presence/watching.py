@@ -6,6 +6,7 @@ numbers with a +, on trunks whose operator says so, and for whoever answers that
 
 from __future__ import annotations
 
+from msgspec.structs import replace
 from twisted.logger import Logger
 
 from bridge.errors import BridgeError
@@ -148,8 +149,10 @@ class Watching:
         except BridgeError:
             self._clock.callLater(0, self._responded, None, watch, subscriber, call_id)
             return
-        find = way.hops if send.next_hop is None else send.next_hop
-        sent = self._errands.run(send.request, watch.user, find, way.client)
+        request, find = send.request, send.next_hop or way.hops
+        if send.next_hop is None:
+            request = replace(request, fields=(*way.route, *request.fields))
+        sent = self._errands.run(request, way.contact, find, way.client)
         sent.addCallback(self._responded, watch, subscriber, call_id)
         sent.addErrback(lambda failure: self.log.failure("a SUBSCRIBE failed", failure))
 

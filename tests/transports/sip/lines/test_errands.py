@@ -38,11 +38,19 @@ def contact_of(user: str, hop: Hop) -> Uri:
     return Uri(scheme="sip", user=user, host="gw.example")
 
 
-def errands(agent: Any) -> Errands:
+def means(agent: Any) -> Means:
     locator = Locator(Names(), Random(1), frozenset({"UDP"}), frozenset({4}))
     clock = Clock()
     guard = Guard(SipConfig(domain="gw.example"), clock.seconds)
-    return Errands(Means(agent, locator, guard, clock, Random(1), lambda: "token", contact_of))
+    return Means(agent, locator, guard, clock, Random(1), lambda: "token", contact_of)
+
+
+def errands(agent: Any) -> Errands:
+    return Errands(means(agent))
+
+
+def contact(hop: Hop) -> Uri:
+    return contact_of("romeo@a.example", hop)
 
 
 def test_request_tells_where_its_user_is_reached_and_goes_where_it_should() -> None:
@@ -50,12 +58,12 @@ def test_request_tells_where_its_user_is_reached_and_goes_where_it_should() -> N
     asked = request("SUBSCRIBE", fields=(("Event", "presence"),))
     agent = Agent(respond(asked, 200))
     heard: list[Any] = []
-    errands(agent).run(asked, "romeo@a.example", parse_uri("sip:192.0.2.9:5070")).addCallback(heard.append)
+    errands(agent).run(asked, contact, parse_uri("sip:192.0.2.9:5070")).addCallback(heard.append)
 
     async def find() -> list[Hop]:
         return [FAR]
 
-    errands(agent).run(asked, "romeo@a.example", find).addCallback(heard.append)
+    errands(agent).run(asked, contact, find).addCallback(heard.append)
     assert [one.status for one in heard] == [200, 200]
     for sent, hops, _ in agent.asked:
         assert (sent.get("Contact"), hops) == ("<sip:romeo%40a.example@gw.example>", [FAR])
@@ -65,6 +73,11 @@ def test_nobody_who_answers_is_none() -> None:
     """Whether nothing was found, or nothing was heard."""
     heard: list[Any] = []
     silent = errands(Agent(BridgeError(Trouble.TIMED_OUT)))
-    silent.run(request("NOTIFY"), "romeo", parse_uri("sip:192.0.2.9")).addCallback(heard.append)
-    silent.run(request("NOTIFY"), "romeo", parse_uri("sip:nowhere.example")).addCallback(heard.append)
+    silent.run(request("NOTIFY"), contact, parse_uri("sip:192.0.2.9")).addCallback(heard.append)
+    silent.run(request("NOTIFY"), contact, parse_uri("sip:nowhere.example")).addCallback(heard.append)
     assert heard == [None, None]
+
+
+def test_contact_of_a_user_leads_to_us() -> None:
+    """For those whom he writes to by no trunk."""
+    assert errands(Agent(None)).contact_for("romeo@a.example")(FAR) == contact(FAR)

@@ -11,7 +11,8 @@ from tests.transports.sip.phone import Phone
 from tests.transports.sip.test_network import DESK, Scene
 from tests.transports.sip.wires import PEER, hang_up
 from transports.sip.agent.connection import PONG_TIMEOUT
-from transports.sip.lines.line import DEFAULT_FLOW_TIMER, FIRST_PAUSE, LONGEST_PAUSE, MIN_REFRESH
+from transports.sip.lines.cycle import FIRST_PAUSE, LONGEST_PAUSE
+from transports.sip.lines.registration import DEFAULT_FLOW_TIMER, MIN_REFRESH
 from transports.sip.wire.framing import PING, PONG
 from transports.sip.wire.message import Fields, Request, parse, respond, write
 
