@@ -176,6 +176,7 @@ class SipNetwork:
         if self._backend is not None or self._config.msrp is not None:
             self._start_dialogs(common)
         self._lines = Lines(self._routes, self._guard, self._people, self._line)
+        self._reception.is_gruu = self._lines.is_gruu
         key = self._config.account_key
         vault = Vault(key, token_bytes) if key is not None else None
         self._accounts = Accounts(self._config, common, self._lines, self._routes, vault)

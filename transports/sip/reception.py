@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -83,6 +85,8 @@ class Reception:
         """Who takes chats; None if there are none."""
         self.calls: Calls | None = None
         """Who takes calls; None if there are none."""
+        self.is_gruu: Callable[[str, Uri], bool] = lambda trunk, uri: False
+        """Tells whether a URI is what the registrar of a trunk made for our account there."""
         self.is_paused = False
 
     def serve(self, request: Request, hop: Hop, answer: Answer) -> None:
@@ -193,6 +197,9 @@ class Reception:
 
     def _recipient(self, uri: Uri, trunks: list[Trunk]) -> tuple[Trunk | None, UserId]:
         """Return who is meant, and by which trunk he is written to."""
+        for trunk in trunks:
+            if trunk.config.owner and self.is_gruu(trunk.name, uri):
+                return trunk, UserId(trunk.config.owner)
         self._check_host(uri)
         for trunk in trunks:
             if trunk.config.owner and uri.user == trunk.contact_user:

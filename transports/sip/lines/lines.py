@@ -13,6 +13,7 @@ from transports.sip.agent.routing import Hop
 from transports.sip.lines.line import Line
 from transports.sip.lines.routes import Routes, Trunk
 from transports.sip.presence.people import People
+from transports.sip.wire.uri import Uri
 
 STOP_TIMEOUT = 4.0
 """Seconds that registrations get to be taken back at the end."""
@@ -35,6 +36,11 @@ class Lines:
         """Tell whether one can be used; None if that is not known yet."""
         line = self._lines.get(name)
         return None if line is None else line.is_up
+
+    def is_gruu(self, name: str, uri: Uri) -> bool:
+        """Tell whether a URI is what the registrar of a trunk made for our account there (RFC 5627)."""
+        line = self._lines.get(name)
+        return line is not None and line.is_ours(uri)
 
     @property
     def down(self) -> list[str]:
