@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 from tests.live.cast.jingle import Habits, JinglePerson
 from tests.live.cast.sip import Phone
 from tests.live.cast.xmpp import Person
 from tests.live.peers.daemon import HOST, free_port
-from tests.live.peers.gateway import SipBridge
+from tests.live.peers.gateway import SipBridge, table
 from tests.live.peers.kamailio import PASSWORD as EXTENSION_PASSWORD
 from tests.live.peers.kamailio import Kamailio
 from tests.live.peers.xmpp import PASSWORD
@@ -102,6 +105,13 @@ class SipStage:
         await made.register(EXTENSION_PASSWORD)
         return made
 
+    async def phone_at(self, user: str, domain: str, port: int) -> Phone:
+        """Start a phone of another server's, which it is not registered at yet."""
+        made = Phone(user, domain, (HOST, port))
+        self._phones.append(made)
+        await made.start()
+        return made
+
     async def stranger(self, name: str = "eve") -> Phone:
         """Start a phone that knows the gateway itself."""
         made = Phone(name, STRANGER, (HOST, self.port))
@@ -115,3 +125,24 @@ class SipStage:
         for phone in self._phones:
             phone.close()
         await asyncio.gather(*(one.log_out() for one in self._people), return_exceptions=True)
+
+
+@asynccontextmanager
+async def with_trunk(stage: SipStage, name: str, **options: object) -> AsyncIterator[None]:
+    """Have the gateway read another trunk while it runs, and forget it afterwards."""
+    before = stage.bridge.config.read_text()
+    trunk = {"server": f"sip:{HOST}:{stage.kamailio.port}", "domain": stage.kamailio.domain, **options}
+    daemon, answers = stage.bridge.daemon, f"the trunk {name} answers"
+    stage.bridge.config.write_text(
+        before + table(f'gateways."{stage.bridge.domain}".sip.trunks.{name}', trunk)
+    )
+    daemon.send_signal(signal.SIGHUP)
+    try:
+        while answers not in daemon.output():
+            await asyncio.sleep(0.02)
+        yield
+    finally:
+        stage.bridge.config.write_text(before)
+        daemon.send_signal(signal.SIGHUP)
+        while f"the trunk {name} ends" not in daemon.output():
+            await asyncio.sleep(0.02)

@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import signal
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 
 from tests.live.cast.xmpp import Person, condition
 from tests.live.peers.daemon import HOST
-from tests.live.peers.gateway import table
 from tests.live.peers.kamailio import PASSWORD
-from tests.live.sip.stage import SipStage
+from tests.live.sip.stage import SipStage, with_trunk
 
 
 def words(answer: object) -> str:
@@ -51,27 +47,6 @@ async def test_own_account_is_registered_used_and_there_after_a_restart(sip_stag
     assert "removed" in words(await romeo.command(domain, "sip-account-remove"))
     while await bob.say(f"sip:{extension}@pbx.test", "gone") != 404:
         await asyncio.sleep(0.05)
-
-
-@asynccontextmanager
-async def with_trunk(stage: SipStage, name: str, **options: object) -> AsyncIterator[None]:
-    """Have the gateway read another trunk while it runs, and forget it afterwards."""
-    before = stage.bridge.config.read_text()
-    trunk = {"server": f"sip:{HOST}:{stage.kamailio.port}", "domain": stage.kamailio.domain, **options}
-    daemon, answers = stage.bridge.daemon, f"the trunk {name} answers"
-    stage.bridge.config.write_text(
-        before + table(f'gateways."{stage.bridge.domain}".sip.trunks.{name}', trunk)
-    )
-    daemon.send_signal(signal.SIGHUP)
-    try:
-        while answers not in daemon.output():
-            await asyncio.sleep(0.02)
-        yield
-    finally:
-        stage.bridge.config.write_text(before)
-        daemon.send_signal(signal.SIGHUP)
-        while f"the trunk {name} ends" not in daemon.output():
-            await asyncio.sleep(0.02)
 
 
 async def test_trunk_comes_and_goes_without_a_restart(sip_stage: SipStage):

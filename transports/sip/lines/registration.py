@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable
 
 from msgspec import Struct
 from msgspec.structs import replace
+from twisted.logger import Logger
 
 from bridge.errors import BridgeError, Trouble
 from transports.sip.agent.means import Means
@@ -64,6 +65,8 @@ class Registration:
     `number` tells it from others of the same account (reg-id), `instance` our account here from others'
     devices; `told` hears when it stands, or does not any more, with the reason or "".
     """
+
+    log = Logger()
 
     def __init__(
         self,
@@ -121,6 +124,10 @@ class Registration:
     def lost(self, hop: Hop) -> None:
         """Form another flow if it was this one that is gone (RFC 5626 §4.5)."""
         if hop == self._flow and not self.cycle.is_stopped:
+            name, host = self._trunk.name, hop.host
+            self.log.info(
+                "{trunk}: the connection to {host} port {port} is lost", trunk=name, host=host, port=hop.port
+            )
             self._flow = None
             self.cycle.hurry()
 
