@@ -454,7 +454,7 @@ SPECS: tuple[Spec, ...] = (
     Spec("RFC 3263", "Locating SIP Servers", "2002", _P, "for requests"),
     Spec("RFC 3264", "Offer/Answer Model with SDP", "2002", _C),
     Spec("RFC 3311", "SIP UPDATE Method", "2002", _P, "taken in calls that stand; re-INVITE is what we send"),
-    Spec("RFC 3323", "Privacy Mechanism for SIP", "2002", _P, "who asks for it is shown as anonymous"),
+    Spec("RFC 3323", "Privacy Mechanism for SIP", "2002", _P, "who asks for it is anonymous, both ways"),
     Spec("RFC 3325", "Asserted Identity in Trusted Networks", "2002", _P, "of and to trusted trunks"),
     Spec("RFC 3326", "Reason Header Field for SIP", "2002", _C),
     Spec("RFC 3327", "SIP Extension Header Field Path", "2002", _P, "as a user agent"),

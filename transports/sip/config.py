@@ -227,6 +227,14 @@ class TrunkConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
             "P-Asserted-Identity, to a trunk that trusts us."
         ),
     ] = "none"
+    anonymous: Annotated[
+        tuple[Pattern, ...],
+        Meta(
+            description="Which users show nobody whom they call by it who they are: From is anonymous, and "
+            "the trunk is asked to keep it so (Privacy: id); identity tells it all the same. Users may want "
+            "that for themselves, too.",
+        ),
+    ] = ()
     trusts_identity: Annotated[
         bool,
         Meta(

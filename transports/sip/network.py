@@ -53,14 +53,13 @@ from bridge.network import (
     Uplink,
 )
 from bridge.refusals import refusal
-from transports.sip.address import Spellings, contact_uri, is_number, meant, parse_contact, user_uri
+from transports.sip.address import Spellings, contact_uri, is_number, meant, parse_contact
 from transports.sip.agent.bound import Bound, dns_of, token
 from transports.sip.agent.guard import Guard
 from transports.sip.agent.locate import Locator, Resolver
 from transports.sip.agent.security import Certificates
 from transports.sip.agent.transport import listen_all
 from transports.sip.agent.user_agent import ALLOW, Agent
-from transports.sip.calls.callerid import caller
 from transports.sip.calls.calls import NO_MEDIA, Calls
 from transports.sip.calls.party import ALLOW as CALLS_ALLOW
 from transports.sip.calls.party import Stack
@@ -71,6 +70,7 @@ from transports.sip.common import Common
 from transports.sip.config import SipConfig
 from transports.sip.dialogs.session_timer import Policy
 from transports.sip.lines.accounts import Accounts
+from transports.sip.lines.callerid import shown_at
 from transports.sip.lines.line import Line
 from transports.sip.lines.lines import Lines
 from transports.sip.lines.routes import Route, Routes, Trunk, read_trunks
@@ -82,7 +82,7 @@ from transports.sip.messages.pager import Pager
 from transports.sip.msrp.chats import Chats
 from transports.sip.presence.people import People
 from transports.sip.reception import Reception
-from transports.sip.settings import NoSettings
+from transports.sip.settings import GatewaySettings, NoSettings
 from transports.sip.status import trouble_of
 from transports.sip.trace import Traces
 from transports.sip.tracing import Tracing
@@ -115,7 +115,11 @@ class SipNetwork:
     single_server = True
     keeps_history = False
     media = None
-    settings: Mapping[Scope, type[Settings]] = dict.fromkeys(Scope, NoSettings)
+    settings: Mapping[Scope, type[Settings]] = {
+        Scope.GATEWAY: GatewaySettings,
+        Scope.SERVER: NoSettings,
+        Scope.ROOM: NoSettings,
+    }
 
     def __init__(
         self,
@@ -357,11 +361,12 @@ class SipNetwork:
 
     def _through(self, user: UserId, route: Route) -> Way:
         trunk = route.trunk
+        wish = self._uplink.settings(user, Scope.GATEWAY, "")
+        assert isinstance(wish, GatewaySettings)
+        shown = shown_at(trunk, user, route.uri, self._config.domain, wish)
         if trunk is None:
-            sender = user_uri(user, self._config.domain)
-            return Way(route, sender, None, self._common, is_trunks=self._guard.is_trusted)
-        sender, fields = caller(trunk, user, route.uri, self._config.domain)
-        return Way(route, sender, self._lines[trunk.name], self._common, fields)
+            return Way(route, shown, None, self._common, is_trunks=self._guard.is_trusted)
+        return Way(route, shown, self._lines[trunk.name], self._common)
 
     def heard(self, guest: ContactId, events: Sequence[Incoming]) -> None:
         """Nobody of SIP is a guest on XMPP."""

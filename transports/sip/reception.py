@@ -15,13 +15,13 @@ from transports.sip.agent.acceptance import Abilities, inspect
 from transports.sip.agent.means import Means
 from transports.sip.agent.routing import Hop, is_address
 from transports.sip.agent.user_agent import ALLOW, Answer, option_refused
-from transports.sip.calls.callerid import source
 from transports.sip.calls.calls import Calls
 from transports.sip.calls.digits import PLAIN as DTMF
 from transports.sip.calls.digits import RELAY
 from transports.sip.calls.party import ALLOW as CALLS_ALLOW
 from transports.sip.calls.party import EXTENSIONS, METHODS, Stack
 from transports.sip.dialogs.transfer import FRAGMENT
+from transports.sip.lines.callerid import source
 from transports.sip.lines.logins import Logins
 from transports.sip.lines.routes import Routes, Trunk
 from transports.sip.messages.content import ACCEPT, COMPOSING, PLAIN

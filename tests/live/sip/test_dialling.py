@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from tests.live.cast.xmpp import condition
 from tests.live.peers.daemon import HOST
-from tests.live.sip.stage import SipStage
-from tests.live.sip.test_accounts import with_trunk
+from tests.live.sip.stage import SipStage, with_trunk
 
 
 async def test_number_is_dialled_in_the_form_and_shown_as_the_trunk_knows_it(sip_stage: SipStage):

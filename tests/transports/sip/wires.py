@@ -14,7 +14,9 @@ from twisted.names.error import DNSNameError
 from twisted.python.failure import Failure
 
 from bridge.events import MessageId
+from bridge.network import Scope
 from transports.sip.agent.routing import Hop
+from transports.sip.settings import GatewaySettings
 from transports.sip.wire.message import Request, Response, parse
 
 HOST, PORT = "192.0.2.1", 5060
@@ -128,6 +130,10 @@ class Bridge:
         self.troubles: list[str] = []
         self.kept: dict[str, dict[str, bytes]] = {}
         self._ids = count(1)
+        self.wishes: dict[str, GatewaySettings] = {}
+
+    def settings(self, user: str, scope: Scope, key: str) -> GatewaySettings:
+        return self.wishes.get(user, GatewaySettings())
 
     def deliver(self, user: str, events: Any) -> None:
         self.told += [(user, event) for event in events]

@@ -52,7 +52,6 @@ from transports.sip.dialogs.session import Agreed, Asked, Offered, OfferRefused,
 from transports.sip.lines.routes import Trunk
 from transports.sip.lines.way import Way
 from transports.sip.media.backend import Anchor
-from transports.sip.wire.headers import NameAddr
 from transports.sip.wire.message import Fields, Request, Response
 from transports.sip.wire.sdp import Description, parse_sdp
 from transports.sip.wire.uri import Malformed, Uri
@@ -164,14 +163,14 @@ class Call:
     async def dial(self, way: Way, offer: Description, fields: Fields = (), coming: bool = False) -> Party:
         """Begin to call somebody."""
         hops = await self.still(way.hops())
-        party = Party(self._desk.stack, self.heard, way.contact(hops[0]), way.client, hops)
+        party = Party(self._desk.stack, self.heard, way.contact(hops[0], is_call=True), way.client, hops)
         if coming:
             self.coming = party
         else:
             self.party = party
         call_id = self._desk.stack.means.token()
         self._desk.dialled(self, call_id)
-        party.dial(way.uri, NameAddr(uri=way.sender), offer, (*way.fields, *fields), call_id)
+        party.dial(way.uri, way.caller, offer, (*way.caller_fields, *fields), call_id)
         return party
 
     def present(self, party: Party, nick: str) -> None:

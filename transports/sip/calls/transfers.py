@@ -81,13 +81,13 @@ class Transfers:
         call = self._call
         way = self._desk.way(call.user, event.contact)
         if event.replaces is None:
-            return refer_fields(Referral(target=way.uri), way.sender)
+            return refer_fields(Referral(target=way.uri), way.caller.uri)
         other = self._desk.other(call, event.replaces)
         dialog = other.party.dialog if other is not None and other.party is not None else None
         if dialog is None:
             raise BridgeError(Trouble.NOT_FOUND)
         theirs = DialogId(dialog.call_id, local_tag=dialog.remote.tag, remote_tag=dialog.local.tag)
-        return refer_fields(Referral(target=dialog.target, replaces=Replaces(theirs)), way.sender)
+        return refer_fields(Referral(target=dialog.target, replaces=Replaces(theirs)), way.caller.uri)
 
     def _referred(self, response: Response) -> None:
         if not response.is_success:

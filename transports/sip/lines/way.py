@@ -10,6 +10,7 @@ from transports.sip.address import digits_of
 from transports.sip.agent.means import Means
 from transports.sip.agent.routing import Hop
 from transports.sip.agent.user_agent import MAX_DATAGRAM
+from transports.sip.lines.callerid import Shown
 from transports.sip.lines.line import Line
 from transports.sip.lines.routes import NOT_YOURS, Route
 from transports.sip.wire.digest import DigestClient
@@ -20,26 +21,29 @@ from transports.sip.wire.uri import Uri
 class Way:
     """The URI and its trunk, whom requests come from, who answers challenges, the longest MESSAGE.
 
-    `route` is a field for requests outside of dialogs, `fields` are that and those that tell a trunk by which
-    number the user shows. `is_open` tells whether the way can
-    be gone now, as far as is known, `has_presence` whether those at its end may be asked how they are.
-    `is_trunks` tells of an address whether it is one of the operator's trunks'.
+    `sender` is the user's own address there, `author` and `caller` are how he shows in what he writes and
+    when he calls, beside which `author_fields` and `caller_fields` are sent; `route` is what other
+    requests outside of dialogs have. `is_open` tells whether the way can be gone now, as far as is known,
+    `has_presence` whether those at its end may be asked how they are. `is_trunks` tells of an address whether
+    it is one of the operator's trunks'.
     """
 
     def __init__(
         self,
         route: Route,
-        sender: Uri,
+        shown: Shown,
         line: Line | None,
         means: Means,
-        fields: Fields = (),
         is_trunks: Callable[[str], bool] = lambda host: False,
     ) -> None:
         self.uri = route.uri
         self.trunk = route.trunk
-        self.sender = sender
-        self.route = () if line is None else line.route
-        self.fields = (*self.route, *fields)
+        self.sender = shown.author.uri
+        self.author, self.caller = shown.author, shown.caller
+        self.route: Fields = () if line is None else line.route
+        self.author_fields = (*self.route, *shown.author_fields)
+        self.caller_fields = (*self.route, *shown.caller_fields)
+        self._is_hidden = shown.is_hidden
         self.client: DigestClient | None = None if line is None else line.client
         self.limit = MAX_DATAGRAM if route.trunk is None else route.trunk.config.max_message
         self.is_open = line is None or line.is_up is not False
@@ -62,10 +66,12 @@ class Way:
                 raise BridgeError(Trouble.NOT_ALLOWED, NOT_YOURS)
         return found
 
-    def contact(self, hop: Hop) -> Uri:
-        """Return under which URI a dialog's peer reaches the user who goes by `hop`."""
+    def contact(self, hop: Hop, *, is_call: bool = False) -> Uri:
+        """Return under which URI the peer in a dialog reaches the user; one who hides shows none in calls."""
         user = self.sender.user
-        return self._contact_of(user, hop) if self._line is None else self._line.contact(user, hop)
+        if self._line is None:
+            return self._contact_of(user, hop)
+        return self._line.contact(user, hop, is_private=is_call and self._is_hidden)
 
 
 MakeWay = Callable[[UserId, ContactId], Way]

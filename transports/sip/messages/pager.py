@@ -110,10 +110,10 @@ class Pager:
         request = make(
             "MESSAGE",
             uri,
-            NameAddr(uri=way.sender),
+            way.author,
             NameAddr(uri=uri),
             self._token,
-            fields=(*way.fields, *fields),
+            fields=(*way.author_fields, *fields),
             body=body,
         )
         if len(write(request)) + VIA_ROOM > way.limit:

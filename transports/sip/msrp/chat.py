@@ -28,7 +28,6 @@ from transports.sip.msrp.frame import Frame
 from transports.sip.msrp.session import Arrived, Delivered, Lost, Session, Transmit
 from transports.sip.msrp.terms import CPIM, Terms, answer, offer, read_terms
 from transports.sip.status import trouble_of_status
-from transports.sip.wire.headers import NameAddr
 from transports.sip.wire.message import Request
 from transports.sip.wire.sdp import Description
 from transports.sip.wire.uri import Malformed, Uri
@@ -111,7 +110,7 @@ class Chat:
                 return
             self.party = party
             description = offer(self._uri, self._chats.limit, 1)
-            party.dial(uri, NameAddr(uri=way.sender), description, way.fields)
+            party.dial(uri, way.author, description, way.author_fields)
 
         self._ends = (way.sender, uri)
         make(way).addCallback(made).addErrback(self._not_begun)
