@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from hashlib import sha256
 from typing import Any
 from urllib.parse import parse_qs, quote, urlencode
@@ -38,6 +39,8 @@ QUEUE = 20_000
 """Requests that may wait in all rooms."""
 GHOSTS = 200_000
 """Ghosts that are remembered for being registered."""
+NAMES = 2_000
+"""Ids of rooms and users that are kept as they stand in an address."""
 CLIENT = "/_matrix/client/v3"
 GONE = frozenset((502, 503, 504))
 """HTTP status of a homeserver that is not there behind its proxy, or not yet."""
@@ -62,6 +65,12 @@ def transaction_id(*parts: str) -> str:
     room and the id of his stanza.
     """
     return sha256("\0".join(parts).encode()).hexdigest()[:40]
+
+
+@lru_cache(maxsize=NAMES)
+def segment(name: str) -> str:
+    """Return a name as a part of a path, or as a value in a query."""
+    return quote(name, safe="")
 
 
 class Homeserver:
@@ -107,19 +116,19 @@ class Homeserver:
         repeatable: bool | None = None,
     ) -> Deferred[Any]:
         """Make a request; fires with the decoded answer. `path` is quoted already."""
-        asked = dict(query or {})
+        asked = [urlencode(query, doseq=True)] if query else []
         if user is not None:
-            asked["user_id"] = user
+            asked.append(f"user_id={segment(user)}")
         if device is not None:
-            asked["device_id"] = device
-        target = f"{path}?{urlencode(asked, doseq=True)}" if asked else path
+            asked.append(f"device_id={segment(device)}")
+        target = f"{path}?{'&'.join(asked)}" if asked else path
         data = msgspec.json.encode({} if body is None else body) if method in ("PUT", "POST") else None
         again = method != "POST" if repeatable is None else repeatable
 
         end = self._clock.seconds() + patience
 
         async def work() -> Any:
-            if user is not None:
+            if user is not None and not self._is_registered(user):
                 await self.register(user, patience)
             return await self._attempts(method, target, data, end, again, _decoded)
 
@@ -217,20 +226,25 @@ class Homeserver:
     async def room_state(self, room: str, user: str | None = None) -> State:
         """Return the whole state of a room that `user` is in, or our own user."""
         query = {} if user is None else {"user_id": user}
-        path = f"{CLIENT}/rooms/{quote(room, safe='')}/state"
+        path = f"{CLIENT}/rooms/{segment(room)}/state"
         return read_state(await self.fetch(path, query=query, patience=STATE_PATIENCE))
 
     # ---- ghosts
 
     def register(self, user: str, patience: float = PATIENCE) -> Deferred[None]:
         """See to it that this user of ours exists; asks the homeserver once for each."""
-        if user in self._ghosts:
-            self._ghosts.move_to_end(user)
+        if self._is_registered(user):
             return succeed(None)
         return self._registering.run(user, lambda: self._register(user, patience))
 
+    def _is_registered(self, user: str) -> bool:
+        if user not in self._ghosts:
+            return False
+        self._ghosts.move_to_end(user)
+        return True
+
     def _register(self, user: str, patience: float) -> Deferred[None]:
-        if user in self._ghosts:
+        if self._is_registered(user):
             return succeed(None)
         localpart = user[1:].partition(":")[0]
         # MX v1.19 application-service-api/server-admin-style-permissions
@@ -245,7 +259,7 @@ class Homeserver:
 
     async def set_profile(self, user: str, name: str | None = None, avatar: str | None = None) -> None:
         """Set a ghost's display name and avatar (an mxc URL, "" for none); None leaves it as it is."""
-        who = f"{CLIENT}/profile/{quote(user, safe='')}"
+        who = f"{CLIENT}/profile/{segment(user)}"
         for key, value in (("displayname", name), ("avatar_url", avatar)):
             if value is not None:
                 await self.call("PUT", f"{who}/{key}", body={key: value}, user=user)
@@ -258,7 +272,7 @@ class Homeserver:
         `name` is what he is called there, by homeservers that can be told on joining.
         Fails with BANNED or INVITE_ONLY where the homeserver forbids it.
         """
-        path = f"{CLIENT}/join/{quote(room, safe='')}"
+        path = f"{CLIENT}/join/{segment(room)}"
         # MX v1.12 joining with `via`; homeservers before it read `server_name`
         query = {"via": via, "server_name": via} if via else None
         # COMPAT Synapse: it takes the content of the membership; others take the profile's name
@@ -275,7 +289,7 @@ class Homeserver:
         `txn` is a `transaction_id`: what was sent with it before by this user is not sent again. Fails
         with CANNOT_SPEAK where the homeserver forbids it.
         """
-        path = f"{CLIENT}/rooms/{quote(room, safe='')}/send/{quote(event_type, safe='')}/{txn}"
+        path = f"{CLIENT}/rooms/{segment(room)}/send/{segment(event_type)}/{txn}"
         sent = self.call("PUT", path, body=content, user=user, room=room, patience=patience)
         return sent.addCallbacks(_event_id, _not_allowed_to_speak)
 

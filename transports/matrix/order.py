@@ -6,7 +6,8 @@ from collections import deque
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
-from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.internet.defer import Deferred
+from twisted.python.failure import Failure
 
 from bridge.errors import BridgeError, Trouble
 
@@ -65,7 +66,13 @@ class InOrder:
             if ended.called:
                 self._drop(queue)
                 continue
-            doing: Deferred[Any] = maybeDeferred(work)
+            try:
+                doing = work()
+            except Exception:
+                doing = Failure()
+            if not isinstance(doing, Deferred):
+                self._settle(doing, queue, ended)
+                continue
             doing.addBoth(self._settle, queue, ended)
             if queue and queue[0] is first:
                 doing.addCallback(lambda _: self._advance(key, queue))

@@ -390,11 +390,12 @@ class Rooms:
     def _invited(self, id: str, event: Mapping[str, Any]) -> None:
         """Tell a user that his ghost is invited."""
         content, inviter = mapping(event.get("content")), text(event, "sender")
-        user = self._ids.ghost_of(text(event, "state_key"))
-        is_invitation = event.get("type") == MEMBER and content.get("membership") == "invite"
-        if is_invitation and self._upgrades.is_hoped_for(id, text(event, "state_key")):
+        if event.get("type") != MEMBER or content.get("membership") != "invite":
             return
-        if is_invitation and user is not None and is_room_id(id) and is_user_id(inviter):
+        user = self._ids.ghost_of(text(event, "state_key"))
+        if self._upgrades.is_hoped_for(id, text(event, "state_key")):
+            return
+        if user is not None and is_room_id(id) and is_user_id(inviter):
             if not self._ids.is_ghost(inviter) and not self._rules.may_reach(inviter, user):
                 self.log.info("an invitation is kept back: the rules do not let {inviter}", inviter=inviter)
                 return
