@@ -14,13 +14,12 @@ import msgspec
 from msgspec import Raw, Struct
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IAddress, IDelayedCall, IListeningPort
+from twisted.internet.protocol import Factory
 from twisted.logger import Logger
-from twisted.protocols.policies import ProtocolWrapper, WrappingFactory
 from twisted.python.failure import Failure
-from twisted.web.resource import Resource
-from twisted.web.server import NOT_DONE_YET, Request, Site
 
 from bridge.errors import BridgeError
+from transports.matrix.http_server import Request, ServerConnection
 
 PREFIX = ("_matrix", "app", "v1")
 UNSTABLE = ("_matrix", "app", "unstable")
@@ -71,28 +70,27 @@ class Transaction(Struct, frozen=True):
     ephemeral: Raw = Raw(b"[]")
 
 
-class ApplicationService(Resource):
-    """The root of our web server.
+class ApplicationService(Factory):
+    """Our web server.
 
-    `token` is the homeserver's; `limit` the longest body in bytes; `has_alias`, `has_user` and `lookup`
+    `token` is the homeserver's; `longest` the longest body in bytes; `has_alias`, `has_user` and `lookup`
     answer its questions. `lost` is called when it closes a connection: it may have gone.
     """
 
-    isLeaf = True
+    noisy = False
     log = Logger()
 
     def __init__(
         self,
         token: str,
-        limit: int,
+        longest: int,
         receive: Receive,
         has_alias: Exists,
         has_user: Exists,
         lookup: Lookup = lambda path, query: None,
         lost: Callable[[], None] = lambda: None,
     ) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
-        self.limit = limit
+        self._longest = longest
         self._token = token.encode()
         self._receive = receive
         self._exists = {"rooms": has_alias, "users": has_user}
@@ -102,16 +100,12 @@ class ApplicationService(Resource):
         self._idle_at = 0.0
         self._held: dict[Deferred[None], IDelayedCall] = {}
         self._port: IListeningPort | None = None
-        self._connections: _Connections | None = None
+        self._connections: dict[ServerConnection, bool] = {}
 
     def listen(self, reactor: Any, host: str, port: int) -> None:
         """Answer at this address; raises twisted.internet.error.CannotListenError."""
         self._clock = reactor
-        site = Site(self, lambda *of, **how: _Request(self, *of, **how), timeout=IDLE, reactor=reactor)
-        site.displayTracebacks = False
-        site.log = lambda request: None  # type: ignore[method-assign]
-        self._connections = _Connections(site, self._lost)
-        self._port = reactor.listenTCP(port, self._connections, interface=host)
+        self._port = reactor.listenTCP(port, self, interface=host)
 
     def stop(self) -> Deferred[None]:
         """Close the connections, and take no more; what is not answered the homeserver sends again."""
@@ -119,75 +113,93 @@ class ApplicationService(Resource):
         for held in list(self._held):
             # it is taken; a homeserver that does not hear that would not come again for a while
             self._release(held)
-        for connection in list(self._connections.protocols) if self._connections is not None else ():
-            connection.loseConnection()
+        for connection in list(self._connections):
+            connection.close()
         if port is None:
             return succeed(None)
         return succeed(port.stopListening()).addCallback(lambda stopping: stopping)
 
-    def is_ours(self, request: Request) -> bool:
+    # ---- what connections ask
+
+    def buildProtocol(self, addr: IAddress | None) -> ServerConnection | None:
+        """Take one more, if that is not too many."""
+        if len(self._connections) >= CONNECTIONS:
+            return None
+        connection = ServerConnection(self, self._clock.callLater, IDLE)
+        self._connections[connection] = False
+        return connection
+
+    def lose(self, connection: ServerConnection) -> None:
+        """A connection is closed."""
+        if self._connections.pop(connection, False):
+            self._lost()
+
+    def limit(self, request: Request) -> int:
+        """Return how long the body may be; of what a stranger sends nothing is kept."""
+        return self._longest if self._is_ours(request) else 0
+
+    def _is_ours(self, request: Request) -> bool:
         """Tell whether the request comes from our homeserver.
 
         Older ones name the token in the query, some in both places; then both must be right.
         """
         given = [
-            scheme_and_token.partition(b" ")[2].strip() if scheme_and_token[:7].lower() == b"bearer " else b""
-            for scheme_and_token in request.requestHeaders.getRawHeaders(b"authorization", [])
+            value.partition(b" ")[2].strip() if value[:7].lower() == b"bearer " else b""
+            for value in request.values(b"authorization")
         ]
-        given += request.args.get(b"access_token", []) if request.args else []
+        given += [value.encode() for value in request.query.get("access_token", ())]
         matches = [compare_digest(token, self._token) for token in given]
         return bool(matches) and all(matches)
 
-    def render(self, request: Request) -> int:
+    def answer(self, request: Request, connection: ServerConnection) -> None:
         """Answer, now or later."""
-        assert isinstance(request, _Request)
-        request.notifyFinish().addErrback(lambda _: setattr(request, "gone", True))
-        Deferred.fromCoroutine(self._answer(request)).addCallbacks(
-            request.reply, lambda failure: self._failed(failure, request)
-        )
-        return NOT_DONE_YET
 
-    def _failed(self, failure: Failure, request: _Request) -> None:
+        def reply(found: tuple[int, object]) -> None:
+            status, said = found
+            connection.reply(request, status, msgspec.json.encode(said))
+
+        answering = Deferred.fromCoroutine(self._answer(request, connection))
+        answering.addErrback(self._failed).addCallback(reply)
+
+    def _failed(self, failure: Failure) -> tuple[int, object]:
         if isinstance(failure.value, BridgeError):
             self.log.warn("the homeserver has to come again: {reason}", reason=failure.value.text)
         else:
             self.log.failure("the homeserver could not be answered", failure)
-        request.reply(500)
+        return _refusal(500)
 
-    async def _answer(self, request: _Request) -> int:
-        """Return the HTTP status; `is_unknown` tells a wrong path from what is not there."""
-        if not self.is_ours(request):
-            return 403
-        if self._connections is not None:
-            self._connections.trusted.add(request.transport)
+    async def _answer(self, request: Request, connection: ServerConnection) -> tuple[int, object]:
+        """Return the HTTP status, and what is said with it."""
+        if not self._is_ours(request):
+            return _refusal(403)
+        self._connections[connection] = True
         kind, rest = _route(request.path)
         if kind not in METHODS:
-            request.is_unknown = True
-            return 404
-        if request.method.decode("ascii", "replace") != METHODS[kind]:
-            return 405
-        if request.is_too_long:
-            self.log.error("a transaction of more than {limit} bytes is refused", limit=self.limit)
-            return 413
+            return _refusal(404, "M_UNRECOGNIZED")
+        if request.method != METHODS[kind]:
+            return _refusal(405)
+        if request.room < 0:
+            self.log.error("a transaction of more than {limit} bytes is refused", limit=self._longest)
+            return _refusal(413)
         if kind == "transactions":
-            return await self._take(rest, request.body())
-        if kind == "ping":
-            return 200
+            return await self._take(rest, request.body)
         if kind == "thirdparty":
-            request.found = self._lookup(rest.split("/"), request.query())
-            return 404 if request.found is None else 200
-        exists = self._exists.get(kind)
-        return 200 if exists is not None and await exists(rest) else 404
+            query = {name: values[0] for name, values in request.query.items()}
+            found = self._lookup(rest.split("/"), query)
+            return _refusal(404) if found is None else (200, found)
+        if kind == "ping" or await self._exists[kind](rest):
+            return 200, {}
+        return _refusal(404)
 
-    async def _take(self, id: str, body: bytes) -> int:
+    async def _take(self, id: str, body: bytes) -> tuple[int, object]:
         try:
             events, ephemeral = read_transaction(body)
         except ValueError:
             self.log.error("the transaction {id} cannot be read", id=id)
-            return 400
+            return _refusal(400)
         await self._receive(id, events, ephemeral)
         await self._turn()
-        return 200
+        return 200, {}
 
     async def _turn(self) -> None:
         """Wait until another transaction may be answered."""
@@ -206,86 +218,9 @@ class ApplicationService(Resource):
         held.callback(None)
 
 
-class _Connections(WrappingFactory):
-    """The connections of our web server, up to a number."""
-
-    noisy = False
-    protocols: dict[Any, Any]
-
-    def __init__(self, site: Site, lost: Callable[[], None]) -> None:
-        super().__init__(site)  # type: ignore[no-untyped-call]
-        self.trusted: set[Any] = set()
-        self._lost = lost
-
-    def unregisterProtocol(self, p: ProtocolWrapper) -> None:
-        """A connection is closed."""
-        super().unregisterProtocol(p)  # type: ignore[no-untyped-call]
-        if p in self.trusted:
-            self.trusted.discard(p)
-            self._lost()
-
-    def buildProtocol(self, addr: IAddress | None) -> ProtocolWrapper | None:  # type: ignore[override]
-        """Take one more, if that is not too many."""
-        if len(self.protocols) >= CONNECTIONS:
-            return None
-        return super().buildProtocol(addr)
-
-
-class _Request(Request):
-    """A request whose body is kept up to a limit, and only if it is our homeserver's."""
-
-    def __init__(self, service: ApplicationService, *of: Any, **how: Any) -> None:
-        super().__init__(*of, **how)  # type: ignore[no-untyped-call]
-        self._service = service
-        self._left = 0
-        self.is_unknown = False
-        self.gone = False
-        self.found: object = None
-
-    def query(self) -> Mapping[str, str]:
-        """What the query says, the first value of each name."""
-        given: Mapping[bytes, Sequence[bytes]] = self.args or {}
-        return {
-            name.decode("utf-8", "replace"): values[0].decode("utf-8", "replace")
-            for name, values in given.items()
-        }
-
-    def body(self) -> bytes:
-        """What came, up to the limit."""
-        content: bytes = b"" if self.content is None else self.content.read()
-        return content
-
-    @property
-    def is_too_long(self) -> bool:
-        """Whether there was more than we take."""
-        return self._left < 0
-
-    def gotLength(self, length: int | None) -> None:
-        """The headers are there, the body is not."""
-        bearer = self.requestHeaders.hasHeader(b"authorization")
-        self._left = self._service.limit if not bearer or self._service.is_ours(self) else 0
-        super().gotLength(length)  # type: ignore[no-untyped-call]
-
-    def handleContentChunk(self, data: bytes) -> None:
-        """Keep it, or let it pass by; who goes on and on is cut off."""
-        self._left -= len(data)
-        if self._left >= 0:
-            super().handleContentChunk(data)  # type: ignore[no-untyped-call]
-        elif self._left < -self._service.limit:
-            self.channel.forceAbortClient()
-
-    def reply(self, status: int) -> None:
-        """Send the answer, if somebody still waits for it."""
-        if self.gone:
-            return
-        self.setResponseCode(status)
-        self.setHeader(b"content-type", b"application/json")  # type: ignore[no-untyped-call]
-        errcode, words = WORDS.get(status, ("", ""))
-        if self.is_unknown:
-            errcode = "M_UNRECOGNIZED"
-        said = {"errcode": errcode, "error": words} if errcode else self.found
-        self.write(msgspec.json.encode({} if said is None else said))  # type: ignore[no-untyped-call]
-        self.finish()  # type: ignore[no-untyped-call]
+def _refusal(status: int, errcode: str = "") -> tuple[int, object]:
+    usual, words = WORDS[status]
+    return status, {"errcode": errcode or usual, "error": words}
 
 
 def read_transaction(body: bytes) -> tuple[list[bytes], list[bytes]]:

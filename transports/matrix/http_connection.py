@@ -10,12 +10,12 @@ from typing import Any
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 from msgspec import Struct
-from twisted.internet import tcp
 from twisted.internet.defer import Deferred
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 
 from bridge.errors import BridgeError, Trouble
+from transports.matrix.http_writer import Writer
 
 FRAMING = frozenset((b"content-length", b"transfer-encoding"))
 """Headers that tell where an answer ends."""
@@ -70,7 +70,7 @@ class Connection(Protocol):
         self._reader = _Reader()
         self._answer: Deferred[Answer] | None = None
         self._left = 0
-        self._socket: Any = None
+        self._writer: Writer | None = None
 
     @property
     def is_idle(self) -> bool:
@@ -78,11 +78,8 @@ class Connection(Protocol):
         return self._answer is None and self._reader.may_follow
 
     def connectionMade(self) -> None:
-        """Delay nothing."""
-        if hasattr(self.transport, "setTcpNoDelay"):
-            self.transport.setTcpNoDelay(True)
-        if isinstance(self.transport, tcp.Connection):
-            self._socket = self.transport.getHandle()
+        """Now it can be written to."""
+        self._writer = Writer(self.transport)
 
     def ask(self, request: Request) -> Deferred[Answer]:
         """Send a request; fails with `LinkError`. To cancel the Deferred closes the connection."""
@@ -90,21 +87,9 @@ class Connection(Protocol):
         answer: Deferred[Answer] = Deferred(self._cancelled)
         self._answer, self._left, self.is_answering = answer, self._limit, False
         self._reader.begin()
-        self._send(data)
+        assert self._writer is not None
+        self._writer.write(data)
         return answer
-
-    def _send(self, data: bytes) -> None:
-        """Write to the socket, as long as it takes everything: the reactor need not come by for that."""
-        sent = 0
-        if self._socket is not None:
-            try:
-                sent = self._socket.send(data)
-            except OSError:
-                # the transport will find out why
-                sent = 0
-        if sent < len(data):
-            self._socket = None
-            self.transport.write(data[sent:])
 
     def close(self) -> None:
         """Close it, when what is written is sent."""

@@ -156,8 +156,7 @@ class MatrixSide:
                 % (number, HOST.encode(), port, self._token.encode(), len(body))
                 + body
             )
-            while b"{}" not in await reader.readuntil(b"\r\n"):
-                continue
+            await reader.readuntil(b"{}")
 
 
 async def _some(reader: asyncio.StreamReader) -> bytes:

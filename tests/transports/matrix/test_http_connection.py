@@ -13,7 +13,6 @@ from twisted.python.failure import Failure
 
 from bridge.errors import Trouble
 from tests.transports.matrix.web import outcome, watch
-from transports.matrix import http_connection
 from transports.matrix.http_connection import Answer, Connection, LinkError, Request
 
 REQUEST = Request("GET", "/x", [("Host", "hs.test")], None)
@@ -144,36 +143,6 @@ def test_request_that_would_be_two_is_not_sent(request_):
     with pytest.raises(ValueError, match="a request with"):
         connection.ask(request_)
     assert transport.value() == b""
-
-
-class Socket:
-    """Takes so many bytes, and then no more."""
-
-    def __init__(self, room: int) -> None:
-        self.room = room
-        self.taken = b""
-
-    def send(self, data: bytes) -> int:
-        if self.room < 0:
-            raise BlockingIOError
-        taken, self.room = data[: self.room], -1 if len(data) > self.room else self.room - len(data)
-        self.taken += taken
-        return len(taken)
-
-
-@pytest.mark.parametrize("room", [0, 9, 10_000])
-def test_request_goes_to_the_socket_as_far_as_it_takes_it(room, monkeypatch):
-    """The rest goes by way of the transport, and so does what comes later."""
-    connection, socket = Connection(1000), Socket(room)
-    transport = StringTransport()
-    transport.getHandle = lambda: socket
-    monkeypatch.setattr(http_connection.tcp, "Connection", StringTransport)
-    connection.makeConnection(transport)
-    for _ in range(2):
-        connection.ask(REQUEST)
-        connection.dataReceived(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
-    assert socket.taken + transport.value() == REQUEST.encoded() * 2
-    assert (transport.value() == b"") == (room == 10_000)
 
 
 def test_answer_that_is_too_long_is_cut_off():
