@@ -151,10 +151,11 @@ class TrunkConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
         ),
     ] = 1300
     media: Annotated[
-        Literal["rtp", "sdes", "dtls", "direct"],
+        Literal["rtp", "sdes", "dtls", "webrtc", "direct"],
         Meta(
             description="How calls' media go to it: rtp is unprotected; sdes and dtls are SRTP by keys in "
-            "the signalling or by a handshake; direct is ICE and DTLS from end to end, past the gateway.",
+            "the signalling or by a handshake; webrtc is a handshake and ICE, as browsers want it, and who "
+            "calls so is answered so; direct is the same from end to end, past the gateway.",
         ),
     ] = "rtp"
     rtp_symmetric: Annotated[

@@ -536,10 +536,11 @@ _PLAIN = {
 }
 
 
-def plain(description: Description) -> Description:
+def plain(description: Description, more: frozenset[str] = frozenset()) -> Description:
     """Return SDP without what belongs to ICE, bundles, sources and extensions. Raises Malformed.
 
-    Feedback stays for what is not audio: it asks for pictures, and nothing asks for sound.
+    `more` are attributes that stay besides. Feedback stays for what is not audio: it asks for pictures, and
+    nothing asks for sound.
     """
     media = []
     for each in description.media:
@@ -549,8 +550,8 @@ def plain(description: Description) -> Description:
         kept = [
             (name, value)
             for name, value in each.attributes
-            if name in _PLAIN and not (name == "rtcp-fb" and each.kind == "audio")
+            if name in _PLAIN | more and not (name == "rtcp-fb" and each.kind == "audio")
         ]
         media.append(replace(each, attributes=tuple(kept)))
-    kept = [pair for pair in description.attributes if pair[0] in _PLAIN]
+    kept = [pair for pair in description.attributes if pair[0] in _PLAIN | more]
     return replace(description, media=tuple(media), attributes=tuple(kept))

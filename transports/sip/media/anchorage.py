@@ -24,6 +24,7 @@ from transports.sip.media.config import MediaConfig
 from transports.sip.media.nat import is_behind_nat
 from transports.sip.media.ng import Ng, NgRefused, Reply
 from transports.sip.media.numbering import format_of, keep_numbers
+from transports.sip.media.webrtc import is_web, kept
 from transports.sip.wire.sdp import Description, Origin, parse_sdp, write_sdp
 from transports.sip.wire.uri import Malformed
 
@@ -42,6 +43,12 @@ _PROFILES = {
     Protection.SDES: "RTP/SAVP",
     Protection.DTLS: "UDP/TLS/RTP/SAVP",
 }
+_WEB_OFFER = {
+    **{"ICE": "force", "transport-protocol": "UDP/TLS/RTP/SAVPF"},
+    **{"SDES": ["off"], "rtcp-mux": ["offer", "require"]},
+}
+_WEB_ANSWER = {"ICE": "force", "rtcp-mux": ["accept"], "DTLS": "passive"}
+"""How peers are offered and answered that speak ICE and DTLS."""
 _ORIGIN = Origin("-", 1, 1, "127.0.0.1")
 """The instance puts its own address there."""
 
@@ -69,6 +76,7 @@ class RtpengineAnchor:
         self._formats: dict[str, tuple[Codec, ...]] = {}
         self._learning = "endpoint-learning-off"
         """How the SIP peer's address is learned; each exchange sets it for both ends."""
+        self._has_ice = demands.has_ice
         self._is_known = self._is_waiting = self._is_over = False
         self._home.anchors[id] = self
 
@@ -82,14 +90,12 @@ class RtpengineAnchor:
             flags = {
                 **self._from(XMPP, SIP),
                 **self._direction(self._config.xmpp_interface, self._config.sip_interface),
-                "ICE": "remove",
-                "transport-protocol": _PROFILES[self._demands.protection],
-                "rtcp-mux": ["demux"],
+                **(_WEB_OFFER if self._has_ice else self._plain_offer()),
                 "address-family": f"IP{self._demands.family}",
                 "codec": self._codecs(),
                 "flags": ["trickle-ICE", self._learning],
             }
-            found = plain(await self._ask("offer", to_sdp(self._xmpp(offer), lines, _ORIGIN), flags))
+            found = self._of_sip(await self._ask("offer", to_sdp(self._xmpp(offer), lines, _ORIGIN), flags))
             self._offered = lines
             return found
 
@@ -99,7 +105,7 @@ class RtpengineAnchor:
         """See `Anchor`."""
 
         async def do() -> SessionDescription:
-            sdp = plain(answer)
+            sdp = self._of_sip(answer)
             flags = {
                 **self._from(XMPP, SIP),
                 "ICE": "force",
@@ -117,7 +123,8 @@ class RtpengineAnchor:
         """See `Anchor`."""
 
         async def do() -> SessionDescription:
-            theirs = plain(offer)
+            self._has_ice = is_web(offer)
+            theirs = self._of_sip(offer)
             flags = {
                 **self._from(SIP, XMPP),
                 "ICE": "force",
@@ -140,10 +147,13 @@ class RtpengineAnchor:
         """See `Anchor`."""
 
         async def do() -> Description:
-            flags = {**self._from(SIP, XMPP), "ICE": "remove", "flags": ["trickle-ICE", self._learning]}
-            found = plain(
-                await self._ask("answer", to_sdp(self._xmpp(answer), self._offered, _ORIGIN), flags)
-            )
+            flags = {
+                **self._from(SIP, XMPP),
+                **(_WEB_ANSWER if self._has_ice else {"ICE": "remove"}),
+                "flags": ["trickle-ICE", self._learning],
+            }
+            sdp = await self._ask("answer", to_sdp(self._xmpp(answer), self._offered, _ORIGIN), flags)
+            found = self._of_sip(sdp)
             self._lines = self._offered
             return found
 
@@ -208,6 +218,9 @@ class RtpengineAnchor:
         COMPAT rtpengine 10.5: it knows the key "endpoint-learning", and does not heed its "off".
         """
         named = next((description.address_of(media) for media in description.media if media.port), "")
+        if self._has_ice:  # its checks of connectivity say where it is
+            self._learning = "endpoint-learning-off"
+            return {"flags": list(flags)}
         signalled = self.listener.signalled_from
         if not named or not is_behind_nat(named, signalled):
             self._learning = f"endpoint-learning-{'heuristic' if self._demands.is_symmetric else 'off'}"
@@ -217,6 +230,14 @@ class RtpengineAnchor:
             "received-from": ["IP6" if ":" in signalled else "IP4", signalled],
             "flags": [*flags, "strict-source", self._learning, "SIP-source-address"],
         }
+
+    def _plain_offer(self) -> dict[str, object]:
+        profile = _PROFILES[self._demands.protection]
+        return {"ICE": "remove", "transport-protocol": profile, "rtcp-mux": ["demux"]}
+
+    def _of_sip(self, description: Description) -> Description:
+        """Leave out what is of no use on the way to a SIP peer, and from it."""
+        return kept(description) if self._has_ice else plain(description)
 
     def _codecs(self) -> dict[str, object]:
         wanted = self._demands.codecs

@@ -27,13 +27,15 @@ class Protection(Enum):
 class Demands(Struct, frozen=True, kw_only=True):
     """What a SIP peer wants: `codecs` are names of RTP's registry, the preferred first, () for all.
 
-    `family` is the version of IP that it is reached by. `is_direct`: it speaks ICE and DTLS itself, and
-    media go past us. `is_symmetric`: its media may come from another address than it names.
+    `family` is the version of IP that it is reached by. `has_ice`: it speaks ICE and DTLS, as browsers do;
+    who offers them is taken to, anyway. `is_direct`: it does, and media go past us. `is_symmetric`: its media
+    may come from another address than it names.
     """
 
     protection: Protection = Protection.NONE
     codecs: tuple[str, ...] = ()
     family: int = 4
+    has_ice: bool = False
     is_direct: bool = False
     is_symmetric: bool = False
 

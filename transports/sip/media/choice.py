@@ -17,17 +17,24 @@ from transports.sip.media.rtpengine import Rtpengines
 MakeBackend = Callable[[Callable[[], None]], MediaBackend]
 """Makes a back end; it calls back when its trouble is another."""
 
-_PROTECTION = {"sdes": Protection.SDES, "dtls": Protection.DTLS, "direct": Protection.DTLS}
+_PROTECTION = {
+    "sdes": Protection.SDES,
+    **dict.fromkeys(("dtls", "webrtc", "direct"), Protection.DTLS),
+}
 
 
-def demands_of(trunk: TrunkConfig | None, family: int) -> Demands:
-    """Return what a peer wants that is behind a trunk, or none, reached by that version of IP."""
+def demands_of(trunk: TrunkConfig | None, family: int, *, is_page: bool = False) -> Demands:
+    """Return what a peer wants that is behind a trunk, or none, reached by that version of IP.
+
+    What `is_page`, and behind no trunk, is a web phone.
+    """
     if trunk is None:
-        return Demands(family=family)
+        return Demands(family=family, has_ice=is_page)
     return Demands(
         protection=_PROTECTION.get(trunk.media, Protection.NONE),
         codecs=trunk.codecs,
         family=family,
+        has_ice=trunk.media == "webrtc",
         is_direct=trunk.media == "direct",
         is_symmetric=trunk.rtp_symmetric,
     )

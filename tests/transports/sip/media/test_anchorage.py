@@ -8,10 +8,11 @@ from msgspec.structs import replace
 from bridge.calls import Codec, SessionDescription
 from bridge.errors import Trouble
 from tests.transports.sip.calls.test_translate import content, session
-from tests.transports.sip.media.engines import OFFER, PHONE, House, failed
+from tests.transports.sip.media.engines import OFFER, PHONE, SECURE, House, failed
 from transports.sip.media import anchorage
 from transports.sip.media.backend import Demands, Protection
-from transports.sip.wire.sdp import write_sdp
+from transports.sip.media.webrtc import is_web
+from transports.sip.wire.sdp import parse_sdp, write_sdp
 
 
 def test_offer_to_a_phone_has_nothing_of_ice_and_what_it_wants():
@@ -143,3 +144,30 @@ def test_answer_has_no_format_that_was_not_offered():
     )
     house.result(anchor.offer_to_sip(session(content("x", codecs=unknown))))
     assert failed(house.result(anchor.answer_to_xmpp(PHONE))) is Trouble.NOT_ACCEPTABLE
+
+
+WEB = parse_sdp(SECURE.encode())
+
+
+def test_web_phone_is_offered_and_answered_as_one():
+    """By ICE and DTLS in both directions; who is one is seen by his offer."""
+    house = House()
+    anchor, ears = house.call(Demands(has_ice=True))
+    ears.signalled_from = "8.8.8.8"
+    offered = house.result(anchor.offer_to_sip(OFFER))
+    assert is_web(offered)
+    asked = house.engines[0].asked[-1]
+    assert (asked["ICE"], asked["transport-protocol"]) == ("force", "UDP/TLS/RTP/SAVPF")
+    assert (asked["rtcp-mux"], asked["SDES"]) == (["offer", "require"], ["off"])
+    house.result(anchor.answer_to_xmpp(WEB))
+    assert "a=ice-ufrag" in house.engines[0].asked[-1]["sdp"]
+    anchor, ears = house.call(call="d")
+    ears.signalled_from = "8.8.8.8"
+    house.result(anchor.offer_to_xmpp(WEB))
+    asked = house.engines[0].asked[-1]
+    assert asked["flags"] == ["generate-mid", "trickle-ICE"] and "received-from" not in asked
+    assert is_web(house.result(anchor.answer_to_sip(session(content("x")))))
+    asked = house.engines[0].asked[-1]
+    assert (asked["ICE"], asked["DTLS"], asked["rtcp-mux"]) == ("force", "passive", ["accept"])
+    house.result(anchor.offer_to_sip(session(content("x"))))
+    assert house.engines[0].asked[-1]["ICE"] == "force"

@@ -21,6 +21,7 @@ from transports.sip.media.direct import DirectAnchor
         ("rtp", Demands(codecs=("PCMA",))),
         ("sdes", Demands(protection=Protection.SDES, codecs=("PCMA",))),
         ("dtls", Demands(protection=Protection.DTLS, codecs=("PCMA",))),
+        ("webrtc", Demands(protection=Protection.DTLS, codecs=("PCMA",), has_ice=True)),
         ("direct", Demands(protection=Protection.DTLS, codecs=("PCMA",), is_direct=True)),
     ],
 )
@@ -31,8 +32,10 @@ def test_peer_behind_a_trunk_gets_what_the_operator_says(media, demands):
 
 
 def test_peer_behind_no_trunk_gets_plain_media():
-    """By its own version of IP."""
+    """By its own version of IP; a page has ICE, unless a trunk is between."""
     assert demands_of(None, 6) == Demands(family=6)
+    assert demands_of(None, 4, is_page=True) == Demands(has_ice=True)
+    assert not demands_of(TrunkConfig(server="sip:pbx.example"), 4, is_page=True).has_ice
 
 
 def test_without_the_table_there_are_no_calls():
