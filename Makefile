@@ -9,6 +9,7 @@ STAMP := $(VENV)/.installed
 HYBRID := .peers/ircd-hybrid/usr/sbin/ircd-hybrid
 SYNAPSE := .peers/synapse/bin/synapse_homeserver
 STANZA := .peers/browser/stanza.js
+JSSIP := .peers/browser/jssip.js
 
 # Debian packages of the servers that the tests and the demo talk to, and the programs by which they are known.
 APT := python3-venv git prosody lua-sec lua-unbound ejabberd inspircd atheme-services ngircd libltdl7 postgresql biboumi \
@@ -23,7 +24,7 @@ export PATH := $(PATH):/usr/sbin:/sbin
 test: install check
 	@$(BIN)/python -m pytest
 
-install: servers $(SYNAPSE) $(STANZA) $(STAMP)
+install: servers $(SYNAPSE) $(STANZA) $(JSSIP) $(STAMP)
 
 servers: $(HYBRID)
 	@missing=; for program in $(PROGRAMS); do command -v $$program >/dev/null || missing="$$missing $$program"; done; \
@@ -54,13 +55,19 @@ $(SYNAPSE):
 	@.peers/synapse/bin/python -m pip install -q --disable-pip-version-check 'matrix-synapse==1.163.0' psycopg2-binary
 	@touch $@
 
-# A client's library for pages, in one file.
+# Clients' libraries for pages, each in one file.
 $(STANZA): | servers
 	@mkdir -p $(@D)
 	@cd $(@D) && npm install --silent --no-audit --no-fund --prefix . stanza@12.22.1 esbuild@0.28.2 events@3.3.0
 	@cd $(@D) && echo "import * as XMPP from 'stanza'; window.XMPP = XMPP" >entry.js && \
 	  node_modules/.bin/esbuild entry.js --bundle --platform=browser --format=iife --define:global=window \
 	  --log-level=error --outfile=stanza.tmp.js && mv stanza.tmp.js stanza.js
+
+$(JSSIP): | $(STANZA)
+	@cd $(@D) && npm install --silent --no-audit --no-fund --prefix . jssip@3.13.8
+	@cd $(@D) && echo "import JsSIP from 'jssip'; window.JsSIP = JsSIP" >phone.js && \
+	  node_modules/.bin/esbuild phone.js --bundle --platform=browser --format=iife --define:global=window \
+	  --log-level=error --outfile=jssip.tmp.js && mv jssip.tmp.js jssip.js
 
 $(STAMP): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed")'

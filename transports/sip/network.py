@@ -162,7 +162,13 @@ class SipNetwork:
         self._agent.sent_by = bound.sent_by
         self._common = common = Common(
             agent=self._agent,
-            locator=Locator(self._resolver, self._random, bound.transports, bound.families),
+            locator=Locator(
+                self._resolver,
+                self._random,
+                bound.transports,
+                bound.families,
+                self._agent.transports.named,
+            ),
             guard=self._guard,
             clock=self._reactor,
             random=self._random,

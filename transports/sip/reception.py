@@ -13,7 +13,7 @@ from bridge.events import ContactId, UserId
 from transports.sip.address import MAX_NAME, SEPARATORS, contact_of, is_number, user_of
 from transports.sip.agent.acceptance import Abilities, inspect
 from transports.sip.agent.means import Means
-from transports.sip.agent.routing import Hop, is_address
+from transports.sip.agent.routing import Hop, is_address, is_nowhere
 from transports.sip.agent.user_agent import ALLOW, Answer, option_refused
 from transports.sip.calls.calls import Calls
 from transports.sip.calls.digits import PLAIN as DTMF
@@ -43,6 +43,7 @@ ABILITIES = Abilities(
 """What is understood in calls."""
 RETRY_AFTER = 10
 """Seconds after which to come again, while we take nothing."""
+ELSEWHERE = "Forbidden: From is of another place"
 CHECKS = 200
 """Strangers whose domains are looked up at a time; others are put off."""
 
@@ -60,7 +61,8 @@ class Reception:
     """See the module's docstring. `hosts` are the hosts by which we are named, `domain` is one of them.
 
     A stranger's From is believed if his address is one where its domain's servers are (RFC 3261 knows no
-    proof, and RFC 8224 wants one of telephone numbers only).
+    proof, and RFC 8224 wants one of telephone numbers only). Who came by a WebSocket may have a name that
+    stands for no place, while nobody else has it: he is a visitor, and is reached as long as he is there.
     """
 
     log = Logger()
@@ -76,6 +78,7 @@ class Reception:
     ) -> None:
         self._pager, self._people = pager, people
         self._routes, self._guard, self._locator = routes, means.guard, means.locator
+        self._transports = means.agent.transports
         self._hosts, self._domain, self._token = hosts, domain, means.token
         self._logins = Logins(routes, means, domain)
         self._checks = 0
@@ -239,6 +242,10 @@ class Reception:
             raise Refusal(403)
         if uri.host == hop.host:
             return
+        if is_nowhere(uri.host):
+            if not self._transports.name(uri.host, hop):
+                raise Refusal(403, ELSEWHERE)
+            return
         if self._checks >= CHECKS:
             raise Refusal(503)
         self._checks += 1
@@ -249,4 +256,4 @@ class Reception:
         finally:
             self._checks -= 1
         if hop.host not in {one.host for one in hops}:
-            raise Refusal(403, "Forbidden: From is of another place")
+            raise Refusal(403, ELSEWHERE)

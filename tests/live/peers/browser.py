@@ -1,6 +1,6 @@
-"""Chromium without a window, whose pages are people that call with stanza.js.
+"""Chromium without a window, whose pages are people that call with stanza.js, or phones that are JsSIP.
 
-It is driven by the DevTools protocol; `browser.js` is what each page does.
+It is driven by the DevTools protocol; `browser.js` is what each page does, `web_phone.js` what those phones do.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,12 @@ from aiohttp import ClientSession, ClientWebSocketResponse
 
 from tests.live.peers.daemon import HOST, Daemon, find_program
 
-STANZA_JS = Path(__file__).parents[3] / ".peers" / "browser" / "stanza.js"
-"""stanza.js in one file that a page can have; `make install` builds it."""
+LIBRARIES = Path(__file__).parents[3] / ".peers" / "browser"
+"""Where each library is in one file that a page can have; `make install` builds them."""
 PAGE = Path(__file__).with_suffix(".js")
+PERSON = (LIBRARIES / "stanza.js", PAGE)
+WEB_PHONE = (LIBRARIES / "jssip.js", PAGE, PAGE.with_name("web_phone.js"))
+"""Scripts of pages."""
 FLAGS = (
     "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-extensions",
     "--autoplay-policy=no-user-gesture-required", "--allow-loopback-in-peer-connection",
@@ -81,14 +85,14 @@ class Browser:
         self._socket = await self._web.ws_connect(f"ws://{HOST}:{port}{path}", max_msg_size=LARGEST)
         self._reader = asyncio.ensure_future(self._read(self._socket))
 
-    async def page(self) -> Page:
-        """Open a page with our script."""
+    async def page(self, scripts: Sequence[Path] = PERSON) -> Page:
+        """Open a page with scripts of ours."""
         target = (await self.ask("Target.createTarget", url="about:blank"))["targetId"]
         session = (await self.ask("Target.attachToTarget", targetId=target, flatten=True))["sessionId"]
         page = self._pages[session] = Page(self, target, session)
         await self.ask("Runtime.enable", session)
         await self.ask("Runtime.addBinding", session, name="tell")
-        for script in (STANZA_JS, PAGE):
+        for script in scripts:
             await page.evaluate(script.read_text())
         return page
 

@@ -10,10 +10,11 @@ import pytest
 
 from tests.live.cast.browser import BrowserPerson
 from tests.live.cast.jingle import Habits
+from tests.live.cast.web_phone import WebPhone
 from tests.live.conftest import MakeTelephone
 from tests.live.peers import xmpp
 from tests.live.peers.baresip import Baresip
-from tests.live.peers.browser import Browser
+from tests.live.peers.browser import WEB_PHONE, Browser
 from tests.live.peers.daemon import HOST, free_port
 from tests.live.peers.dns import Nameserver
 from tests.live.peers.gateway import SipBridge
@@ -34,6 +35,7 @@ from tests.live.stage import House
 SIP_DOMAIN = "sip.test"
 MakeDesk = Callable[..., Awaitable[Baresip]]
 MakeSurfer = Callable[..., Awaitable[BrowserPerson]]
+MakeWebPhone = Callable[..., Awaitable[WebPhone]]
 
 
 @pytest.fixture(scope="session")
@@ -70,6 +72,19 @@ def sip_rtpengine(house: House, sip_keys_port: int) -> Rtpengine:
 def sip_tls_port() -> int:
     """Where it listens for SIP over TLS."""
     return free_port()
+
+
+@pytest.fixture(scope="session")
+def sip_ws_port() -> int:
+    """Where it listens for SIP over WebSocket."""
+    return free_port()
+
+
+@pytest.fixture(scope="session")
+def sip_listens(sip_port: int, sip_tls_port: int, sip_ws_port: int) -> list[str]:
+    """All that."""
+    ports = {"udp": sip_port, "tcp": sip_port, "tls": sip_tls_port, "ws": sip_ws_port}
+    return [f"{transport} {HOST}:{port}" for transport, port in ports.items()]
 
 
 @pytest.fixture(scope="session")
@@ -116,8 +131,7 @@ def sip_bridge(
     kamailio: Kamailio,
     sip_rtpengine: Rtpengine,
     sip_keys_port: int,
-    sip_port: int,
-    sip_tls_port: int,
+    sip_listens: list[str],
     sip_names: Nameserver,
 ) -> SipBridge:
     """The gateway, with an account of one user's at Kamailio, and a trunk for everybody there."""
@@ -129,7 +143,9 @@ def sip_bridge(
         xmpp.component_port,
         {
             "domain": SIP_DOMAIN,
-            "listen": [f"udp {HOST}:{sip_port}", f"tcp {HOST}:{sip_port}", f"tls {HOST}:{sip_tls_port}"],
+            "listen": sip_listens,
+            "websocket_proxies": [HOST],
+            "websocket_origins": ["null", "https://www.example.test"],
             "certificate": str(certificate.certificate),
             "key": str(certificate.key),
             "ca_file": str(house.authority.root),
@@ -205,3 +221,22 @@ def surfer(sip_stage: SipStage, browser: Browser, loop: asyncio.AbstractEventLoo
 
     yield make
     loop.run_until_complete(log_out())
+
+
+@pytest.fixture
+def web_phone(
+    sip_stage: SipStage, sip_ws_port: int, browser: Browser, loop: asyncio.AbstractEventLoop
+) -> Iterator[MakeWebPhone]:
+    """Make phones that are pages, with a tone of 1000 Hz, at the gateway's WebSocket or another."""
+    phones: list[WebPhone] = []
+
+    async def make(uri: str, url: str = f"ws://{HOST}:{sip_ws_port}/sip") -> WebPhone:
+        made = await WebPhone.switch_on(await browser.page(WEB_PHONE), url, uri, 1000)
+        phones.append(made)
+        return made
+
+    async def switch_off() -> None:
+        await asyncio.gather(*(phone.close() for phone in phones))
+
+    yield make
+    loop.run_until_complete(switch_off())

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Iterator
+
+import pytest
+
+from tests.live.cast.front import Front
+from tests.live.cast.xmpp import condition
 from tests.live.peers.daemon import HOST
+from tests.live.peers.gateway import SipBridge
 from tests.live.peers.kamailio import PATH
-from tests.live.sip.conftest import MakeDesk
-from tests.live.sip.stage import SipStage
+from tests.live.sip.conftest import MakeDesk, MakeSurfer, MakeWebPhone
+from tests.live.sip.stage import STRANGER, SipStage
 from tests.live.sip.test_accounts import register
 
 
@@ -47,3 +55,72 @@ async def test_account_behind_a_websocket_writes_calls_and_is_called(sip_stage: 
     await taken.hears(1000)
     await taken.hang_up()
     await bob.sees("CALL_CLOSED")
+
+
+async def test_page_calls_a_user_who_is_in_a_page(
+    sip_stage: SipStage, surfer: MakeSurfer, web_phone: MakeWebPhone
+):
+    """DTLS-SRTP on both sides; what is said later goes by the WebSocket, too."""
+    juliet = await surfer("juliet", frequency=440)
+    alice = await web_phone(f"sip:alice{sip_stage.number}@web.test")
+    await alice.dial(f"sip:{juliet.bare.replace('@', '%40')}@{sip_stage.domain}")
+    call = await juliet.is_called()
+    await alice.sees("progress")
+    await call.answer()
+    await alice.sees("confirmed")
+    await call.hears(1000)
+    await alice.hears(440)
+    await call.hold()
+    await alice.sees("hold remote")
+    await call.resume()
+    await alice.sees("unhold remote")
+    await alice.hears(440)
+    await call.hang_up()
+    await alice.sees("ended remote Terminated")
+
+
+@pytest.fixture
+def front(sip_ws_port: int, sip_bridge: SipBridge, loop: asyncio.AbstractEventLoop) -> Iterator[Front]:
+    """The proxy of a web site, whose visitors are strangers."""
+    made = Front(sip_ws_port, STRANGER)
+    loop.run_until_complete(made.start())
+    yield made
+    loop.run_until_complete(made.close())
+
+
+async def test_visitor_of_a_page_writes_and_is_answered(
+    sip_stage: SipStage, web_phone: MakeWebPhone, front: Front
+):
+    """Under a name that is nobody else's while the page is open; then it is nowhere."""
+    romeo, name = await sip_stage.on_xmpp("romeo"), f"v{sip_stage.number}.invalid"
+    alice, eve = await asyncio.gather(
+        web_phone(f"sip:guest@{name}", front.url), web_phone(f"sip:eve@{name}", front.url)
+    )
+    jid = sip_stage.jid("guest", name)
+    await alice.write(sip_stage.uri(romeo), "anybody there?")
+    assert (await romeo.message(frm=jid)).findtext("body") == "anybody there?"
+    await alice.sees("sent 202")
+    romeo.say(jid, "a lark", type="chat")
+    await alice.sees("message a lark")
+    await eve.write(sip_stage.uri(romeo), "it is me")
+    await eve.sees("not sent 403")
+    await alice.leave()
+    romeo.say(jid, "gone?", type="chat")
+    assert condition(await romeo.message(frm=jid, type="error")) == "item-not-found"
+
+
+async def test_visitor_of_a_page_is_called_back(sip_stage: SipStage, web_phone: MakeWebPhone, front: Front):
+    """By the connection that he opened, with ICE and DTLS offered to him."""
+    romeo, name = await sip_stage.caller("romeo", frequency=440), f"v{sip_stage.number}.invalid"
+    alice = await web_phone(f"sip:guest@{name}", front.url)
+    await alice.write(sip_stage.uri(romeo), "call me")
+    await romeo.message(frm=sip_stage.jid("guest", name))
+    call = romeo.call(sip_stage.jid("guest", name))
+    await alice.sees("is called")
+    await alice.answer()
+    await call.hears(1000)
+    await alice.hears(440)
+    await alice.press("5")
+    await call.sees("info dtmf")
+    await alice.hang_up()
+    await call.sees("session-terminate success")

@@ -73,9 +73,9 @@ class Scene:
         self.reactor, self.bridge, self.names = Reactor(), Bridge(), Names(NAMES)
         self.bridge.kept = kept or {}
         config.setdefault("allowed_peers", ("203.0.113.0/24", "198.51.100.0/24"))
+        config.setdefault("listen", ("udp 192.0.2.1:5060", "tcp 192.0.2.1:5060"))
         self.config = SipConfig(
             domain="gw.example",
-            listen=("udp 192.0.2.1:5060", "tcp 192.0.2.1:5060"),
             trunks={"pbx": PBX} if trunks is None else trunks,
             **config,
         )

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
+from twisted.internet.address import IPv4Address
 
+from bridge.events import ContactId
 from tests.transports.sip.calling import Gateway
 from tests.transports.sip.phone import Phone
 from tests.transports.sip.samples import request
 from tests.transports.sip.test_network import STRANGER, Scene
-from tests.transports.sip.wires import PEER
+from tests.transports.sip.wire.test_websocket import frame, handshake
+from tests.transports.sip.wires import PEER, Stream, hang_up
 from transports.sip.agent.user_agent import ALLOW
 from transports.sip.reception import RETRY_AFTER
-from transports.sip.wire.message import Response, write
+from transports.sip.wire.headers import NameAddr
+from transports.sip.wire.message import Fields, Request, Response, parse, write
+from transports.sip.wire.uri import parse_uri
 
 LONG = (("User-Agent", "x" * 100),)
 
@@ -54,6 +60,75 @@ def test_paused_gateway_says_when_to_come_again() -> None:
     scene.hear("hello")
     [answer] = scene.reactor.taken()
     assert answer.get("Retry-After") == str(RETRY_AFTER)
+
+
+# ---- visitors of pages
+
+
+def told(stream: Stream) -> list[Request | Response]:
+    """Return what was sent over a WebSocket, of frames of up to 65535 bytes."""
+    data, found = stream.value(), []
+    stream.clear()
+    data = data.partition(b"\r\n\r\n")[2] if data.startswith(b"HTTP/") else data
+    while data:
+        size, head = (data[1], 2) if data[1] < 126 else (int.from_bytes(data[2:4], "big"), 4)
+        found.append(parse(data[head : head + size]))
+        data = data[head + size :]
+    return found
+
+
+def visited(scene: Scene, port: int):
+    """Have somebody come by a WebSocket."""
+    protocol = scene.reactor.tcpServers[-1][1].buildProtocol(None)
+    stream = Stream(IPv4Address("TCP", STRANGER, port))
+    protocol.makeConnection(stream)
+    protocol.dataReceived(handshake())
+    return protocol, stream
+
+
+def sent(method: str, name: str, *, branch: str = "1", fields: Fields = (), body: bytes = b"") -> bytes:
+    """A request of a visitor's, in a frame."""
+    asked = request(
+        method,
+        uri="sip:romeo%40example.org@gw.example",
+        branch=f"z9hG4bK{branch}",
+        fields=(*LONG, *fields),
+        body=body,
+    )
+    asked = replace(asked, from_=NameAddr(uri=parse_uri(f"sip:guest@{name}")).with_tag(branch))
+    return frame(0x81, write(asked))
+
+
+def test_visitor_has_a_name_that_nobody_else_has_and_is_written_to_by_it() -> None:
+    """Over UDP such a name is nobody's."""
+    scene = Scene(federation=True, listen=("udp 192.0.2.1:5060", "ws 127.0.0.1:8088")).up()
+    (alice, hers), (eve, others) = visited(scene, 1), visited(scene, 2)
+    alice.dataReceived(sent("MESSAGE", "a.invalid", body=b"hello"))
+    scene.reactor.advance(1)
+    assert [one.status for one in told(hers)] == [202]
+    eve.dataReceived(sent("MESSAGE", "a.invalid", branch="2", body=b"hello"))
+    assert [one.status for one in told(others)] == [403]
+    scene.hear("hello", "sip:guest@b.invalid", host=STRANGER, branch="3")
+    assert scene.answers() == [403]
+    scene.bridge.taken()
+    scene.say("yes?", ContactId("guest@a.invalid"))
+    [asked] = told(hers)
+    assert isinstance(asked, Request) and (asked.method, asked.body) == ("MESSAGE", b"yes?")
+    assert asked.via[0].transport == "WS" and asked.via[0].host == "gw.example"
+    hang_up(alice)
+    scene.say("still there?", ContactId("guest@a.invalid"), ref=2)
+    assert [type(event).__name__ for _, event in scene.bridge.taken()] == ["Failed"] * 2
+
+
+def test_visitor_who_watches_is_told_by_his_connection() -> None:
+    """His Contact leads nowhere."""
+    scene = Scene(federation=True, listen=("udp 192.0.2.1:5060", "ws 127.0.0.1:8088")).up()
+    alice, hers = visited(scene, 1)
+    fields = (("Event", "presence"), ("Contact", "<sip:x@c.invalid;transport=ws>"), ("Expires", "600"))
+    alice.dataReceived(sent("SUBSCRIBE", "a.invalid", fields=fields))
+    answer, notify = told(hers)
+    assert isinstance(answer, Response) and answer.status == 200
+    assert isinstance(notify, Request) and notify.method == "NOTIFY"
 
 
 # ---- calls

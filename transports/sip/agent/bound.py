@@ -11,8 +11,8 @@ from uuid import NAMESPACE_DNS, uuid5
 from twisted.names.client import Resolver as DnsResolver
 from twisted.names.client import createResolver
 
-from transports.sip.agent.locate import NOWHERE, Resolver
-from transports.sip.agent.routing import WEBSOCKETS, Hop
+from transports.sip.agent.locate import Resolver
+from transports.sip.agent.routing import NOWHERE, WEBSOCKETS, Hop
 from transports.sip.config import SipConfig
 from transports.sip.wire.uri import Uri
 

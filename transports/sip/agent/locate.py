@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from ipaddress import ip_address
 from random import Random
 from typing import Any, Protocol
@@ -12,7 +12,7 @@ from twisted.names import dns
 from twisted.names.error import DNSNameError, DomainError
 
 from bridge.errors import BridgeError, Trouble
-from transports.sip.agent.routing import DEFAULT_PORTS, SECURE, WEBSOCKETS, Hop, is_address
+from transports.sip.agent.routing import DEFAULT_PORTS, SECURE, WEBSOCKETS, Hop, is_address, is_nowhere
 from transports.sip.wire.uri import Uri
 
 MAX_HOPS = 6
@@ -27,8 +27,6 @@ SERVICES = (
     ("SIPS+D2W", "_sips._ws", "WSS"),
 )
 """NAPTR services (RFC 3263 §4.1, RFC 7118 §5.5), SRV labels, and transports as Via names them."""
-NOWHERE = ".invalid"
-"""The end of names that stand for nothing (RFC 7118 §B.1)."""
 
 Place = tuple[str, str, int]
 """A transport, a host and a port."""
@@ -55,15 +53,24 @@ TIMEOUT = (1, 3)
 
 
 class Locator:
-    """Asks the DNS; `transports` are those that we speak, `families` the versions of IP."""
+    """Asks the DNS; `transports` are those that we speak, `families` the versions of IP.
+
+    `named` knows the connections of those who have names that stand for no place.
+    """
 
     def __init__(
-        self, resolver: Resolver, random: Random, transports: frozenset[str], families: frozenset[int]
+        self,
+        resolver: Resolver,
+        random: Random,
+        transports: frozenset[str],
+        families: frozenset[int],
+        named: Callable[[str], Hop | None] = lambda name: None,
     ) -> None:
         self._resolver = resolver
         self._random = random
         self._transports = transports
         self._families = families
+        self._named = named
 
     async def locate(self, uri: Uri) -> list[Hop]:
         """Return the hops to try; BridgeError if there are none: REMOTE_NOT_FOUND, or TIMED_OUT.
@@ -71,8 +78,11 @@ class Locator:
         A sips URI is reached by TLS only (RFC 3261 §26.2.2). WebSockets, which are there for those who can
         nothing else, are only tried where the URI or NAPTR says so.
         """
-        if uri.host.endswith(NOWHERE):
-            raise BridgeError(Trouble.UNREACHABLE, "No SIP server was found for this address.")
+        if is_nowhere(uri.host):
+            known = self._named(uri.host)
+            if known is None:
+                raise BridgeError(Trouble.UNREACHABLE, "Who had this address is not connected any more.")
+            return [known]
         hops: list[Hop] = []
         for transport, host, port in await self._places(uri):
             name = uri.host if transport in SECURE | WEBSOCKETS else ""

@@ -13,6 +13,8 @@ from transports.sip.wire.uri import MAX_PORT
 DEFAULT_PORT, DEFAULT_TLS_PORT = 5060, 5061
 DEFAULT_PORTS = {"UDP": DEFAULT_PORT, "TCP": DEFAULT_PORT, "TLS": DEFAULT_TLS_PORT, "WS": 80, "WSS": 443}
 """Where each transport is if nobody says so (RFC 3261 §19.1.2, RFC 7118 §5.5)."""
+NOWHERE = ".invalid"
+"""The end of names that stand for no place, by which those go who come over WebSockets (RFC 7118 §B.1)."""
 SECURE = frozenset({"TLS", "WSS"})
 WEBSOCKETS = frozenset({"WS", "WSS"})
 
@@ -83,3 +85,8 @@ def is_address(text: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def is_nowhere(host: str) -> bool:
+    """Tell whether a host stands for no place."""
+    return host.endswith(NOWHERE)

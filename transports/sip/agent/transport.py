@@ -81,6 +81,8 @@ class Transports:
         self._datagrams: dict[int, Datagrams] = {}
         self._connections: dict[Hop, Connection] = {}
         self._websockets: dict[tuple[str, int], Hop] = {}
+        self._names: dict[str, Hop] = {}
+        self._names_of: dict[Hop, str] = {}
         self._accepted: dict[str, int] = {}
         self._dialling: dict[Hop, list[tuple[bytes, Deferred[None]]]] = {}
 
@@ -171,6 +173,24 @@ class Transports:
         is_known = known is not None and (known.name == hop.name or hop.transport == "WS")
         return known if known is not None and is_known else hop
 
+    def name(self, name: str, hop: Hop) -> bool:
+        """Know a WebSocket by a name as long as it is there; False if it has another, or the name has.
+
+        Names stand for no place, so that who has one first is who has it.
+        """
+        if not hop.is_websocket or hop not in self._connections:
+            return False
+        if self._names.setdefault(name, hop) != hop:
+            return False
+        if self._names_of.setdefault(hop, name) != name:
+            del self._names[name]
+            return False
+        return True
+
+    def named(self, name: str) -> Hop | None:
+        """Return the WebSocket of that name."""
+        return self._names.get(name)
+
     def keep_alive(self, hop: Hop, seconds: float) -> None:
         """Ping by a connection every so many seconds, and cut it if no pong comes back."""
         connection = self._connections.get(hop)
@@ -202,6 +222,8 @@ class Transports:
             del self._connections[hop]
             if self._websockets.get((hop.host, hop.port)) == hop:
                 del self._websockets[hop.host, hop.port]
+            if (name := self._names_of.pop(hop, "")) in self._names:
+                del self._names[name]
             self._sink.lost(hop)
 
     def arrived(self, data: bytes, hop: Hop) -> None:

@@ -18,7 +18,7 @@ from bridge.errors import BridgeError, Trouble
 from bridge.events import ContactId, UserId
 from bridge.network import CallQuery
 from transports.sip.address import contact_of, digits_of, is_extension, is_number
-from transports.sip.agent.routing import Hop
+from transports.sip.agent.routing import Hop, is_nowhere
 from transports.sip.agent.user_agent import Answer
 from transports.sip.calls.call import GENERIC, Call
 from transports.sip.calls.ending import ending_of_trouble, status_of_trouble
@@ -118,7 +118,8 @@ class Calls:
             left = self._quotas.left(user, event.contact, way.trunk)
             host = way.trunk.server.uri.host if way.trunk is not None else way.uri.host
             family = 6 if ":" in host else 4
-            call = self._admit(event.call, user, event.contact, way.trunk, is_incoming=False, family=family)
+            is_page = is_nowhere(host)
+            call = self._admit(event.call, user, event.contact, way.trunk, False, family, is_page)
         except BridgeError as error:
             end = CallEnd(call=event.call, ending=ending_of_trouble(error), text=error.text)
             self._traces.event(user, event.contact, end, is_users=False)
@@ -137,11 +138,12 @@ class Calls:
         trunk: Trunk | None,
         is_incoming: bool,
         family: int,
+        is_page: bool = False,
     ) -> Call:
         """Make a call, with its anchor. Raises BridgeError."""
         self._check_limits(user, trunk)
         call = Call(id, user, contact, trunk, is_incoming, self)
-        demands = demands_of(trunk.config if trunk else None, family)
+        demands = demands_of(trunk.config if trunk else None, family, is_page=is_page)
         call.anchor = self._backend.anchor(id, demands, call)
         self._calls[id] = call
         self._of_user[user] += 1

@@ -206,6 +206,21 @@ def test_dialog_goes_by_the_websocket_that_is_there() -> None:
     assert transports.flow(called) == called
 
 
+def test_name_is_of_one_websocket_while_it_is_there() -> None:
+    """Each has one, and nobody has another's."""
+    reactor, _, transports = made()
+    one, other = Hop("WS", PEER, 1), Hop("WS", PEER, 2)
+    assert not transports.name("a.invalid", one)
+    protocol, _ = visited(reactor, port=1)
+    visited(reactor, port=2)
+    assert transports.name("a.invalid", one) and transports.name("a.invalid", one)
+    assert not transports.name("a.invalid", other) and not transports.name("b.invalid", one)
+    assert (transports.named("a.invalid"), transports.named("b.invalid")) == (one, None)
+    hang_up(protocol)
+    assert transports.named("a.invalid") is None and transports.name("a.invalid", other)
+    assert not transports.name("c.invalid", Hop("TCP", PEER, 2))
+
+
 def test_sink_hears_nothing_of_keepalives() -> None:
     """They are between the ends of the connection."""
     reactor, sink, _ = made()

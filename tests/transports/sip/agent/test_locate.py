@@ -87,6 +87,11 @@ def test_name_that_stands_for_nothing_is_not_looked_up() -> None:
     with pytest.raises(BridgeError) as caught:
         locate("sip:romeo@x.invalid;transport=ws", names=names)
     assert caught.value.trouble is Trouble.UNREACHABLE
+    visitor = Hop("WS", "192.0.2.7", 40000)
+    found: list[object] = []
+    known = Locator(names, random.Random(1), ALL, frozenset({4}), {"x.invalid": visitor}.get)
+    Deferred.fromCoroutine(known.locate(parse_uri("sip:romeo@x.invalid"))).addCallback(found.append)
+    assert found == [[visitor]]
 
 
 def test_only_what_we_speak_is_tried() -> None:
