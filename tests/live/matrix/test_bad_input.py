@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,6 +12,8 @@ import aiohttp
 import nio
 import pytest
 
+from bridge.xmpp.jid import unescape
+from tests.live.cast.stanzas import Pattern, value
 from tests.live.matrix.stage import MatrixStage
 from tests.live.matrix.test_portals import hears
 from transports.matrix.config import MatrixConfig
@@ -84,6 +87,64 @@ async def test_transactions_of_strangers_and_of_madmen(
     await hears(romeo, matrix_stage.room, "Juliet", "still here")
     log = matrix_stage.bridge.daemon.output()
     assert all(f"the event {name} is skipped" in log for name in ("$1", "$2", "$3", "$deep"))
+
+
+async def test_transaction_above_the_limit_is_refused(
+    matrix_stage: MatrixStage, gateway_config: MatrixConfig, web: aiohttp.ClientSession
+):
+    """It is neither kept nor read, and the next is taken."""
+    romeo, juliet, room = await matrix_stage.together()
+    body = b'{"events":[]}' + b" " * gateway_config.max_transaction
+    assert await push(web, gateway_config, body) == 413
+    await juliet.say(room, "still here")
+    await hears(romeo, matrix_stage.room, "Juliet", "still here")
+    assert "a transaction of more than" in matrix_stage.bridge.daemon.output()
+
+
+STRANGE = [
+    "Ünï☃code",
+    "\u202eevil",
+    "a'\"<&>",
+    "/\\",
+    "=40=zz",
+    "_jabber_{romeo}",
+    "x" * 230,
+    "\U0001f339",
+    "%#",
+]
+"""Names of users as servers of old, or of no manners, have them; `{romeo}` is what his ghost is called by."""
+
+
+async def test_people_with_any_name_come_and_talk(
+    matrix_stage: MatrixStage, gateway_config: MatrixConfig, web: aiohttp.ClientSession
+):
+    """Each is an occupant with an address that leads back to him, also who is called like a ghost of ours."""
+    romeo, _, room = await matrix_stage.together()
+    local = matrix_stage.ghost("romeo")[len("@_jabber_") :].partition(":")[0]
+    for number, written in enumerate(STRANGE):
+        who = f"@{written.replace('{romeo}', local)}:evil.example"
+        common = {"room_id": room, "sender": who, "origin_server_ts": 9_000_000_000_000}
+        come = {**common, "type": "m.room.member", "state_key": who, "event_id": f"$come{number}{room[1:9]}"}
+        come["content"] = {"membership": "join"}
+        said = {**common, "type": "m.room.message", "event_id": f"$said{number}{room[1:9]}"}
+        said["content"] = {"msgtype": "m.text", "body": f"words {number}"}
+        assert await push(web, gateway_config, json.dumps({"events": [come, said]}).encode()) == 200
+        seen = await romeo.mailbox.find(Pattern("presence", has="mucuser:x/mucuser:item/@jid"))
+        address = value(seen, "mucuser:x/mucuser:item/@jid").partition("@")[0]
+        assert read_jid(address) == who
+        heard = await romeo.mailbox.find(Pattern("message", body=f"words {number}"))
+        assert heard.get("from") == seen.get("from")
+
+
+def read_jid(local: str) -> str:
+    """Return whose address it is: XEP-0106, and bytes by two digits."""
+    written = unescape(local).encode("utf-8")
+    read = re.sub(
+        rb"\\(\\|[0-9a-f]{2})",
+        lambda match: b"\\" if match[1] == b"\\" else bytes.fromhex(match[1].decode()),
+        written,
+    )
+    return read.decode()
 
 
 async def test_events_of_madmen_through_the_homeserver(matrix_stage: MatrixStage):
