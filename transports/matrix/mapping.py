@@ -93,6 +93,14 @@ MAPPING = (
     ),
     Row("kick, ban, invite", "kick, outcast, invitations (0045, 0249)", _WELL, _WELL, "", "memberships"),
     Row("knock", "registration with a room (0077), form to the moderators", _WELL, _WELL),
+    Row("an invitation that is rejected", "decline (0045)", _WELL, _WELL, "with the reason"),
+    Row(
+        "a chat with who has the power, `!voice`",
+        "voice requests, form to the moderators (0045)",
+        _WORDS,
+        _WELL,
+        "Matrix has no such request",
+    ),
     Row(
         "join rules, history visibility, directory",
         "room configuration (0045 §10.2)",

@@ -180,7 +180,7 @@ class Attendance:
         visit.state = State.LOST
         visit.deadline = now + REJOIN_DELAYS[min(visit.attempts, len(REJOIN_DELAYS) - 1)]
         visit.attempts += 1
-        visit.is_pinging = False
+        visit.is_pinging = visit.is_doubted = False
         company.roster.guests.discard(visit.nick)
         company.tell(visit, *visit.fail_all(BridgeError(Trouble.LOST), waiting=False))
         company.tell_all(company.settle())
@@ -256,7 +256,7 @@ class Attendance:
     def _let_in(self, visit: Visit, me: Occupant, user: MucUser) -> None:
         """§7.2.2: his own presence is the last; who was there so far is told by `Entered`."""
         company, wanted = self._company, visit.wanted
-        visit.state, visit.was_in, visit.me = State.INSIDE, True, me
+        visit.state, visit.was_in, visit.me, visit.is_doubted = State.INSIDE, True, me, False
         visit.late = company.ports.now() + CATCH_UP
         visit.nick = visit.wanted = me.nick
         mistaken = company.roster.guest_in(me.nick)
@@ -271,7 +271,7 @@ class Attendance:
     def go_on(self) -> None:
         """Do what waited for guests to be in, once it is known what was said before."""
         for visit in list(self._company.visits.values()):
-            while visit.waiting and visit.state is State.INSIDE and not self._company.is_catching_up():
+            while visit.waiting and visit.is_heard and not self._company.is_catching_up():
                 self._act(visit, visit.waiting.popleft()[1])
 
     def _accept(self, visit: Visit) -> None:
@@ -410,7 +410,7 @@ class Attendance:
     def _pinged(self, visit: Visit, failure: Failure | None) -> None:
         if visit.state is not State.INSIDE or not visit.is_pinging:
             return
-        visit.is_pinging = False
+        visit.is_pinging = visit.is_doubted = False
         error = None if failure is None else failure.value
         if not isinstance(error, BridgeError) or error.trouble in _STILL_IN:
             visit.unanswered_pings = 0

@@ -72,7 +72,7 @@ class Talk:
                     self._company.ports.send(wording.accompanied(event, visit.jid, self._company.id))
             case _ if visit.state is State.LEAVING:
                 raise BridgeError(Trouble.NOT_IN_ROOM)
-            case _ if visit.state is not State.INSIDE or self._company.is_catching_up():
+            case _ if not visit.is_heard or self._company.is_catching_up():
                 visit.delay(event, self._company.ports.now())
             case Retraction() if event.actor:
                 self._ask(visit, event, wording.asked(event, visit.jid, None))
@@ -171,9 +171,14 @@ class Talk:
         if found is None:
             return
         error = speech_error(stanza) if not found.told else error_from(stanza)
-        if found.ref:
+        is_out = error.trouble is Trouble.NOT_IN_ROOM or is_passing(stanza)
+        # nobody heard it: the room, or the service, was started anew, and he is to be in again
+        is_repeated = is_out and not found.told and visit.repeat(found.event, self._company.ports.now())
+        if found.ref and not is_repeated:
+            visit.repeated.discard(found.ref)
             self._company.tell(visit, Failed(ref=found.ref, error=error))
-        if error.trouble is Trouble.NOT_IN_ROOM or is_passing(stanza):
+        if is_out:
+            visit.is_doubted = visit.is_doubted or is_repeated
             self._doubt(visit)
 
     def _groupchat(self, visit: Visit, stanza: Element, nick: str) -> None:

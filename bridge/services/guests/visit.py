@@ -43,6 +43,8 @@ class Visit:
     `nick` is his while he is in, `wanted` what he asks for: they differ while he waits for it. `deadline`
     is when the state ends by itself, `since` what he wants to be told of the past; `caught_up` after that, or
     at `late` if it is not told at all. `avatar` is as in `Profile`, None as long as nothing is known of it.
+    While `is_doubted` the room has said that he is not in, and is being asked; what did not get there for
+    that is said once more, and once only: `repeated`.
     """
 
     def __init__(self, guest: ContactId, jid: str, event: Enter) -> None:
@@ -66,9 +68,16 @@ class Visit:
         self.asked_at = 0.0
         self.unanswered_pings = 0
         self.is_pinging = False
+        self.is_doubted = False
+        self.repeated: set[Ref] = set()
         self.again: Enter | None = None
         self.waiting: deque[tuple[float, Outgoing]] = deque()
         self.under_way: dict[str, UnderWay] = {}
+
+    @property
+    def is_heard(self) -> bool:
+        """He is in, as far as is known."""
+        return self.state is State.INSIDE and not self.is_doubted
 
     @property
     def is_renaming(self) -> bool:
@@ -92,6 +101,17 @@ class Visit:
             raise BridgeError(Trouble.OVERLOADED)
         self.waiting.append((now + PATIENCE, event))
 
+    def repeat(self, event: Outgoing, now: float) -> bool:
+        """Keep what was said too early, to be said once more; False if that cannot be."""
+        ref: Ref = getattr(event, "ref", NO_REF)
+        if not ref or ref in self.repeated or len(self.waiting) >= WAITING:
+            return False
+        # it comes before what was said since
+        before = sum(getattr(one, "ref", NO_REF) in self.repeated for _, one in self.waiting)
+        self.waiting.insert(before, (now + PATIENCE, event))
+        self.repeated.add(ref)
+        return True
+
     def begin(self, id: str, event: Outgoing, now: float, *, told: bool = False) -> None:
         """Something of his is on its way; BridgeError OVERLOADED when too much is."""
         if len(self.under_way) >= UNDER_WAY:
@@ -105,31 +125,32 @@ class Visit:
         if found is None or found.told:
             return None
         del self.under_way[id]
+        self.repeated.discard(found.ref)
         return Sent(ref=found.ref, message=message)
 
     def overdue(self, now: float) -> Iterator[Failed]:
         """Give up what is not answered in time."""
         while self.waiting and self.waiting[0][0] <= now:
             _, event = self.waiting.popleft()
-            yield from _failed(getattr(event, "ref", NO_REF), BridgeError(Trouble.NOT_CONNECTED))
+            yield from self._failed(getattr(event, "ref", NO_REF), BridgeError(Trouble.NOT_CONNECTED))
         for id, one in list(self.under_way.items()):
             if one.until > now:
                 break
             del self.under_way[id]
             if not one.told:
-                yield from _failed(one.ref, BridgeError(Trouble.LOST))
+                yield from self._failed(one.ref, BridgeError(Trouble.LOST))
 
     def fail_all(self, error: BridgeError, *, waiting: bool) -> Iterator[Failed]:
         """Nothing more will be heard of what is under way, nor, if asked, can be said what waits."""
         under_way, self.under_way = self.under_way, {}
         for one in under_way.values():
             if not one.told:
-                yield from _failed(one.ref, error)
+                yield from self._failed(one.ref, error)
         while waiting and self.waiting:
             _, event = self.waiting.popleft()
-            yield from _failed(getattr(event, "ref", NO_REF), error)
+            yield from self._failed(getattr(event, "ref", NO_REF), error)
 
-
-def _failed(ref: Ref, error: BridgeError) -> Iterator[Failed]:
-    if ref:
-        yield Failed(ref=ref, error=error)
+    def _failed(self, ref: Ref, error: BridgeError) -> Iterator[Failed]:
+        self.repeated.discard(ref)
+        if ref:
+            yield Failed(ref=ref, error=error)

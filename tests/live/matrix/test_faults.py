@@ -9,16 +9,13 @@ import signal
 import sqlite3
 import time
 from collections.abc import AsyncIterator, Callable
-from functools import partial
 from urllib.error import HTTPError
 from urllib.request import urlopen
 
 import pytest
 
 from bridge.web.links import Links
-from tests.live.cast.matrix import Event, MatrixPerson
 from tests.live.cast.stanzas import Pattern
-from tests.live.cast.xmpp import Person
 from tests.live.matrix.portal_stage import PortalStage
 from tests.live.matrix.stage import MatrixStage
 from tests.live.matrix.test_media import image, upload
@@ -109,35 +106,18 @@ async def test_portal_goes_on_after_a_restart_of_the_homeserver(portal_stage: Po
 @pytest.mark.parametrize("portal_stage", ["ejabberd"], indirect=True)
 @pytest.mark.last
 async def test_portal_goes_on_after_a_restart_of_the_xmpp_server(portal_stage: PortalStage):
-    """Guests are in the room again, and what is said then is heard on both sides."""
+    """Guests are in the room again; what they say before waits for that, and is heard, in order."""
     romeo, juliet, room = await portal_stage.together_in_muc(persistentroom="1")
     await romeo.log_out()
     await asyncio.to_thread(portal_stage.xmpp.daemon.stop)
+    for number in range(3):
+        await juliet.say(room, f"in the dark {number}")
     await asyncio.to_thread(portal_stage.xmpp.daemon.start)
+    await juliet.say(room, "is it light?")
     paris = await portal_stage.on_xmpp("paris")
     paris.enter(portal_stage.muc, "paris")
-    await reaches(portal_stage, juliet, room, paris)
+    sender = f"{portal_stage.muc}/Juliet"
+    heard = await heard_until(paris, sender, "is it light?")
+    assert heard == [*(f"in the dark {number}" for number in range(3)), "is it light?"]
     paris.say(portal_stage.muc, "I am")
     await juliet.hears(room, "I am", sender=portal_stage.ghost("paris"))
-
-
-async def reaches(stage: PortalStage, juliet: MatrixPerson, room: str, paris: Person) -> None:
-    """Say something until it is heard; what is not heard is answered, so nothing is lost silently."""
-    for number in range(10):
-        words = f"is anybody there? {number}"
-        said = await juliet.say(room, words)
-        heard = asyncio.create_task(hears(paris, stage.muc, "Juliet", words))
-        told = asyncio.create_task(juliet.find("m.room.message", partial(answers, said)))
-        await asyncio.wait((heard, told), return_when=asyncio.FIRST_COMPLETED)
-        if heard.done() and heard.exception() is None:
-            told.cancel()
-            return
-        heard.cancel()
-        await told
-    raise AssertionError("nothing that Juliet says arrives")
-
-
-def answers(said: str, event: Event) -> bool:
-    """Tell whether an event is an answer to another."""
-    answered = event["content"].get("m.relates_to", {}).get("m.in_reply_to", {})
-    return bool(answered.get("event_id") == said)

@@ -101,7 +101,6 @@ def test_ids_of_long_ago_are_forgotten(desk):
     ("condition", "trouble"),
     [
         ("forbidden", Trouble.CANNOT_SPEAK),
-        ("not-acceptable", Trouble.NOT_IN_ROOM),
         ("policy-violation", Trouble.REFUSED),
     ],
 )
@@ -118,6 +117,48 @@ def test_room_that_does_not_know_him_is_asked(desk):
     desk.say(ALICE, origin="m1")
     desk.bounce(ALICE, "m1", "not-acceptable")
     assert [iq.get("to") for iq, _ in desk.asked] == [f"{ROOM}/alice"]
+
+
+@pytest.mark.parametrize("condition", ["not-acceptable", "remote-server-timeout"])
+def test_words_that_came_too_early_are_said_when_he_is_in_again(desk, condition):
+    """The room was started anew: nobody heard them, so they are said once more, in order."""
+    for number in (1, 2):
+        desk.say(ALICE, f"words {number}", f"m{number}", number)
+    desk.bounce(ALICE, "m1", condition)
+    desk.say(ALICE, "words 3", "m3", 3)
+    desk.bounce(ALICE, "m2", condition)
+    desk.answer(BridgeError(Trouble.NOT_ACCEPTABLE))
+    assert desk.heard() == []
+    desk.taken()
+    desk.let_in(ALICE)
+    said = [one.child_text("body") for one in desk.taken() if one.child("body") is not None]
+    assert said == ["words 1", "words 2", "words 3"]
+
+
+def test_words_are_not_said_again_for_ever(desk):
+    """A room that lets him be in and does not take them: their author is told, and the next are tried."""
+    desk.say(ALICE, origin="m1", ref=7)
+    for _ in range(2):
+        desk.taken()
+        desk.bounce(ALICE, "m1", "not-acceptable")
+        desk.answer()
+        desk.wait(0)
+    [failed] = desk.heard()
+    assert (failed.ref, failed.error.trouble) == (Ref(7), Trouble.NOT_IN_ROOM)
+    assert desk.taken() == []
+
+
+def test_words_that_wait_to_be_said_again_are_bounded(desk):
+    """Those beyond fail at once, and all after a while."""
+    for number in range(WAITING + 1):
+        desk.say(ALICE, origin=f"m{number}", ref=number + 1)
+    for number in range(WAITING + 1):
+        desk.bounce(ALICE, f"m{number}", "not-acceptable")
+    [failed] = desk.heard()
+    assert failed.ref == Ref(WAITING + 1)
+    desk.answer(BridgeError(Trouble.UNREACHABLE))
+    desk.wait(PATIENCE)
+    assert len([one for one in desk.heard(ALICE) if isinstance(one, Failed)]) == WAITING
 
 
 def test_words_that_never_come_back_fail(desk):
