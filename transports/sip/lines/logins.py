@@ -31,7 +31,7 @@ class Logins:
         None are a stranger's, who is asked for a password where strangers are not heard otherwise.
         """
         here = [one for one in self._routes.named(self._guard.trunks(hop.host)) if not one.logs_in]
-        if here or not self._by_name():
+        if not self._by_name() or any(_is_meant(one, request) for one in here):
             return here
         if self._digest.has_credentials(request):
             return self._proved(request, hop)
@@ -77,3 +77,8 @@ class Logins:
         trunk = self._by_name().get(username)
         secret = trunk.config.inbound_password if trunk is not None else None
         return secret.reveal() if secret is not None else None
+
+
+def _is_meant(trunk: Trunk, request: Request) -> bool:
+    """Tell whether an address speaks for a trunk; for a user's account, which he puts anywhere, not alone."""
+    return not trunk.is_personal or request.uri.user == trunk.contact_user

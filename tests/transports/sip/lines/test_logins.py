@@ -13,10 +13,12 @@ from bridge.events import ContactId
 from bridge.secret import Secret
 from tests.transports.sip.samples import request
 from tests.transports.sip.test_network import PBX, ROMEO, STRANGER, Scene, troubles
-from tests.transports.sip.wires import PEER, tokens
+from tests.transports.sip.wires import HOST, PEER, tokens
 from transports.sip.address import user_uri
 from transports.sip.agent.guard import GUESS_PAUSE, GUESSES
 from transports.sip.config import TrunkConfig
+from transports.sip.lines.location import parse_location
+from transports.sip.lines.routes import Trunk
 from transports.sip.wire.digest import Account, DigestClient
 from transports.sip.wire.headers import NameAddr
 from transports.sip.wire.message import Request, Response, write
@@ -123,6 +125,24 @@ def test_trunk_that_only_calls_cannot_be_called() -> None:
     scene = opened()
     scene.say("hello", ContactId("+1777"))
     assert scene.asked() == [] and troubles(scene) == [Trouble.UNREACHABLE]
+
+
+def test_account_of_a_user_at_the_same_address_is_in_nobodys_way() -> None:
+    """He says himself where it is: nobody who logs in from there is shut out by it."""
+    scene = opened()
+    account = Trunk(
+        name="account",
+        config=TrunkConfig(server=f"sip:{HERE}", username="7", owner=ROMEO),
+        server=parse_location(f"sip:{HERE}"),
+        domain=HERE,
+        contact="secretword",
+    )
+    scene.network._routes.adopt(ROMEO, account)
+    scene.network._guard.trust("account", frozenset({HERE}), is_limited=True)
+    caller = Caller(scene)
+    assert caller.status(caller.proof()) == 202
+    to_account = replace(caller.message(f"sip:bob@{HERE}"), uri=parse_uri(f"sip:secretword@{HOST}"))
+    assert caller.status(to_account) == 202
 
 
 @pytest.mark.spec("RFC 7616 §5.7")
