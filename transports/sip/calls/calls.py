@@ -10,6 +10,7 @@ from collections.abc import Callable
 from ipaddress import ip_address
 from typing import Any, TypeVar
 
+from msgspec.structs import replace
 from twisted.internet.defer import Deferred, fail, succeed
 from twisted.logger import Logger
 
@@ -259,7 +260,8 @@ class Calls:
     def way_to(self, call: Call, uri: Uri) -> Way:
         """Return how to go on to where a peer sends us: the user has to be allowed to call that.
 
-        A trunk is left for numbers only: it knows best where its people are.
+        A trunk is left for numbers only: it knows best where its people are. Who is named by the GRUU of one
+        of his devices is called there (RFC 5627 §4.5).
         """
         trunk = call.trunk
         try:
@@ -273,7 +275,10 @@ class Calls:
             way = self.way(call.user, contact)
             self._quotas.left(call.user, contact, way.trunk)
             self._quotas.begun(call.user, contact, way.trunk)
-            return way
+            if is_number(contact) or "gr" not in uri.params:
+                return way
+            device = replace(way.uri, params={**way.uri.params, "gr": uri.params["gr"]})
+            return self._through(call.user, Route(uri=device, trunk=way.trunk))
         return self._through(call.user, Route(uri=uri, trunk=trunk))
 
     def other(self, call: Call, id: CallId) -> Call | None:

@@ -237,6 +237,19 @@ def test_redirected_call_goes_where_it_is_sent_and_not_round_and_round() -> None
     assert gateway.user == ROMEO and gateway.is_forgotten
 
 
+@pytest.mark.spec("RFC 5627 §4.5")
+@pytest.mark.parametrize("gruu", [";gr=urn:uuid:1", ";gr"])
+def test_device_that_a_peer_names_is_the_one_that_is_called(gruu: str) -> None:
+    """Over the open network, too; what else is said of where it is does not count."""
+    gateway = Gateway("a", "b", {}, {"federation": True, "allowed_peers": ("192.0.2.0/24",)})
+    phone = Phone(gateway.reactor, "192.0.2.66")
+    phone.answer_all(200)
+    gateway.do(CallOffer(call=C1, contact=ContactId("bob@192.0.2.66"), description=AUDIO))
+    target = f"<sip:carol@192.0.2.66;maddr=192.0.2.99{gruu}>"
+    phone.respond(phone.asked("INVITE"), 302, ("Contact", target))
+    assert str(phone.asked("INVITE").uri) == f"sip:carol@192.0.2.66{gruu}"
+
+
 def test_peer_connects_two_users_of_ours() -> None:
     """Attended transfer: the PBX brings our own INVITE back to us, and it takes over its other call."""
     scene = Scene()
