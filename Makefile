@@ -110,6 +110,7 @@ bench-matrix: install
 # Calls by sipp through the whole bridge, its XMPP users taking them at once. SIP="--rtpengine --held 0" chooses.
 bench-sip: install
 	@$(BIN)/python -m tests.bench.sip
+	@$(BIN)/python -m tests.bench.sip.registrations
 	@$(BIN)/python -m tests.bench.sip.whole $(SIP)
 
 clean:

@@ -7,7 +7,7 @@ import re
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from hashlib import md5
+from hashlib import md5, sha256
 from typing import cast
 
 from tests.live.peers.daemon import HOST
@@ -44,22 +44,33 @@ def read(data: bytes) -> SipMessage:
 
 
 def proof_for(
-    challenged: SipMessage, user: str, password: str, method: str, uri: str, count: int = 1, /, **forged: str
+    challenged: SipMessage,
+    user: str,
+    password: str,
+    method: str,
+    uri: str,
+    count: int = 1,
+    /,
+    *,
+    algorithm: str = "MD5",
+    **forged: str,
 ) -> str:
     """Answer the challenge of a 401; `forged` are parts that are said otherwise than they are proved."""
     assert challenged.status == 401, challenged.start
-    lines = [one for one in challenged.head if one.startswith("WWW-Authenticate:") and "SHA-256" not in one]
+    lines = [one for one in challenged.head if one.startswith("WWW-Authenticate:")]
+    lines = [one for one in lines if ("SHA-256" in one) is (algorithm == "SHA-256")]
+    function = {"MD5": md5, "SHA-256": sha256}[algorithm]
     given = dict(re.findall(r'(\w+)="([^"]*)"', lines[0]))
 
     def digest(*parts: str) -> str:
-        return md5(":".join(parts).encode()).hexdigest()
+        return function(":".join(parts).encode()).hexdigest()
 
     nc = f"{count:08x}"
     secret = digest(user, given["realm"], password)
     proof = digest(secret, given["nonce"], nc, "c", "auth", digest(method, uri))
     said = {"username": user, "realm": given["realm"], "nonce": given["nonce"], "uri": uri, **forged}
     quoted = ", ".join(f'{name}="{value}"' for name, value in said.items())
-    return f'Authorization: Digest {quoted}, response="{proof}", algorithm=MD5, qop=auth, nc={nc}, cnonce="c"'
+    return f'Authorization: Digest {quoted}, response="{proof}", algorithm={algorithm}, qop=auth, nc={nc}, cnonce="c"'
 
 
 def answer(request: SipMessage, status: str, *more: str, body: str = "") -> bytes:

@@ -87,13 +87,15 @@ async def phone_at(stage: SipStage, host: str) -> AsyncIterator[Phone]:
         made.close()
 
 
-async def test_phone_from_elsewhere_writes_with_the_trunks_password(sip_stage: SipStage):
+@pytest.mark.spec("RFC 8760 §2.3")
+@pytest.mark.parametrize("algorithm", ["SHA-256", "MD5"])
+async def test_phone_from_elsewhere_writes_with_the_trunks_password(sip_stage: SipStage, algorithm: str):
     """It is asked for it; then what it asserts is believed, and its number is one."""
     romeo = await sip_stage.on_xmpp("romeo")
     uri, asserted = sip_stage.uri(romeo), "P-Asserted-Identity: <sip:+16662@branch.test>"
     async with phone_at(sip_stage, BRANCH) as phone:
         challenged = await phone.ask("MESSAGE", uri, "one", asserted)
-        proof = proof_for(challenged, "branch", BRANCH_PASSWORD, "MESSAGE", uri)
+        proof = proof_for(challenged, "branch", BRANCH_PASSWORD, "MESSAGE", uri, algorithm=algorithm)
         assert await phone.say(uri, "two", asserted, proof) == 202
         assert (await romeo.message(frm=f"+16662@{sip_stage.bridge.domain}")).findtext("body") == "two"
         await romeo.nothing_more(sip_stage.bridge.domain)
