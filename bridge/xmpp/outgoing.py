@@ -6,8 +6,9 @@ from base64 import b64encode
 from collections.abc import Callable
 from typing import ClassVar, Literal
 
+from bridge.xmpp import dialback
 from bridge.xmpp import stream_management as sm
-from bridge.xmpp.dialback import NS_DIALBACK_FEATURE, Keys, Pair
+from bridge.xmpp.dialback import NS_DIALBACK_FEATURE, Keys, Pair, Verdict
 from bridge.xmpp.element import Element
 from bridge.xmpp.server_stream import (
     NS_BIDI,
@@ -174,6 +175,10 @@ class OutgoingStream(ServerStream):
         mechanisms = self._features.child("mechanisms", NS_SASL)
         return set() if mechanisms is None else {each.text().strip() for each in mechanisms.elements()}
 
+    def _dialback_request(self, element: Element) -> None:
+        """XEP-0288 §2.3: for more pairs of its own, which the peer may ask for, it has to open a stream."""
+        self._out.append(dialback.answer(self._pair_of(element), Verdict(False, "policy-violation")))
+
     # stream management begins with the first pair
 
     def _open(self, pair: Pair) -> None:
@@ -252,6 +257,7 @@ class OutgoingStream(ServerStream):
         ("awaiting_success", "failure"): "_failure",
         ("awaiting_success", "verify_answer"): "_verify_answer",
         ("awaiting_features", "verify_answer"): "_verify_answer",
+        ("ready", "dialback_request"): "_dialback_request",
         ("ready", "enabled"): "_enabled",
         ("ready", "resumed"): "_resumed",
         ("ready", "failed"): "_failed",

@@ -231,6 +231,8 @@ class ServerStream:
         self._opened.clear()
         self._spellings.clear()
         self._asked = Asked()
+        self.is_bidirectional = False
+        self.peer_stanza_bytes = self.peer_idle_seconds = 0
 
     def rest(self) -> None:
         """Give back what is only needed while data comes; called when the stream has been idle."""

@@ -200,6 +200,16 @@ def test_limits_are_told_and_grow_with_trust() -> None:
     assert f"<max-bytes>{LIMITS.stanza_bytes}</max-bytes>".encode() in stream.data_to_send()
 
 
+def test_what_was_wished_in_the_clear_is_forgotten_under_tls() -> None:
+    """RFC 6120 §5.4.3.3: neither both directions nor small stanzas; somebody on the way may have said it."""
+    stream = opened("optional")
+    limits = "<limits xmlns='urn:xmpp:stream-limits:0'><max-bytes>1</max-bytes></limits>"
+    stream.receive_data(f"<bidi xmlns='urn:xmpp:bidi'>{limits}</bidi>".encode())
+    assert stream.is_bidirectional and stream.peer_stanza_bytes == 1
+    stream.receive_data(STARTTLS)
+    assert not stream.is_bidirectional and not stream.peer_stanza_bytes
+
+
 def test_stranger_may_ask_for_a_few_pairs_only() -> None:
     """Each makes us dial somebody; once one is proven, many may be asked for."""
     stream = opened("optional", secure=True)

@@ -83,3 +83,15 @@ def test_stanza_after_a_farewell_in_mid_resumption_is_not_taken() -> None:
     link.pump()
     assert bodies(link.near_events) == []
     assert len(theirs.outbox) == 1
+
+
+def test_further_pairs_of_the_peer_are_refused_with_an_error() -> None:
+    """XEP-0288 §2.3: it may ask for them on a stream for both directions, and must not wait in vain."""
+    link = Link().authenticated()
+    pair = "from='chat.montague.example' to='capulet.example'"
+    link.near.receive_data(f"<db:result {pair}>{'0' * 64}</db:result>".encode())
+    answer = link.near.data_to_send()
+    assert b"from='capulet.example' to='chat.montague.example' type='error'" in answer
+    assert b"policy-violation" in answer and link.near.state == "ready"
+    link.near.receive_data(message("x@chat.montague.example", "juliet@capulet.example"))
+    assert b"invalid-from" in link.near.data_to_send()

@@ -28,7 +28,7 @@ BAD = ("self-signed", "expired", "early", "misnamed", "mail")
 """Domains below `A` whose certificates prove nothing."""
 GOOD = ("srv-name", "address", "chain", "server-only", "wildcard")
 """Domains below `A` whose certificates are good in less usual ways."""
-ELSEWHERE = ("direct", "dead-first", "refusing", "alias", "two-addresses", "static", "dane")
+ELSEWHERE = ("direct", "dead-first", "refusing", "clear-only", "alias", "two-addresses", "static", "dane")
 """Domains below `A` that DNS leads to in other ways."""
 Tables = Mapping[str, Mapping[str, object]]
 

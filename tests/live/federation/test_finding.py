@@ -33,12 +33,14 @@ async def test_dead_first_server_is_passed_over(federated: FederationStage, fede
     await reaches(federated, domain)
 
 
-async def test_direct_tls_that_is_refused_gives_way_to_starttls(
-    federated: FederationStage, federation: Federation
+@pytest.mark.parametrize("kind", ["refusing", "clear-only"])
+async def test_direct_tls_that_fails_gives_way_to_starttls(
+    federated: FederationStage, federation: Federation, kind: str
 ):
-    """_xmpps-server is published and dead; _xmpp-server answers (XEP-0368)."""
-    domain, port = f"refusing.{A}", federation.prosody.server_port
-    federation.nameserver.serves(domain, port, direct=free_port())
+    """_xmpps-server is published, and dead or without TLS; _xmpp-server answers (XEP-0368)."""
+    domain, port = f"{kind}.{A}", federation.prosody.server_port
+    direct = free_port() if kind == "refusing" else federation.prosody.client_port
+    federation.nameserver.serves(domain, port, direct=direct)
     await reaches(federated, domain)
 
 
