@@ -61,6 +61,14 @@ class FederationLimits(Struct, frozen=True, kw_only=True):
     connections_per_address: Annotated[
         int, Meta(ge=1, description="Connections that one IP address, or IPv6 network of 64 bits, may have.")
     ] = 50
+    connections_per_domain: Annotated[
+        int,
+        Meta(
+            ge=1,
+            description="Connections that one server may have opened, once it has proved who it is; for one "
+            "more, that which has been silent the longest is closed.",
+        ),
+    ] = 20
     unauthenticated_connections: Annotated[
         int, Meta(ge=1, description="Connections of servers that have not proved who they are, all together.")
     ] = 5000

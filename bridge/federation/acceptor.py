@@ -14,6 +14,7 @@ from twisted.logger import Logger
 
 from bridge.config import FederationLimits
 from bridge.federation.arrivals import Arrivals
+from bridge.federation.carriers import Index
 from bridge.federation.connection import CLOSE_TIMEOUT, Connection
 from bridge.federation.dial import Means
 from bridge.federation.guard import Guard
@@ -86,6 +87,8 @@ class Acceptor(Factory):
         self._connections: set[Connection] = set()
         self._strangers: dict[Connection, None] = {}
         """Those whose peers have not proven who they are, the oldest first."""
+        self._known: Index[str] = Index()
+        """The others, by the domain that each proved first."""
         self._sessions: OrderedDict[str, Resumable] = OrderedDict()
         """Sessions by their ids."""
         self._is_held = False
@@ -143,6 +146,17 @@ class Acceptor(Factory):
             del self._strangers[connection]
             self._guard.authenticated()
 
+    def _make_known(self, connection: Connection) -> None:
+        """Tell a peer from strangers, and make room among its own connections: the quietest may be dead."""
+        self._no_stranger(connection)
+        domain = connection.stream.remote
+        others = [each for each in self._known[domain] if each is not connection]
+        if len(others) >= self._limits.connections_per_domain:
+            quietest = min(others, key=lambda each: each.heard)
+            self._known.discard(domain, quietest)
+            quietest.fail("resource-constraint", "too many connections of this domain")
+        self._known.add(domain, connection)
+
     def opened(self, connection: Connection) -> None:
         """Count a connection."""
         self._guard.opened(connection.address)
@@ -177,6 +191,7 @@ class Acceptor(Factory):
         self._connections.discard(connection)
         self._guard.closed(connection.address, authenticated=connection not in self._strangers)
         self._strangers.pop(connection, None)
+        self._known.discard(connection.stream.remote, connection)
         session = connection.stream.session
         self._pool.release(connection, resumable=True)
         if session is not None:
@@ -242,7 +257,7 @@ class Acceptor(Factory):
         return verdict
 
     def _admitted(self, connection: Connection, event: PairAdmitted) -> None:
-        self._no_stranger(connection)
+        self._make_known(connection)
         self.log.info(
             "{remote} → {local}: admitted by {how} ({address}, {tls})",
             remote=event.pair.sender, local=event.pair.target, how=event.how, address=connection.address,

@@ -82,6 +82,13 @@ def certified(network: Network) -> Server:
     return network.server("mallory.example")
 
 
+def proven(stranger: Stranger) -> Stranger:
+    """Have him prove that he is from his own server."""
+    stranger.secure("mallory.example")
+    assert b"type='valid'" in stranger.dialback("mallory.example")
+    return stranger
+
+
 # how many may come
 
 
@@ -95,6 +102,26 @@ def test_address_with_too_many_connections_is_turned_away(network: Network) -> N
     network.settle()
     assert not Stranger(montague).is_refused
     assert not first.is_lost
+
+
+def test_server_with_too_many_connections_loses_the_quietest(network: Network) -> None:
+    """From however many addresses they come; other servers' are not touched."""
+    montague = network.server("montague.example", limits=FederationLimits(connections_per_domain=2))
+    certified(network)
+    verona = network.server("verona.example")
+    verona.send("x@verona.example", ROMEO)
+    streams = []
+    for _ in range(2):
+        streams.append(proven(Stranger(montague)))
+        network.pass_time(1)
+    streams[0].say(" ")
+    third = proven(Stranger(montague))
+    assert [each.is_lost for each in (*streams, third)] == [False, True, False]
+    assert b"resource-constraint" in streams[1].heard
+    assert verona.pool.connections and not verona.pool.connections[0].is_gone
+    streams[0].transport.loseConnection()
+    network.settle()
+    assert not proven(Stranger(montague)).is_lost and not third.is_lost
 
 
 def test_crowd_of_strangers_does_not_keep_others_out(network: Network) -> None:
