@@ -486,6 +486,7 @@ SPECS: tuple[Spec, ...] = (
     Spec("RFC 5057", "Multiple Dialog Usages in SIP", "2007", _B),
     Spec("RFC 5118", "SIP Torture Test Messages for IPv6", "2008", _B, SIP),
     Spec("RFC 5576", "Source-Specific Media Attributes in SDP", "2009", _B, SIP),
+    Spec("RFC 5621", "Message Body Handling in SIP", "2009", _P, "multipart/mixed and multipart/alternative"),
     Spec(
         "RFC 5626",
         "Client-Initiated Connections in SIP",

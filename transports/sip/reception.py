@@ -31,6 +31,7 @@ from transports.sip.presence.people import People
 from transports.sip.tables import METHODS as KNOWN_METHODS
 from transports.sip.wire.headers import write_list
 from transports.sip.wire.message import Fields, Request, respond
+from transports.sip.wire.multipart import unpack
 from transports.sip.wire.sdp import SDP_TYPE
 from transports.sip.wire.uri import Malformed, Uri
 
@@ -106,6 +107,7 @@ class Reception:
         Deferred.fromCoroutine(self._serve(request, hop, answer)).addErrback(failed)
 
     async def _serve(self, request: Request, hop: Hop, answer: Answer) -> None:
+        request = unpack(request, ABILITIES.content_types)
         if self._is_settled(request, hop, answer):
             return
         trunks = self._logins.trunks(request, hop)
@@ -189,7 +191,7 @@ class Reception:
     def _accept(self) -> Fields:
         if self.dialogs is None:
             return ACCEPT
-        return (("Accept", write_list(ABILITIES.content_types)), ("Supported", write_list(EXTENSIONS)))
+        return (("Accept", write_list(ABILITIES.accepted)), ("Supported", write_list(EXTENSIONS)))
 
     def _check_host(self, uri: Uri) -> None:
         """RFC 7247 §8: nothing that was to be secure all the way leaves SIP."""

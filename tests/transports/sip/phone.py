@@ -22,6 +22,7 @@ class Phone:
     def __init__(self, reactor: Reactor, host: str) -> None:
         self.reactor, self.host = reactor, host
         self.contact = ("Contact", f"<sip:phone@{host}>")
+        self.content = CONTENT
         self.got: list[Request | Response] = []
         self.dialog: Dialog
         self.last: Request
@@ -84,7 +85,7 @@ class Phone:
         self, request: Request, status: int, *fields: tuple[str, str], tag: str = "far", body: bytes = b""
     ) -> None:
         """Answer a request."""
-        described = (CONTENT,) if body else ()
+        described = (self.content,) if body else ()
         own = () if any(name == "Contact" for name, _ in fields) else (self.contact,)
         self._send(respond(request, status, tag, (*own, *fields, *described), body))
 
@@ -108,7 +109,7 @@ class Phone:
         sender: str = "sip:juliet@b.gw",
     ) -> None:
         """Call a user."""
-        described = (CONTENT,) if body else ()
+        described = (self.content,) if body else ()
         self.last = self._via(
             Request(
                 uri=parse_uri(uri),
@@ -126,12 +127,12 @@ class Phone:
     def acknowledge(self, body: bytes = b"") -> None:
         """Send the ACK of the 200 that came last; from then on the dialog is this one."""
         self.dialog = Dialog.of_client(self.last, self.sent)
-        described = (CONTENT,) if body else ()
+        described = (self.content,) if body else ()
         self._send(self._via(self.dialog.ack(self.last, described, body)))
 
     def acknowledge_again(self, body: bytes = b"") -> None:
         """Send the ACK of the 200 to an INVITE in the dialog."""
-        described = (CONTENT,) if body else ()
+        described = (self.content,) if body else ()
         self._send(self._via(self.dialog.ack(self.last, described, body)))
 
     def acknowledge_failure(self) -> None:
@@ -153,7 +154,7 @@ class Phone:
 
     def offer(self, body: bytes, method: str = "INVITE") -> Request:
         """Offer anew."""
-        return self.request(method, *((CONTENT,) if body else ()), body=body)
+        return self.request(method, *((self.content,) if body else ()), body=body)
 
     def notify(self, line: str) -> None:
         """Tell how a call goes that we were asked to make."""

@@ -7,6 +7,7 @@ from msgspec import Struct
 from transports.sip.tables import METHODS
 from transports.sip.wire.headers import parse_value, write_list
 from transports.sip.wire.message import Fields, Request
+from transports.sip.wire.multipart import MULTIPARTS
 from transports.sip.wire.uri import Malformed
 
 
@@ -18,6 +19,11 @@ class Abilities(Struct, frozen=True):
     content_types: tuple[str, ...] = ("application/sdp",)
     offers: str = "application/sdp"
     schemes: tuple[str, ...] = ("sip", "sips")
+
+    @property
+    def accepted(self) -> tuple[str, ...]:
+        """All types of bodies, with those that have others in them."""
+        return (*self.content_types, *MULTIPARTS)
 
 
 class Refusal(Struct, frozen=True):
@@ -72,7 +78,7 @@ def _content(request: Request, abilities: Abilities) -> Refusal | None:
         return Refusal(status=400)
     if parse_value(content_type).value.lower() in abilities.content_types:
         return None
-    return Refusal(status=415, fields=(("Accept", write_list(abilities.content_types)),))
+    return Refusal(status=415, fields=(("Accept", write_list(abilities.accepted)),))
 
 
 def _is_optional(request: Request) -> bool:

@@ -43,9 +43,10 @@ from transports.sip.dialogs.session_timer import (
 from transports.sip.wire.digest import DigestClient
 from transports.sip.wire.headers import CSeq, NameAddr
 from transports.sip.wire.message import Fields, Request, Response, respond
+from transports.sip.wire.multipart import unpack
 from transports.sip.wire.reason import Reason, reasons
 from transports.sip.wire.request import make
-from transports.sip.wire.sdp import Description
+from transports.sip.wire.sdp import SDP_TYPE, Description
 from transports.sip.wire.uri import Malformed, Uri
 
 RING_LIMIT = 120.0
@@ -327,6 +328,7 @@ class Party:
 
     def acknowledged(self, ack: Request) -> None:
         """Take the ACK of a 2xx."""
+        ack = unpack(ack, SDP_TYPE[1:])
         if self._session is not None:
             self._session.receive_request(ack)
             self._answers.pop(CSeq(number=ack.cseq.number, method="INVITE"), None)
@@ -342,6 +344,7 @@ class Party:
             self._pump()
 
     def _responded(self, response: Response) -> None:
+        response = unpack(response, SDP_TYPE[1:])
         if self._client is not None and response.is_final and response.status not in (401, 407):
             self._client.accepted()
         if self._caller is not None:

@@ -18,7 +18,7 @@ from bridge.calls import (
 )
 from bridge.events import DirectMessage
 from bridge.secret import Secret
-from tests.transports.sip.calling import AUDIO, TO_JULIET, Gateway, described
+from tests.transports.sip.calling import AUDIO, TO_JULIET, Gateway, described, ends
 from tests.transports.sip.phone import Phone
 from tests.transports.sip.samples import SDP
 from tests.transports.sip.wires import PEER
@@ -436,3 +436,52 @@ def test_refusal_that_cannot_be_read_is_a_refusal() -> None:
     scene.phone.respond(scene.phone.asked("INVITE"), 422, ("Min-SE", "x"))
     scene.gateway.do(CallHold(call=scene.call, held=False))
     assert b"a=sendrecv" in scene.phone.asked("INVITE").body and not scene.ended()
+
+
+# ---- descriptions beside something else, as gateways to the telephone network send them (RFC 5621)
+
+MIXED = ("Content-Type", "multipart/mixed;boundary=b")
+MIXTURE = (
+    b"--b\r\nContent-Type: application/isup\r\nContent-Disposition: signal;handling=optional\r\n\r\n\0\1\r\n"
+    b"--b\r\nContent-Type: application/sdp\r\n\r\n%s\r\n--b--\r\n"
+)
+
+
+@pytest.mark.spec("RFC 5621")
+def test_description_in_a_mixture_is_taken_wherever_it_comes() -> None:
+    """In an INVITE and in one of a call that stands; in an answer, and in an ACK."""
+    scene = Scene()
+    scene.phone.content = MIXED
+    scene.ring_in(body=MIXTURE % SDP)
+    scene.accept()
+    scene.phone.take(200)
+    scene.phone.acknowledge()
+    scene.phone.offer(MIXTURE % HELD)
+    scene.phone.take(200)
+    scene.phone.acknowledge_again()
+    assert [type(event) for event in scene.gateway.told()] == [CallHold]
+
+    scene = Scene()
+    scene.phone.content = MIXED
+    scene.phone.accept(scene.call_out(), body=MIXTURE % SDP)
+    assert [type(event) for event in scene.gateway.told()] == [CallAnswer]
+
+    scene = Scene()
+    scene.phone.content = MIXED
+    scene.phone.invite(URI, body=b"")
+    [offer] = scene.gateway.told()
+    scene.call = offer.call
+    scene.accept()
+    scene.phone.take(200)
+    scene.phone.acknowledge(MIXTURE % SDP)
+    assert not ends(scene.gateway.told())
+
+
+def test_mixture_of_which_more_has_to_be_understood_is_refused() -> None:
+    """And what would be, is told."""
+    scene = Scene()
+    scene.phone.content = MIXED
+    scene.phone.invite(URI, body=MIXTURE.replace(b"optional", b"required") % SDP)
+    refused = scene.phone.take(415)
+    assert {"application/sdp", "multipart/mixed"} <= set(refused.values("Accept"))
+    assert scene.gateway.told() == []
