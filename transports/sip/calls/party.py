@@ -323,8 +323,16 @@ class Party:
         elif request.method == "OPTIONS":
             answer(respond(request, 200, "", ABILITIES))
         else:
-            answer(respond(request, 500, "", AGAIN))
+            updated = self._update(request) if request.method == "UPDATE" else None
+            answer(updated or respond(request, 500, "", AGAIN))
         self._pump()
+
+    def _update(self, request: Request) -> Response | None:
+        chance = self._stack.means.random.random
+        if self._callee is not None:
+            return self._callee.receive_update(request, chance)
+        fields = (*self.contact, *ALLOW)
+        return self._caller.receive_update(request, fields, chance) if self._caller is not None else None
 
     def acknowledged(self, ack: Request) -> None:
         """Take the ACK of a 2xx."""

@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from transports.sip.agent.transaction import Timings
 from transports.sip.dialogs.dialog import Ask, Dialog
+from transports.sip.dialogs.early import answer_update
 from transports.sip.dialogs.offer import Negotiation, OfferState, OutOfTurn
 from transports.sip.dialogs.reliable import OPTION, ReliableServer
 from transports.sip.dialogs.success import Success
@@ -200,6 +201,12 @@ class Callee:
         if done and self.state is State.HELD:
             self._send_success()
         return respond(prack, 200 if done else 481)
+
+    def receive_update(self, update: Request, chance: Callable[[], float]) -> Response | None:
+        """Return the answer to an UPDATE; None if the call is answered, and waits for its ACK."""
+        if self.state not in (State.RINGING, State.HELD):
+            return None
+        return answer_update(update, self.dialog, self.negotiation, self._fields, chance)
 
     def receive_ack(self, ack: Request) -> None:
         """Take in the ACK of our 200, with the answer if we offered; a second one is of no account."""

@@ -15,6 +15,7 @@ from msgspec.structs import replace
 
 from transports.sip.agent.transaction import Timings
 from transports.sip.dialogs.dialog import Ask, Dialog
+from transports.sip.dialogs.early import answer_update
 from transports.sip.dialogs.offer import Negotiation, OutOfTurn
 from transports.sip.dialogs.reliable import OPTION, ReliableClient, is_reliable
 from transports.sip.wire.message import Fields, Request, Response
@@ -297,6 +298,14 @@ class Caller:
         self._acknowledge(leg, (), b"")
         self._events.append(leg.dialog.ask("BYE", reason_fields(self._reason)))
         leg.dialog.terminate()
+
+    def receive_update(self, update: Request, fields: Fields, chance: Callable[[], float]) -> Response | None:
+        """Return the answer to an UPDATE of a peer that rings; None if none of them has sent it.
+
+        `fields` say where we are.
+        """
+        leg = self._legs.get(update.from_.tag)
+        return answer_update(update, leg.dialog, leg.negotiation, fields, chance) if leg is not None else None
 
     def _fail(self, response: Response) -> None:
         again = (

@@ -55,7 +55,10 @@ def test_requests_are_inspected_in_the_rfcs_order(asked, status):
     [
         (request("SUBSCRIBE"), ("Allow", "INVITE, ACK, CANCEL, BYE, OPTIONS")),
         (request(fields=(("Require", "timer, magic"),)), ("Unsupported", "magic")),
-        (request(body=b"x", fields=(("Content-Type", "a/b"),)), ("Accept", "application/sdp, multipart/mixed, multipart/alternative")),
+        (
+            request(body=b"x", fields=(("Content-Type", "a/b"),)),
+            ("Accept", "application/sdp, multipart/mixed, multipart/alternative"),
+        ),
         (
             request(body=b"x", fields=(SDP_TYPE, ("Content-Encoding", "gzip"))),
             ("Accept-Encoding", "identity"),
