@@ -14,8 +14,8 @@ INITIATE_TIME = 30.0
 """From the news that a call is taken to the beginning of its session, and from there to its acceptance."""
 ANSWER_TIME = 30.0
 """How long a client may take to answer what is offered in a call that stands."""
-PING_INTERVAL = 60.0
-"""Between two looks whether the client is still there."""
+PING_INTERVAL, RINGING_PING_INTERVAL = 60.0, 10.0
+"""Between two looks whether the client is there: in a call that stands, and while it waits for an answer."""
 CANDIDATES_KEPT = 64
 """Pieces of news about candidates that wait in one direction of a call."""
 STEPS_KEPT = 8

@@ -25,7 +25,7 @@ from bridge.calls import (
     SessionDescription,
 )
 from bridge.errors import BridgeError, Trouble
-from bridge.services.calls.bounds import INITIATE_TIME, PING_INTERVAL
+from bridge.services.calls.bounds import INITIATE_TIME, PING_INTERVAL, RINGING_PING_INTERVAL
 from bridge.services.calls.negotiation import Negotiation
 from bridge.services.calls.outputs import NEVER, Ask, Emit, Ping, Seconds, Tell
 from bridge.services.calls.steps import Step
@@ -89,8 +89,12 @@ class Session:
         self.talk.begin(offer)
 
     def called_by_client(self, step: Step) -> None:
-        """The client initiated; whoever has the session tells the network."""
+        """The client initiated; whoever has the session tells the network.
+
+        It may vanish while it waits, and nobody else would say so: not all show contacts their presence.
+        """
         self.talk.begun(step)
+        self._next_ping = self._seconds() + RINGING_PING_INTERVAL
 
     # ---- what the client asks
 
@@ -252,7 +256,8 @@ class Session:
             self.end(Ending.TIMED_OUT)
         self.talk.wake()
         if now >= self._next_ping:
-            self._next_ping = now + PING_INTERVAL
+            is_active = self.phase is Phase.ACTIVE
+            self._next_ping = now + (PING_INTERVAL if is_active else RINGING_PING_INTERVAL)
             self._emit(Ping(self.device))
 
     # ---- words

@@ -83,6 +83,16 @@ async def test_device_that_vanishes_ends_the_call(sip_stage: SipStage, desk: Mak
     await bob.sees("CALL_CLOSED")
 
 
+async def test_device_that_vanishes_lets_no_telephone_ring_on(sip_stage: SipStage, desk: MakeDesk) -> None:
+    """Its connection is cut while it rings."""
+    romeo, bob = await sip_stage.caller("romeo"), await desk()
+    romeo.send(f"<presence to='{sip_stage.jid(bob.name)}'/>")
+    romeo.call(sip_stage.jid(bob.name))
+    await bob.sees("CALL_INCOMING")
+    romeo.drop()
+    await bob.sees("CALL_CLOSED")
+
+
 @pytest.mark.parametrize(("user", "ending"), [("nobody", "gone"), ("busy", "busy"), ("barred", "decline")])
 async def test_user_is_told_why_there_is_no_call(sip_stage: SipStage, user: str, ending: str) -> None:
     """Nobody is registered by that name; he is busy; the server does not let one call."""

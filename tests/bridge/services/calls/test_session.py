@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bridge.calls import (
+    CallAnswer,
     CallDigits,
     CallHold,
     CallRefused,
@@ -12,7 +13,7 @@ from bridge.calls import (
     Ending,
 )
 from bridge.events import ContactId
-from bridge.services.calls.bounds import PING_INTERVAL
+from bridge.services.calls.bounds import PING_INTERVAL, RINGING_PING_INTERVAL
 from bridge.xmpp.element import Element
 from bridge.xmpp.jid import Jid
 from bridge.xmpp.payloads.jingle import Action
@@ -141,6 +142,32 @@ def test_client_that_does_not_answer_pings_is_gone(desk: Desk) -> None:
     assert desk.clock.getDelayedCalls() != []  # the last request waits for its answer
     desk.clock.advance(PING_INTERVAL)
     assert desk.clock.getDelayedCalls() == []
+
+
+@pytest.mark.parametrize(
+    ("condition", "ending"), [("service-unavailable", Ending.GONE), ("feature-not-implemented", None)]
+)
+def test_client_that_vanishes_while_it_waits_for_an_answer_is_noticed(
+    desk: Desk, condition: str, ending: Ending | None
+) -> None:
+    """Nobody's telephone rings on for it; one that knows no pings is there, and is asked less often later."""
+    _client, call = desk.placed()
+    desk.told()
+    desk.acknowledges = False
+    for _ in range(2):
+        desk.clock.advance(RINGING_PING_INTERVAL)
+        (ping,) = desk.out()
+        desk.reply(ping, "feature-not-implemented")
+    desk.clock.advance(RINGING_PING_INTERVAL)
+    (ping,) = desk.out()
+    desk.reply(ping, condition)
+    assert [(end.call, end.ending) for end in desk.told()] == ([(call, ending)] if ending else [])
+    if ending is None:
+        desk.acknowledges = True
+        desk.hear(CallAnswer(call=call, description=ANSWER))
+        desk.out()
+        desk.clock.advance(PING_INTERVAL - 1)
+        assert desk.out() == []
 
 
 def test_client_that_is_silent_is_gone(desk: Desk) -> None:
