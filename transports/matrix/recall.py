@@ -83,6 +83,10 @@ class Recall:
             target = redacted(event)
             if not target or timeline.knows(target):
                 return None
+            was_on = timeline.reacted(target)
+            if was_on is not None:
+                # it was taken back while we were away, and only that we were told of it is left
+                return self._look(lambda: self._reactions(session, ghost, was_on[0]))
             return self._look(lambda: self._event(session, ghost, target))
         forgotten = [id for id in referred(event) if not timeline.knows(id)]
         if event.get("type") != MESSAGE or not forgotten:

@@ -34,11 +34,12 @@ from transports.matrix.faces import Faces
 from transports.matrix.ids import RoomTarget, is_room_id, is_user_id
 from transports.matrix.names import is_nick, name_of
 from transports.matrix.order import InOrder
+from transports.matrix.reactions import Reactions
 from transports.matrix.recall import Recall
 from transports.matrix.room import Room
 from transports.matrix.session import WATCHED, RoomSession, Stay
 from transports.matrix.stays import Stays
-from transports.matrix.tables import MAX_ID, MEMBER, PROFILE, TOMBSTONE
+from transports.matrix.tables import MAX_ID, MEMBER, PROFILE, REACTION, REDACTION, TOMBSTONE
 from transports.matrix.translate import Skipped
 from transports.matrix.upgrades import Upgrades, relocated
 
@@ -79,6 +80,7 @@ class Rooms:
     ) -> None:
         self._homeserver = common.homeserver
         self._recall = Recall(common.homeserver)
+        self._reactions = Reactions(common.uplink, common.clock)
         self._ids = common.ids
         self._clock = common.clock
         self._uplink = common.uplink
@@ -101,6 +103,7 @@ class Rooms:
     def stop(self) -> None:
         """Let nothing wait any more."""
         self._upgrades.stop()
+        self._reactions.stop()
         for call in (self._restoring, self._away, *self._settling.values()):
             if call is not None and call.active():
                 call.cancel()
@@ -284,6 +287,7 @@ class Rooms:
         session.ready = True
         for user_id in list(session.room.members) if len(session.room.members) <= WATCHED else ():
             session.show(user_id, self._presence_of(user_id))
+        self._reactions.load(session)
         self._recall.begin(session, ghost)
         self._faces.loaded(session)
         self._settling[session.id] = self._clock.callLater(OVERLAP, session.settle)
@@ -427,6 +431,8 @@ class Rooms:
             return
         for user, events in heard:
             self._uplink.deliver(user, events)
+        if event.get("type") in (REACTION, REDACTION):
+            self._reactions.changed(session)
         if event.get("type") == TOMBSTONE and session.room.replacement is not None:
             for stay in session.listeners:
                 self._upgrades.follow(stay, session)
@@ -484,6 +490,7 @@ class Rooms:
         """Who is not in his room by now is not expected any more."""
         for id in [id for id in self._waiting if id not in self._stays.sessions]:
             self.release(id)
+        self._reactions.forget_others(self._stays.sessions)
 
 
 def _door(stay: Stay) -> str:

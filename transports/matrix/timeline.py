@@ -114,19 +114,30 @@ class Timeline:
     def unreact(self, event_id: str) -> tuple[str, str, tuple[str, ...]] | None:
         """Forget a reaction; return its message, its sender, and what else he has there.
 
-        None if the event is no reaction that is remembered.
+        None if the event is no reaction that is remembered. What an earlier run of ours saw counts too.
         """
         target = self._targets.pop(event_id, None)
         if target is None:
-            return None
+            known = self._withdrawn.get(event_id)
+            return None if known is None else (*known, self.keys(*known))
         sender, _ = self._reacted[target].pop(event_id)
         keys = self.keys(target, sender)
         if not self._reacted[target]:
             del self._reacted[target]
+        self.recollect(event_id, target, sender)
+        return target, sender, keys
+
+    def recollect(self, event_id: str, target: str, sender: str) -> None:
+        """Remember on which message a reaction was, whose it was, and that it may be gone."""
         self._withdrawn[event_id] = (target, sender)
         if len(self._withdrawn) > MAX_REACTIONS:
             del self._withdrawn[next(iter(self._withdrawn))]
-        return target, sender, keys
+
+    def reactions(self, count: int) -> list[tuple[str, str, str]]:
+        """Return the latest that were taken back and that stand: each, what it is on, and whose it is."""
+        gone = [(id, *where) for id, where in list(self._withdrawn.items())[-count:]]
+        there = [(id, target, self._reacted[target][id][0]) for id, target in self._targets.items()]
+        return gone + there[-count:]
 
     def reacted(self, event_id: str) -> tuple[str, str] | None:
         """Return on which message a reaction is or was, and whose it is; None if that is forgotten.

@@ -183,3 +183,30 @@ async def test_many_reactions_are_paged_through(matrix_stage: MatrixStage):
     assert len(told) == 32
     [keys] = reader.reactions.values()
     assert keys == [chr(0x1F600 + number) for number in range(30)]
+
+
+@pytest.mark.last
+async def test_end_of_a_reaction_is_told_after_a_restart_of_the_bridge(matrix_stage: MatrixStage):
+    """The homeserver does not say any more what it was on: of those that ended before, or meanwhile, we know."""
+    romeo, juliet, room = await matrix_stage.together()
+    mercutio, away = await matrix_stage.on_xmpp("mercutio"), Reader()
+    await mercutio.join(matrix_stage.room, "mercutio")
+    [target] = await lines(juliet, room, 1)
+    rose, sun = [await like(juliet, room, target, key) for key in "🌹🌞"]
+    await juliet.say(room, "there")
+    await away.listen(mercutio, matrix_stage.room, "there")
+    assert list(away.reactions.values()) == [sorted("🌹🌞")]
+    await mercutio.left(matrix_stage.room, "mercutio")
+    await juliet.client.room_redact(room, rose)
+    await juliet.say(room, "one is gone")
+    await romeo.mailbox.find(Pattern("message", body="one is gone"))
+    daemon = matrix_stage.bridge.daemon
+    await asyncio.to_thread(daemon.stop)
+    await juliet.client.room_redact(room, sun)
+    await asyncio.to_thread(daemon.start)
+    mercutio.mailbox.clear()
+    await mercutio.join(matrix_stage.room, "mercutio")
+    await juliet.say(room, "both are gone")
+    await mercutio.mailbox.find(Pattern("message", body="both are gone"))
+    await away.catch_up(mercutio, matrix_stage.room, 10)
+    assert away.state[1] == {}
