@@ -10,6 +10,7 @@ from random import SystemRandom
 from typing import Any
 
 from cryptography.x509 import DNSName, ExtensionNotFound, SubjectAlternativeName, load_pem_x509_certificates
+from msgspec.structs import replace
 from OpenSSL.SSL import Error as SslError
 from twisted.internet.defer import Deferred, maybeDeferred
 
@@ -42,14 +43,18 @@ REMEDIES = {
 
 
 def trunk_probes(config: SipConfig, reactor: Any) -> list[Probe]:
-    """Ask each trunk by OPTIONS, and for the registrations of our account; nothing is changed there."""
+    """Ask each trunk by OPTIONS, and for the registrations of our account; nothing is changed there.
+
+    One with several proxies is asked by each.
+    """
+    trunks = [trunk for trunk in read_trunks(config).values() if trunk.config.server]
+    by_one = [replace(trunk, proxies=(proxy,)) for trunk in trunks for proxy in trunk.proxies]
     return [
         Probe(
-            subject=f"trunk {trunk.name} ({trunk.server})",
+            subject=f"trunk {trunk.name} ({', '.join(map(str, trunk.proxies)) or trunk.server})",
             result=Deferred.fromCoroutine(_try(config, trunk, reactor)),
         )
-        for trunk in read_trunks(config).values()
-        if trunk.config.server
+        for trunk in [*(trunk for trunk in trunks if not trunk.proxies), *by_one]
     ]
 
 

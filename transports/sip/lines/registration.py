@@ -141,7 +141,8 @@ class Registration:
     async def bindings(self, hops: list[Hop]) -> Response:
         """Ask where our account is registered, which changes nothing (RFC 3261 §10.2.3)."""
         request = self._request(hops[0], 0)
-        asked = make("REGISTER", request.uri, request.from_, request.to, self._token, call_id=self._token())
+        fields = tuple(field for field in request.fields if field[0] == "Route")
+        asked = make("REGISTER", request.uri, request.from_, request.to, self._token, fields=fields)
         response = await self._agent.request(asked, hops, self._client)
         if not response.is_success:
             raise trouble_of(response)

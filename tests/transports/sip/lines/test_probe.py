@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from msgspec.structs import replace
+from twisted.python.failure import Failure
 
 from bridge.errors import BridgeError
 from tests.transports.sip.samples import request
@@ -70,6 +71,28 @@ def test_trunk_is_asked_without_changing_anything() -> None:
     trial.reply(trial.asked(), 200)
     assert trial.outcome == ["answers OPTIONS with 200 over UDP in 0 ms, takes the password"]
     assert trial.reactor.ports[0].stopped
+
+
+def test_account_by_a_proxy_is_asked_for_through_it() -> None:
+    """Where it would be registered; of several proxies each is tried."""
+    proxy = f"sip:{PEER};lr"
+    trial = Trial(replace(DESK, server="sip:core.example", outbound_proxies=(proxy,)))
+    assert trial.subject == f"trunk desk ({proxy})"
+    for _ in ("OPTIONS", "REGISTER"):
+        asked = trial.asked()
+        assert asked.get("Route") == f"<{proxy}>" and str(asked.uri) == "sip:pbx.example"
+        trial.reply(asked, 200)
+    assert trial.outcome == ["answers OPTIONS with 200 over UDP in 0 ms, takes the password"]
+    edges = tuple(f"sip:{PEER}:{port};transport=tcp" for port in (5070, 5080))
+    config = SipConfig(domain="gw.example", trunks={"desk": replace(DESK, outbound_proxies=edges)})
+    reactor = Reactor()
+    probes = trunk_probes(config, reactor)
+    assert [probe.subject for probe in probes] == [f"trunk desk ({edge})" for edge in edges]
+    silent: list[Failure] = []
+    for probe in probes:
+        probe.result.addErrback(silent.append)
+    reactor.pump([1.0] * 33)
+    assert len(silent) == len(edges)
 
 
 def test_wrong_password_and_silence_are_told() -> None:

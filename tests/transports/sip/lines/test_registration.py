@@ -134,6 +134,17 @@ def test_dialogs_have_the_gruu_as_contact() -> None:
     assert desk.contact("SUBSCRIBE") == PUBLIC
 
 
+@pytest.mark.parametrize(
+    ("gruu", "shown"), [(True, "tgruu.7@pbx.example;gr"), (False, "anonymous@192.0.2.1:5060")]
+)
+def test_anonymous_call_has_a_contact_that_names_nobody(gruu: bool, shown: str) -> None:
+    """The temporary GRUU, where there is one (RFC 5627 §4.4)."""
+    desk = GruuDesk(gruu=gruu, anonymous=("*",))
+    desk.gateway.do(CallOffer(call=CallId("c"), contact=ContactId("bob@b.gw"), description=AUDIO))
+    desk.gateway.reactor.advance(0.5)
+    assert desk.contact("INVITE") == f"<sip:{shown}>"
+
+
 def test_gruu_is_asked_for_and_used_only_where_it_is_wanted() -> None:
     """By default the registrar need not know what it is within dialogs."""
     desk = GruuDesk(gruu=False)
