@@ -171,11 +171,12 @@ class Line:
     def _registered(self, registration: Registration, reason: str) -> None:
         """One of several may be down while others are up."""
         states = [one.is_up for one in self._registrations]
-        if len(states) > 1 and not registration.is_up and not self._is_stopped:
-            proxy, name = registration.place, self.trunk.name
-            self.log.warn(
-                "{trunk}: not registered by {proxy}: {reason}", trunk=name, proxy=proxy, reason=reason
-            )
+        if len(states) > 1 and not self._is_stopped:
+            told = {"trunk": self.trunk.name, "proxy": registration.place, "reason": reason}
+            if registration.is_up:
+                self.log.info("{trunk}: registered by {proxy}", **told)
+            else:
+                self.log.warn("{trunk}: not registered by {proxy}: {reason}", **told)
         if any(states) or None not in states:
             self._tell(any(states), reason)
 
