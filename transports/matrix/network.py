@@ -80,6 +80,7 @@ from transports.matrix.config import MatrixConfig
 from transports.matrix.content import Json, mapping, text
 from transports.matrix.direct import Direct
 from transports.matrix.directory import Directory
+from transports.matrix.echoes import Echoes
 from transports.matrix.gaps import Gaps
 from transports.matrix.history import History, Reader
 from transports.matrix.http import Http
@@ -161,6 +162,7 @@ class MatrixNetwork:
         self.inbox: Inbox
         self._gaps: Gaps
         self._knocks: Knocks
+        self._echoes: Echoes
         self._submissions: Submissions
         self._moderation = Moderation(homeserver, self._addresses, self._answer)
         self._web: ApplicationService | None = None
@@ -190,7 +192,8 @@ class MatrixNetwork:
         elsewhere, away = register.muc, self._presences.away
         self._knocks = Knocks(server, ids, self._directory, self._rules, uplink)
         self._profiles = Profiles(server, ids, pictures, uplink)
-        self._rooms = Rooms(common, self._stays, self._knocks.explained, elsewhere, away)
+        self._echoes = Echoes(clock)
+        self._rooms = Rooms(common, self._stays, self._knocks.explained, elsewhere, away, self._echoes.hear)
         self._remains = Remains(
             server, ids, uplink, lambda user, room: room in self._stays.by_user.get(user, {})
         )
@@ -201,6 +204,7 @@ class MatrixNetwork:
             uplink.message_id,
             self._bring,
             uplink.repeatable,
+            self._echoes,
         )
         self._direct = Direct(common, self._submissions, self._whispers, self._rooms.release)
         self._voice = VoiceRequests(ids, uplink, clock.seconds, self._direct.submit)
@@ -245,6 +249,7 @@ class MatrixNetwork:
         # cutting off what is not done in time makes it fire
         await left.addTimeout(STOP_TIMEOUT, self._clock)
         self._rooms.stop()
+        self._echoes.stop()
         self._portals.stop()
         self._presences.stop()
         self._pings.stop()
@@ -257,6 +262,7 @@ class MatrixNetwork:
     def _outage(self, way: Way) -> None:
         """Something broke, or works again: tell the operator, and everybody in a room what comes of it."""
         self._uplink.trouble("" if way in WORKING else way.value)
+        self._echoes.is_pushing = way in WORKING
         if way in WORKING:
             self._gaps.look()
         elif way is Way.NOT_THERE:

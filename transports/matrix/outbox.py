@@ -8,7 +8,7 @@ its room before it is sent again.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any, assert_never
 from urllib.parse import quote
 
@@ -35,7 +35,7 @@ TOO_LATE = "The gateway restarted before this was delivered."
 class Wish(Struct, frozen=True):
     """What a ghost is to do in a room, in order, and since when, in seconds since the epoch.
 
-    What has the same `key` is done once only.
+    What has the same `key` is done once only. If it `is_echoed`, it is done when it is heard in the room.
     """
 
     ghost: str
@@ -43,6 +43,15 @@ class Wish(Struct, frozen=True):
     key: str
     actions: tuple[Action, ...]
     time: float
+    is_echoed: bool = False
+
+    @property
+    def transactions(self) -> list[str]:
+        """The ids of the transactions of all actions."""
+        return [
+            transaction_id(self.ghost, self.room, f"{self.key} {number}")
+            for number in range(len(self.actions))
+        ]
 
 
 class Outbox:
@@ -55,18 +64,20 @@ class Outbox:
         self._patience = patience
         self._now = now
 
-    def wish(self, ghost: str, room: str, key: str, actions: tuple[Action, ...]) -> Wish:
+    def wish(
+        self, ghost: str, room: str, key: str, actions: tuple[Action, ...], *, is_echoed: bool = False
+    ) -> Wish:
         """Return what is wished now."""
-        return Wish(ghost, room, key, actions, self._now())
+        return Wish(ghost, room, key, actions, self._now(), is_echoed)
 
     def ask(self, wish: Wish) -> list[Deferred[str]]:
         """Ask for all of it, in its order; each fires with the id of the event that it made, "" if none."""
-        return [self._act(wish, action, txn) for action, txn in _named(wish)]
+        return [self._act(wish, *one) for one in zip(wish.actions, wish.transactions, strict=True)]
 
     def ask_again(self, wish: Wish, sent: Mapping[str, str]) -> list[Deferred[str]]:
         """Ask for what is not among `sent`; LOST if it is too late for that."""
         asked = []
-        for action, txn in _named(wish):
+        for action, txn in zip(wish.actions, wish.transactions, strict=True):
             if txn in sent:
                 asked.append(succeed(sent[txn]))
             elif self._now() > wish.time + FRESH:
@@ -114,14 +125,6 @@ class Outbox:
 def transaction_of(event: Json) -> str:
     """Return the transaction id that an event says it was sent under, "" if it says none."""
     return text(mapping(mapping(event.get("content")).get(MARKER)), "txn")
-
-
-def _named(wish: Wish) -> Sequence[tuple[Action, str]]:
-    """Return each action with the id of its transaction."""
-    return [
-        (action, transaction_id(wish.ghost, wish.room, f"{wish.key} {number}"))
-        for number, action in enumerate(wish.actions)
-    ]
 
 
 def _event_id(answer: object) -> str:

@@ -66,7 +66,10 @@ Explain = Callable[[RoomId, BridgeError], Awaitable[BridgeError]]
 
 
 class Rooms:
-    """See the module's docstring; `explain` puts into words why a room could not be joined."""
+    """See the module's docstring.
+
+    `explain` puts into words why a room could not be joined, `echo` is told of what is heard in rooms.
+    """
 
     log = Logger()
 
@@ -77,6 +80,7 @@ class Rooms:
         explain: Explain,
         elsewhere: Callable[[str], RoomId | None],
         away: Callable[[str], str | None],
+        echo: Callable[[Mapping[str, Any], RoomSession | None], None],
     ) -> None:
         self._homeserver = common.homeserver
         self._recall = Recall(common.homeserver)
@@ -90,6 +94,7 @@ class Rooms:
         self._explain = explain
         self._elsewhere = elsewhere
         self._presence_of = away
+        self._echo = echo
         self._faces = Faces(common.pictures, common.uplink.deliver)
         self._doors = InOrder(DOOR_QUEUE, DOORS)
         self._upgrades = Upgrades(common, stays, self._doors, self._unseat, self._go_in, self.leave)
@@ -419,6 +424,7 @@ class Rooms:
 
     def _hear(self, id: str, event: Mapping[str, Any]) -> None:
         session = self._stays.sessions.get(id)
+        self._echo(event, session)
         if session is None or not session.ready:
             return
         key = text(event, "state_key") if event.get("type") == MEMBER else ""

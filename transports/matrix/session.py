@@ -126,7 +126,7 @@ class RoomSession:
         told = [stay for stay in self.listeners if stay is not own]
         is_said = any(isinstance(one, Message) for one in read)
         if is_said and translate.origin_of(event, self.room) is not None:
-            # who wrote it was told when the homeserver took it
+            # who wrote it is told by the answer to it
             told = [stay for stay in told if stay.ghost != event.get("sender")]
         if bid is not None and any(isinstance(one, Decline) for one in read):
             return list(self._turned_down(bid, read))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
+from typing import Any
 from urllib.parse import quote
 
 import msgspec
@@ -34,14 +35,18 @@ from bridge.refusals import refusal
 from transports.matrix.actions import Action, Done, Send, actions, thread_of
 from transports.matrix.client import CLIENT, QUEUE, ROOM_QUEUE, Homeserver
 from transports.matrix.content import corrected, mapping, text
+from transports.matrix.echoes import Echo, Echoes
 from transports.matrix.order import InOrder
 from transports.matrix.outbox import Outbox, Wish
 from transports.matrix.recall import Recall
 from transports.matrix.session import RoomSession, Stay
 from transports.matrix.tables import REACTION
+from transports.matrix.translate import past
 
 TYPING = 30_000
 """Milliseconds after which somebody who is writing is not taken to be writing any more."""
+RESUMED = 60.0
+"""Seconds in which what was said before a crash is to be heard: its author comes back first."""
 
 
 Bring = Callable[[str, Attachment], Deferred[Attachment | None]]
@@ -54,7 +59,8 @@ class Submissions:
     """See the module's docstring.
 
     `answer` is told what the user is to hear of it, `fresh` gives ids that never repeat. `bring` takes files
-    to the homeserver. What is asked is given to `keep`, for `resume` after a crash.
+    to the homeserver. What is asked is given to `keep`, for `resume` after a crash. `echoes` tells when what
+    is said in a room is heard there.
     """
 
     log = Logger()
@@ -67,6 +73,7 @@ class Submissions:
         fresh: Callable[[], str],
         bring: Bring,
         keep: Callable[[Ref, bytes], Deferred[None] | None] | None = None,
+        echoes: Echoes | None = None,
     ) -> None:
         self._homeserver = homeserver
         self._recall = Recall(homeserver)
@@ -76,6 +83,7 @@ class Submissions:
         self._fresh = fresh
         self._outbox = outbox
         self._keep = keep
+        self._echoes = echoes
 
     def submit(self, stay: Stay, session: RoomSession, event: Done, key: str = "") -> None:
         """Do what the user wants in a room that he is in, when all that takes is there.
@@ -126,11 +134,17 @@ class Submissions:
             stay.nick = event.nick
         ref = getattr(event, "ref", NO_REF)
         key = key or (f"{getattr(event, 'origin', '')} {ref}" if ref else self._fresh())
-        wish = self._outbox.wish(stay.ghost, session.id, key, wanted)
+        # who is in the room sees what he says when the others do
+        is_echoed = isinstance(event, Message) and session.stays.get(stay.ghost) is stay
+        wish = self._outbox.wish(stay.ghost, session.id, key, wanted, is_echoed=is_echoed)
         kept = self._keep(ref, msgspec.json.encode(wish)) if self._keep is not None and ref else None
 
         def ask(_: object) -> None:
             asked = self._outbox.ask(wish)
+            if isinstance(event, Message):
+                for action, done in zip(wanted, asked, strict=True):
+                    done.addCallback(self._learn, stay, session, event, action)
+            asked = [done.addCallback(lambda echo: echo.id) for done in self._heard(wish, asked)]
             doing = Deferred.fromCoroutine(self._follow(stay, session, event, files, wanted, asked))
             doing.addErrback(self._failed, stay, session, event, asked)
 
@@ -138,6 +152,15 @@ class Submissions:
             return kept.addCallback(ask)
         ask(None)
         return None
+
+    def _heard(
+        self, wish: Wish, asked: Sequence[Deferred[str]], patience: float | None = None
+    ) -> list[Deferred[Echo]]:
+        """Return what fires when each part is done: when the homeserver says so, or when it is heard."""
+        if self._echoes is None or not wish.is_echoed:
+            return [done.addCallback(Echo) for done in asked]
+        named = zip(wish.transactions, asked, strict=True)
+        return [self._echoes.expect(wish.ghost, txn, done, patience) for txn, done in named]
 
     async def _follow(
         self,
@@ -160,6 +183,13 @@ class Submissions:
         if not isinstance(event, Message | ChangeNick) and event.ref:
             self._answer(stay.user, Sent(ref=event.ref))
 
+    def _learn(self, event_id: str, stay: Stay, session: RoomSession, event: Message, action: Action) -> str:
+        """Remember what became of a message."""
+        assert isinstance(action, Send)
+        thread, corrects = thread_of(event, session.room), corrected({"content": action.content})
+        session.room.timeline.learn(event_id, stay.ghost, event.origin, thread, corrects)
+        return event_id
+
     def _said(
         self,
         stay: Stay,
@@ -170,10 +200,8 @@ class Submissions:
         event_id: str,
         parts: int,
     ) -> Message:
-        """Return a message as the room sees it, and remember what became of it."""
+        """Return a message as the room sees it."""
         assert isinstance(action, Send)
-        thread, corrects = thread_of(event, session.room), corrected({"content": action.content})
-        session.room.timeline.learn(event_id, stay.ghost, event.origin, thread, corrects)
         file = files.get(text(action.content, "url"))
         body = Text(plain="" if file is not None else text(action.content, "body"))
         return structs.replace(
@@ -201,7 +229,7 @@ class Submissions:
         if answer is not None:
             self._answer(stay.user, answer)
 
-    def _error(self, failure: Failure, asked: Sequence[Deferred[str]]) -> BridgeError:
+    def _error(self, failure: Failure, asked: Sequence[Deferred[Any]]) -> BridgeError:
         """Return what the user is told of a failure; what comes of the rest does not matter then."""
         for other in asked:
             other.addErrback(lambda _: None)
@@ -231,17 +259,16 @@ class Submissions:
         first = wished[0][2]
         sent = await self._outbox.sent(first.ghost, first.room)
         for user, ref, wish in wished:
-            asked = self._outbox.ask_again(wish, sent)
-            Deferred.fromCoroutine(self._settle(user, ref, asked))
+            done = self._heard(wish, self._outbox.ask_again(wish, sent), RESUMED)
+            Deferred.fromCoroutine(self._settle(user, ref, wish, done))
 
-    async def _settle(self, user: UserId, ref: Ref, asked: Sequence[Deferred[str]]) -> None:
+    async def _settle(self, user: UserId, ref: Ref, wish: Wish, done: Sequence[Deferred[Echo]]) -> None:
         try:
-            for done in asked:
-                await done
+            for number, heard in enumerate(done, 1):
+                seen = _seen(await heard, wish.ghost)
+                self._answer(user, Sent(ref=ref, message=seen, last=number == len(done)))
         except Exception:
-            self._answer(user, Failed(ref=ref, error=self._error(Failure(), asked)))
-        else:
-            self._answer(user, Sent(ref=ref))
+            self._answer(user, Failed(ref=ref, error=self._error(Failure(), done)))
 
     # ---- what is not kept
 
@@ -257,3 +284,12 @@ class Submissions:
         request = Api.room_typing("", session.id, stay.ghost, is_typing, TYPING)
         asked = self._homeserver.api(request, user=stay.ghost, patience=0)
         asked.addErrback(lambda failure: failure.trap(BridgeError) and None)
+
+
+def _seen(echo: Echo, ghost: str) -> Message | None:
+    """Return a message as its author sees it, if it was heard and he is in the room."""
+    stay = None if echo.session is None else echo.session.stays.get(ghost)
+    if echo.session is None or stay is None or not stay.inside:
+        return None
+    read = past(echo.event, echo.session.room)
+    return structs.replace(read, room=stay.room, time=None) if isinstance(read, Message) else None

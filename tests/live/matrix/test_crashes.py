@@ -39,11 +39,14 @@ async def crashing(stage: MatrixStage) -> AsyncIterator[Proxy]:
         await proxy.close()
 
 
-async def under_way(stage: MatrixStage, count: int) -> None:
-    """Wait until so much is on disk that the bridge has asked for and not heard of."""
+async def under_way(stage: MatrixStage, *idents: str) -> None:
+    """Wait until it is on disk that the bridge has asked for these messages, and not heard of them."""
     with contextlib.closing(sqlite3.connect(stage.bridge.config.parent / "xmppbridge.sqlite")) as database:
         async with asyncio.timeout(TIMEOUT):
-            while len([row for (row,) in database.execute(JOURNAL) if json.loads(row)["again"]]) != count:
+            while True:
+                rows = [json.loads(row) for (row,) in database.execute(JOURNAL)]
+                if {row["id"] for row in rows if row["again"]}.issuperset(idents):
+                    return
                 await asyncio.sleep(0.02)
 
 
@@ -77,13 +80,14 @@ async def test_what_the_homeserver_took_before_a_crash_is_heard_once(matrix_stag
         romeo.say(address, "before", type="chat")
         await hears(juliet, ghost, (verona, "before"), (room, "before"))
         proxy.fall_silent()
-        romeo.say(muc, "to all")
-        romeo.say(address, "to one", type="chat")
-        await under_way(matrix_stage, 2)
+        ident = romeo.say(muc, "to all")
+        await under_way(matrix_stage, ident, romeo.say(address, "to one", type="chat"))
         matrix_stage.bridge.daemon.send_signal(signal.SIGSTOP)
         proxy.speak()
         await hears(juliet, ghost, (verona, "to all"), (room, "to one"))
     await without_errors(romeo, Pattern("presence", frm=own, has=status(110)))
+    # he sees it when he is back, as he wrote it
+    assert (await without_errors(romeo, Pattern("message", frm=own, body="to all"))).get("id") == ident
     romeo.say(muc, "after")
     await without_errors(romeo, Pattern("message", frm=own, body="after"))
     romeo.say(address, "again", type="chat")

@@ -370,6 +370,25 @@ async def test_twenty_join_at_once_and_hear_the_same(matrix_stage: MatrixStage):
         assert not [one for one in person.mailbox.waiting if one.tag == "message"]
 
 
+async def test_all_who_speak_at_once_see_one_order(matrix_stage: MatrixStage):
+    """It is that of the room on Matrix, for what one said oneself too."""
+    romeo, juliet, room = await matrix_stage.together()
+    paris = await matrix_stage.on_xmpp("paris")
+    await paris.join(matrix_stage.room, "paris")
+    for number in range(8):
+        romeo.say(matrix_stage.room, f"r{number}")
+        paris.say(matrix_stage.room, f"p{number}")
+        await juliet.say(room, f"j{number}")
+    orders: list[list[str | None]] = []
+    for person in (romeo, paris):
+        said = [
+            await person.mailbox.find(Pattern("message", type="groupchat", has="body")) for _ in range(24)
+        ]
+        orders.append([one.findtext("body") for one in said])
+    events = [await juliet.find("m.room.message", room=room) for _ in range(24)]
+    assert orders == 2 * [[event["content"]["body"] for event in events]]
+
+
 @pytest.mark.last
 async def test_bridge_that_is_ended_takes_its_ghosts_along(matrix_stage: MatrixStage):
     """Nobody is left behind in a room whose user is not there any more; he can come back."""

@@ -21,6 +21,7 @@ from bridge.events import (
 )
 from tests.transports.matrix.homeserver import GARDEN, ROMEO, Scene, ghost
 from transports.matrix.outbox import Wish
+from transports.matrix.submission import RESUMED
 
 ROSE = Attachment(url="https://f/rose.png", name="rose.png", type="image/png")
 THERE = Attachment(url="mxc://hs.example/id", name="rose.png", type="image/png")
@@ -152,7 +153,21 @@ def test_what_was_asked_before_a_crash_is_asked_again():
     scene.turn()
     [(_, user, kind, content)] = [asked for asked in scene.server.asked if asked[0] == "send"]
     assert (user, kind, content["body"]) == (ghost(ROMEO), "m.room.message", "hello")
+    assert scene.told[ROMEO] == []
+    scene.turn(RESUMED)
     assert scene.told[ROMEO] == [Sent(ref=Ref(7))]
+
+
+def test_what_was_said_before_a_crash_is_shown_to_its_author_when_he_is_back():
+    """He sees what the room sees, in its place; and is answered once."""
+    scene = Bringing()
+    scene.left = [left(scene)]
+    scene.start()
+    scene.enter()
+    scene.turn(RESUMED)
+    [sent] = [one for one in scene.told[ROMEO] if isinstance(one, Sent)]
+    assert (sent.ref, sent.message.body.plain, sent.message.nick) == (7, "hello", "romeo")
+    assert (sent.message.id, sent.message.room) == ("$sent3", GARDEN)
 
 
 def test_what_was_said_before_a_crash_comes_before_what_is_said_now():
