@@ -63,6 +63,7 @@ from tests.transports.matrix.homeserver import ROMEO, Scene
 from tests.transports.matrix.raw import ALICE, IDS
 from tests.transports.matrix.sparse import ALL, GARDEN, cases, sparse
 from tests.transports.matrix.web import watch
+from transports.matrix.echoes import PATIENCE
 
 CONTACT = IDS.contact(ALICE)
 OTHER = RoomId("#other:hs.example")
@@ -205,6 +206,8 @@ def test_all_goes_on_whatever_an_answer_leaves_out(pattern: str, omitted: str, d
         scene.told[ROMEO].clear()
         scene.network.submit(ROMEO, wish)
         scene.turn(1)
+        # nothing is pushed here
+        scene.turn(PATIENCE)
         answers = [one for one in scene.told[ROMEO] if getattr(one, "ref", 0) == 1]
         assert [type(one) for one in answers] == [Sent] or _is_powerless(answers, omitted), (wish, answers)
 
