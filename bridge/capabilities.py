@@ -29,15 +29,16 @@ CARRIED = frozenset({Level.NATIVE, Level.PARTIAL})
 class Capabilities(Struct, frozen=True, kw_only=True):
     """What a network carries; FALLBACK means that `bridge.degrade` turns it into a message.
 
-    `edit_age` and `retract_age` are seconds, None for no limit. Profiles are pictures and particulars of
-    people and rooms, subscriptions the presence of contacts, search that of rooms by words,
-    guests people of the network in rooms of XMPP. Memberships:
-    rooms know who may enter, so that XMPP users too are invited and given affiliations by their addresses.
-    Configuration: rooms outlive their occupants, and their properties can be seen and changed.
-    Calls: contacts are called, and call (`bridge.calls`).
+    `edit_age` and `retract_age` are seconds, None for no limit. The archive is what was said in rooms, kept
+    by the bridge or by the network. Profiles are pictures and particulars of people and rooms,
+    subscriptions the presence of contacts, search that of rooms by words, guests people of the network in
+    rooms of XMPP. Memberships: rooms know who may enter, so that XMPP users too are invited and given
+    affiliations by their addresses. Configuration: rooms outlive their occupants, and their properties can
+    be seen and changed. Calls: contacts are called, and call (`bridge.calls`).
     """
 
     rooms: Level = Level.NATIVE
+    archive: Level = Level.NATIVE
     formatting: Level = Level.DROPPED
     replies: Level = Level.FALLBACK
     corrections: Level = Level.FALLBACK
@@ -70,6 +71,7 @@ class Capabilities(Struct, frozen=True, kw_only=True):
 
 LABELS = {
     "rooms": "rooms",
+    "archive": "what was said in rooms before",
     "formatting": "formatted text",
     "replies": "replies",
     "corrections": "corrections",

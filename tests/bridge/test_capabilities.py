@@ -8,7 +8,7 @@ from bridge.capabilities import LABELS, Capabilities, Level, capability_table
 def test_carried_is_what_gets_there_at_least_in_part():
     """A fallback is said in other words, which is not the thing itself."""
     found = Capabilities(replies=Level.PARTIAL, typing=Level.NATIVE, reactions=Level.FALLBACK)
-    assert found.carried == {"rooms", "replies", "typing", "direct_messages"}
+    assert found.carried == {"rooms", "archive", "replies", "typing", "direct_messages"}
 
 
 def test_every_level_has_its_words():

@@ -127,6 +127,17 @@ def mercutio(verona: Stage, monkeypatch: pytest.MonkeyPatch) -> str:
     return who
 
 
+@pytest.mark.spec("XEP-0045 §7.2")
+def test_join_to_a_person_is_refused(stage: Stage) -> None:
+    """Whoever takes a contact for a room is told; an ordinary presence to him is none of this."""
+    contact = ROOM.replace("#verona", "juliet")
+    stage.say(f"<presence from='{ROMEO}' to='{contact}'/>")
+    assert stage.take_for(ROMEO) == []
+    stage.join(ROMEO, "Romeo", room=contact)
+    [refused] = stage.take_for(ROMEO)
+    assert refused.has("self::c:presence[@type='error']/c:error/*[local-name()='item-not-found']")
+
+
 @pytest.mark.spec("XEP-0045 §7.2.2")
 def test_long_list_of_occupants_is_shown_in_turns(verona: Stage, mercutio: str) -> None:
     """Others are served between two parts of it, and what is said meanwhile comes after it."""

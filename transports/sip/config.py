@@ -401,6 +401,14 @@ class SipConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         MsrpConfig | None,
         Meta(description="Without this table, chats are by MESSAGE only.", extra=RESTART),
     ] = None
+    conferences: Annotated[
+        tuple[Pattern, ...],
+        Meta(
+            description="Addresses and numbers that are conferences, not people, with * for anything; users "
+            "join them as rooms. Needs the table msrp.",
+            examples=[["*@conference.example.org", "3???@pbx.example.org"]],
+        ),
+    ] = ("*@conference.*",)
     account_key: Annotated[
         Secret | None,
         Meta(

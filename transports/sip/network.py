@@ -1,4 +1,4 @@
-"""SIP as a `bridge.network.Network`: calls, short messages and presence between two; no rooms yet."""
+"""SIP as a `bridge.network.Network`: calls, messages and presence between two, and conferences by text."""
 
 from __future__ import annotations
 
@@ -9,18 +9,22 @@ from secrets import token_bytes
 from time import time
 from typing import Any
 
-from msgspec.structs import replace
 from twisted.internet.defer import Deferred, TimeoutError, fail, succeed
 from twisted.logger import Logger
 
 from bridge.calls import CallEnd, CallEvent, CallOffer, CallTransfer, Ending
-from bridge.capabilities import Capabilities, Level
+from bridge.capabilities import Capabilities
 from bridge.errors import BridgeError, Trouble
 from bridge.events import (
+    ChangeNick,
     ContactId,
+    Depart,
     DirectMessage,
+    Enter,
     Entered,
     Incoming,
+    Invite,
+    Message,
     Outgoing,
     Presence,
     PresenceConsent,
@@ -47,8 +51,11 @@ from bridge.network import (
     GatewayAddress,
     Identity,
     Query,
+    RoomAddress,
+    RoomInfo,
     RoomList,
     RoomPage,
+    RoomQuery,
     Scope,
     Uplink,
 )
@@ -65,8 +72,9 @@ from transports.sip.calls.party import ALLOW as CALLS_ALLOW
 from transports.sip.calls.party import Stack
 from transports.sip.calls.quotas import Quotas
 from transports.sip.calls.records import CallLog
-from transports.sip.capabilities import PERSON, WRITER
+from transports.sip.capabilities import carried
 from transports.sip.common import Common
+from transports.sip.conferences.conferences import Conferences, Wish, is_conference
 from transports.sip.config import SipConfig
 from transports.sip.dialogs.session_timer import Policy
 from transports.sip.lines.accounts import Accounts
@@ -80,6 +88,7 @@ from transports.sip.media.backend import MediaBackend
 from transports.sip.media.choice import MakeBackend, backend_of
 from transports.sip.messages.pager import Pager
 from transports.sip.msrp.chats import Chats
+from transports.sip.msrp.exchange import Exchange
 from transports.sip.presence.people import People
 from transports.sip.reception import Reception
 from transports.sip.settings import GatewaySettings, NoSettings
@@ -143,7 +152,9 @@ class SipNetwork:
         self._calls: Calls | None = None
         self._traces = Traces(reactor.seconds, wall)
         self._tracing = Tracing(self._traces)
+        self._exchange: Exchange | None = None
         self._chats: Chats | None = None
+        self._conferences: Conferences | None = None
         self._call_log = CallLog(config.call_log)
         self._uplink: Uplink
         self._common: Common
@@ -199,17 +210,19 @@ class SipNetwork:
         return Line(trunk, self._common, self._changed, self._config.domain, allow)
 
     def _start_dialogs(self, common: Common) -> None:
-        """Begin to carry calls and chats. Raises what `_start_calls` and `Chats.start` do."""
+        """Begin to carry calls and chats. Raises what `_start_calls` and `Exchange.start` do."""
         stack = Stack(common, Policy())
         self._reception.dialogs = stack
         self._agent.acknowledged, self._agent.cancelled = stack.acknowledged, stack.cancelled
         if self._backend is not None:
             self._start_calls(self._backend, stack, common)
         if self._config.msrp is not None:
-            self._chats = self._reception.chats = Chats(
-                self._config, self._config.msrp, stack, common, self._certificates, self._pager
+            self._exchange = Exchange(self._config, self._config.msrp, stack, self._certificates)
+            self._chats = self._reception.chats = Chats(self._exchange, common, self._pager)
+            self._conferences = self._reception.conferences = Conferences(
+                self._exchange, common, self._config.domain
             )
-            self._chats.start()
+            self._exchange.start()
 
     def _start_calls(self, backend: MediaBackend, stack: Stack, common: Common) -> None:
         """Begin to carry calls. Raises OSError if the file of their records cannot be opened."""
@@ -231,14 +244,16 @@ class SipNetwork:
 
     def stop(self, reason: str) -> Deferred[None]:
         """Take the registrations back and close everything."""
-        return Deferred.fromCoroutine(self._stop())
+        return Deferred.fromCoroutine(self._stop(reason))
 
-    async def _stop(self) -> None:
+    async def _stop(self, reason: str) -> None:
         self._pager.stop()
         if self._calls is not None:
             self._calls.stop()
-        if self._chats is not None:
-            await self._chats.stop()
+        if self._conferences is not None:
+            self._conferences.stop(reason)
+        if self._exchange is not None:
+            await self._exchange.stop()
         self._people.stop()
         await self._lines.stop(self._reactor)
         await self._agent.stop()
@@ -294,15 +309,25 @@ class SipNetwork:
 
     def address(self, local: str) -> Address:
         """Read a JID's unescaped local part; BridgeError JID_MALFORMED if it is none of ours."""
-        return ContactAddress(parse_contact(local), ServerId("")) if local else GatewayAddress()
+        if not local:
+            return GatewayAddress()
+        contact = parse_contact(local)
+        if self._is_conference(contact):
+            return RoomAddress(RoomId(contact), ServerId(""))
+        return ContactAddress(contact, ServerId(""))
+
+    def _is_conference(self, contact: str) -> bool:
+        return self._config.msrp is not None and is_conference(contact, self._config.conferences)
 
     def meant(self, text: str) -> str:
         """Return the contact whom people mean by what they write."""
         return meant(text, self._routes.has_number)
 
     def contact(self, room: RoomId, nick: str) -> ContactId:
-        """There are no rooms, so nobody is in one."""
-        raise BridgeError(Trouble.JID_MALFORMED)
+        """Return how somebody in a conference is written to: through it, whoever he is."""
+        if not self._is_conference(room):
+            raise BridgeError(Trouble.JID_MALFORMED)
+        return ContactId(room)
 
     def nick(self, contact: ContactId) -> str:
         """Return what somebody calls himself, or his number or address."""
@@ -310,12 +335,13 @@ class SipNetwork:
 
     def name(self, address: Address) -> str:
         """Return what people call it."""
+        if isinstance(address, RoomAddress):
+            return str(address.room)
         return str(address.contact) if isinstance(address, ContactAddress) else self._config.domain
 
     def capabilities(self, user: UserId, room: RoomId | None) -> Capabilities:
         """Tell what can be carried; it is the same for everybody."""
-        levels = PERSON if self._backend is not None else WRITER
-        return levels if self._config.msrp is None else replace(levels, receipts=Level.PARTIAL)
+        return carried(has_calls=self._backend is not None, has_sessions=self._config.msrp is not None)
 
     # ---- what users want
 
@@ -333,6 +359,8 @@ class SipNetwork:
             self._call(user, event)
             return
         match event:
+            case Enter() | Depart() | ChangeNick() | Message() | Invite() | DirectMessage(room=str()):
+                self._confer(user, event)
             case DirectMessage():
                 if self._chats is None or not self._chats.say(user, event):
                     self._pager.say(user, event)
@@ -350,10 +378,15 @@ class SipNetwork:
                 self._people.consent(user, contact, granted=granted)
             case Presence():
                 self._people.show(user, event)
-            case Profile() | Receipt():
-                """SIP is told none of it yet."""
+            case Profile() | Receipt() | Typing():
+                """SIP is told none of it."""
             case _:
                 raise BridgeError(Trouble.UNSUPPORTED)
+
+    def _confer(self, user: UserId, wish: Wish) -> None:
+        if self._conferences is None:
+            raise BridgeError(Trouble.UNSUPPORTED)
+        self._conferences.submit(user, wish)
 
     def _call(self, user: UserId, event: CallEvent | CallTransfer) -> None:
         if self._calls is not None:
@@ -388,6 +421,8 @@ class SipNetwork:
         match query:
             case ContactQuery(contact=contact):
                 return succeed(self._info(contact))
+            case RoomQuery(room=room):
+                return succeed(RoomInfo(room=room, name=str(room)))
             case RoomList():
                 return succeed(RoomPage(rooms=(), total=0, complete=True))
             case ContactPing(contact=contact):
@@ -424,17 +459,20 @@ class SipNetwork:
         return asking.addErrback(_timed_out)
 
     def snapshot(self, user: UserId, room: RoomId) -> Entered | None:
-        """There are no rooms."""
-        return None
+        """Return a conference as the user sees it; None if he is not in it."""
+        return None if self._conferences is None else self._conferences.snapshot(user, room)
 
     def users(self) -> Sequence[UserId]:
-        """Return whose accounts are registered now."""
-        return [UserId(owner) for owner in self._lines.owners]
+        """Return whose accounts are registered now, and who is in a conference."""
+        owners = [UserId(owner) for owner in self._lines.owners]
+        members = self._conferences.users() if self._conferences is not None else []
+        return list(dict.fromkeys([*owners, *members]))
 
     def disconnect(self, user: UserId, reason: str) -> bool:
-        """End the user's calls and chats: there are no other links of his own."""
+        """End the user's calls and chats, and take him out of conferences: he has no other links."""
         had_chats = self._chats is not None and self._chats.end_of(user)
-        return (self._calls is not None and self._calls.end_of(user, reason)) or had_chats
+        was_in = self._conferences is not None and self._conferences.end_of(user, reason)
+        return (self._calls is not None and self._calls.end_of(user, reason)) or had_chats or was_in
 
     def commands(self, address: Address) -> Sequence[Command]:
         """Return what users do with their own accounts, and how calls are traced."""

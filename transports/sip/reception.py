@@ -20,6 +20,8 @@ from transports.sip.calls.digits import PLAIN as DTMF
 from transports.sip.calls.digits import RELAY
 from transports.sip.calls.party import ALLOW as CALLS_ALLOW
 from transports.sip.calls.party import EXTENSIONS, METHODS, Stack
+from transports.sip.conferences.conferences import Conferences
+from transports.sip.conferences.info import PACKAGE as CONFERENCE
 from transports.sip.dialogs.transfer import FRAGMENT
 from transports.sip.lines.callerid import source
 from transports.sip.lines.logins import Logins
@@ -87,6 +89,8 @@ class Reception:
         """Who knows the dialogs of calls and chats; None if there are neither."""
         self.chats: Chats | None = None
         """Who takes chats; None if there are none."""
+        self.conferences: Conferences | None = None
+        """Who is in conferences of SIP; None if nobody can be."""
         self.calls: Calls | None = None
         """Who takes calls; None if there are none."""
         self.is_gruu: Callable[[str, Uri], bool] = lambda trunk, uri: False
@@ -144,7 +148,10 @@ class Reception:
             if self._is_refused(request, answer):
                 return True
             if request.method == "NOTIFY":
-                self._people.notified(request, answer)
+                if self.conferences is not None and _event(request) == CONFERENCE:
+                    self.conferences.notified(request, answer)
+                else:
+                    self._people.notified(request, answer)
                 return True
             if request.to.tag:
                 self._people.renewed(request, hop, answer)
@@ -174,8 +181,7 @@ class Reception:
 
     def _is_of_call(self, request: Request) -> bool:
         """What is told of a transfer belongs to its call (RFC 3515 §2.4.4)."""
-        event = (request.get("Event") or "").partition(";")[0].strip().lower()
-        return self.dialogs is not None and event == "refer"
+        return self.dialogs is not None and _event(request) == "refer"
 
     def _is_refused(self, request: Request, answer: Answer) -> bool:
         refused = option_refused(request)
@@ -259,3 +265,8 @@ class Reception:
             self._checks -= 1
         if hop.host not in {one.host for one in hops}:
             raise Refusal(403, ELSEWHERE)
+
+
+def _event(request: Request) -> str:
+    """Return the package of a SUBSCRIBE or NOTIFY."""
+    return (request.get("Event") or "").partition(";")[0].strip().lower()

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 from msgspec import Struct
 from twisted.internet.defer import Deferred
 
-from bridge.errors import BridgeError
+from bridge.errors import BridgeError, Trouble
 from bridge.events import (
     ContactNotice,
     Decline,
@@ -65,12 +65,14 @@ from bridge.services.muc.retraction import ModeratedRetraction
 from bridge.services.muc.speech import Speech
 from bridge.services.muc.voice import Voice
 from bridge.xmpp.jid import Jid, unescape
+from bridge.xmpp.payloads.muc import NS_MUC
 
 BURSTS = 512
 """How many delivered tuples are remembered with their rendering."""
 BURST_BYTES = 2 * 1024 * 1024
 """How much of rendering is remembered in all."""
 ROOMS = frozenset({Target.ROOM, Target.OCCUPANT})
+NO_ROOM = "This is the address of a person, not of a room."
 
 
 class Burst(Struct):
@@ -196,6 +198,8 @@ class Muc:
         self._availability.gone(request)
 
     def _to_contact_there(self, request: Request) -> None:
+        if request.element.child("x", NS_MUC) is not None:
+            raise BridgeError(Trouble.NO_SUCH_ROOM, NO_ROOM)
         self._availability.to_contact(request)
         self._watcher.came(request)
 

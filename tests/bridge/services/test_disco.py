@@ -99,7 +99,7 @@ def test_gateway_is_a_conference_and_a_gateway(scene):
 
 def test_gateway_without_rooms_is_no_place_for_them(scene):
     """Else clients would offer to join rooms there."""
-    scene.network.levels = Capabilities(rooms=Level.REJECTED)
+    scene.network.levels = Capabilities(rooms=Level.REJECTED, archive=Level.REJECTED)
     info = scene.info(DOMAIN)
     assert [one.category for one in info.identities] == ["gateway"]
     assert not {"urn:xmpp:mam:2", "http://jabber.org/protocol/muc"} & set(info.features)

@@ -151,6 +151,7 @@ def sip_bridge(
             "ca_file": str(house.authority.root),
             "nameservers": [f"{HOST}:{sip_names.port}"],
             "federation": True,
+            "conferences": [f"conf*@{kamailio.domain}"],
             "account_key": "a secret of the operator",
             "allowed_peers": [STRANGER, SCANNER, BRANCH, GUESSER],
             "call_log": str(house.make_folder("calls") / "calls.jsonl"),

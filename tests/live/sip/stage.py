@@ -7,6 +7,7 @@ import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from tests.live.cast.focus import Focus
 from tests.live.cast.jingle import Habits, JinglePerson
 from tests.live.cast.sip import Phone
 from tests.live.cast.xmpp import Person
@@ -110,6 +111,15 @@ class SipStage:
         made = Phone(user, domain, (HOST, port))
         self._phones.append(made)
         await made.start()
+        return made
+
+    async def focus(self) -> Focus:
+        """Register a conference at the server."""
+        made = Focus(f"conf{self.number}", self.kamailio.domain, (HOST, self.kamailio.port))
+        self._phones.append(made)
+        await made.start()
+        await made.open(HOST)
+        await made.register(EXTENSION_PASSWORD)
         return made
 
     async def stranger(self, name: str = "eve") -> Phone:

@@ -127,6 +127,7 @@ class Party:
     """See the module's docstring.
 
     `contact` is where we are reached; `hops` are where the INVITE goes, or came from.
+    `is_focus` tells the peer that we are a conference (RFC 4579 §4).
     """
 
     log = Logger()
@@ -138,10 +139,13 @@ class Party:
         contact: Uri,
         client: DigestClient | None,
         hops: list[Hop],
+        *,
+        is_focus: bool = False,
     ) -> None:
         self._stack, self._heard = stack, heard
         self._client, self.hops = client, hops
-        self.contact: Fields = (("Contact", f"<{contact}>"),)
+        feature = ";isfocus" if is_focus else ""
+        self.contact: Fields = (("Contact", f"<{contact}>{feature}"),)
         self.reasons: tuple[Reason, ...] = ()
         """Why the peer gave up."""
         self._policy = stack.policy
@@ -291,8 +295,7 @@ class Party:
         """End it, however far it is: by CANCEL, a final response (of that `status`) or BYE."""
         reason = reason_of(ending, text)
         if self._session is not None:
-            self._session.hang_up(reason)
-            self._unregister()
+            self.hang_up(reason)
         elif self._caller is not None:
             self._caller.cancel(reason)
             if self._asking is not None:
@@ -301,6 +304,13 @@ class Party:
             self._callee.refuse(status or STATUSES[ending])
             self._end_owed = (ending, text)
         self._pump()
+
+    def hang_up(self, reason: Reason | None) -> None:
+        """End a call that stands."""
+        if self._session is not None:
+            self._session.hang_up(reason)
+            self._unregister()
+            self._pump()
 
     def refuse_call(self, status: int, fields: Fields = ()) -> None:
         """Answer an INVITE by a status of its own."""

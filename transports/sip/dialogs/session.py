@@ -66,9 +66,10 @@ class Asked(Struct, frozen=True):
 
 
 class Over(Struct, frozen=True):
-    """The call has ended: by the peer's BYE, with its reasons, or because it is gone."""
+    """The call has ended: by the peer's BYE, with its reasons, or (not `by_peer`) because it is gone."""
 
     reasons: tuple[Reason, ...]
+    by_peer: bool = True
 
 
 Event = Ask | Acknowledge | Reply | Offered | Agreed | OfferRefused | Asked | Over
@@ -398,7 +399,7 @@ class Session:
 
     def _give_up(self, reason: Reason) -> None:
         self.hang_up(reason)
-        self._events.append(Over((reason,)))
+        self._events.append(Over((reason,), by_peer=False))
 
     def _end(self) -> None:
         if self._asked is not None and self._success is None:

@@ -5,13 +5,24 @@ from __future__ import annotations
 from email import message_from_bytes
 from email.message import Message
 
+from msgspec import Struct
+
 from bridge.events import TypingState
 from transports.sip.messages.content import Unsupported, read_content
 from transports.sip.msrp.terms import ACCEPTED, CPIM
-from transports.sip.wire.uri import Uri
+from transports.sip.wire.headers import NameAddr, parse_name_addr
+from transports.sip.wire.uri import Malformed
 
 MAX_PARTS = 32
 """Parts of a message that are looked at, and how deep they may be in each other."""
+
+
+class Letter(Struct, frozen=True):
+    """What is said, and from whom to whom; None where there is no address that can be read."""
+
+    said: str | TypingState
+    sender: NameAddr | None = None
+    recipient: NameAddr | None = None
 
 
 def reads(content_type: str) -> bool:
@@ -29,6 +40,26 @@ def read(content_type: str, body: bytes) -> str | TypingState:
     if kind.startswith("multipart/"):
         return _first(message_from_bytes(b"Content-Type: " + content_type.encode() + b"\r\n\r\n" + body))
     return read_content(content_type, body)
+
+
+def open_letter(content_type: str, body: bytes) -> Letter:
+    """Return what a message says, and the addresses of one of CPIM (RFC 3862 §3.2). Raises Unsupported."""
+    said = read(content_type, body)
+    if content_type.partition(";")[0].strip().lower() != CPIM:
+        return Letter(said)
+    head = body.partition(b"\r\n\r\n")[0].decode("utf-8", "replace")
+    return Letter(said, _address(head, "From"), _address(head, "To"))
+
+
+def _address(head: str, name: str) -> NameAddr | None:
+    for line in head.split("\r\n"):
+        found, colon, value = line.partition(":")
+        if colon and found.strip().lower() == name.lower():
+            try:
+                return parse_name_addr(value.strip())
+            except Malformed:
+                return None
+    return None
 
 
 def _unwrap(body: bytes) -> str | TypingState:
@@ -55,7 +86,7 @@ def _first(message: Message) -> str | TypingState:
     raise unreadable
 
 
-def wrap(sender: Uri, recipient: Uri, content_type: str, body: bytes) -> bytes:
-    """Write a message of CPIM."""
-    head = f"From: <{sender}>\r\nTo: <{recipient}>\r\n\r\nContent-Type: {content_type}\r\n\r\n"
+def wrap(sender: str, recipient: str, content_type: str, body: bytes) -> bytes:
+    """Write a message of CPIM; both addresses are as `NameAddr` writes them."""
+    head = f"From: {sender}\r\nTo: {recipient}\r\n\r\nContent-Type: {content_type}\r\n\r\n"
     return head.encode() + body

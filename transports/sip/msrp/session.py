@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from transports.sip.msrp.assembly import Assembly, TooLong, Whole, chunks
 from transports.sip.msrp.frame import Fields, Frame, write
+from transports.sip.wire.headers import quote_string, unquote_string
 from transports.sip.wire.uri import Malformed
 
 RESPONSE_TIMEOUT = 30.0
@@ -47,7 +48,21 @@ class Lost(Struct, frozen=True):
     status: int
 
 
-Event = Transmit | Arrived | Delivered | Lost
+class Named(Struct, frozen=True):
+    """What became of the nickname that we asked for: 200, or why not; 408 if nobody said (RFC 7701 §7)."""
+
+    nick: str
+    status: int
+
+
+class NameWanted(Struct, frozen=True):
+    """The peer wants to be called so, "" for no nickname; `Session.answer` answers it."""
+
+    nick: str
+    request: Frame
+
+
+Event = Transmit | Arrived | Delivered | Lost | Named | NameWanted
 
 
 class _Sent(Struct):
@@ -56,6 +71,7 @@ class _Sent(Struct):
     deadline: float
     length: int
     waiting: set[str]
+    is_reported: bool
 
 
 class Session:
@@ -79,6 +95,7 @@ class Session:
         self._assembly = Assembly(limit)
         self._sent: OrderedDict[str, _Sent] = OrderedDict()
         self._transactions: dict[str, str] = {}
+        self._naming: OrderedDict[str, tuple[float, str]] = OrderedDict()
         self._events: list[Event] = []
 
     def events(self) -> list[Event]:
@@ -94,18 +111,24 @@ class Session:
     @property
     def next_deadline(self) -> float | None:
         """When `expire` has something to do."""
-        return next((one.deadline for one in self._sent.values()), None)
+        first = next((one.deadline for one in self._sent.values()), None)
+        naming = next((deadline for deadline, _ in self._naming.values()), None)
+        return min((one for one in (first, naming) if one is not None), default=None)
 
     def expire(self) -> None:
         """Give up what was not answered in time."""
         now = self._clock()
         while self._sent and next(iter(self._sent.values())).deadline <= now:
             self._settle(next(iter(self._sent)))
+        while self._naming and next(iter(self._naming.values()))[0] <= now:
+            self._named(next(iter(self._naming)), 408)
 
     def close(self) -> None:
         """Give up all that was not answered: the connection is gone."""
         for id in list(self._sent):
             self._settle(id)
+        for transaction in list(self._naming):
+            self._named(transaction, 408)
 
     def _settle(self, id: str) -> None:
         """Say what became of a message of which no more will be heard."""
@@ -121,11 +144,17 @@ class Session:
         fields = (("Message-ID", self._token()), ("Failure-Report", "no"))
         self._request(self._token(), "SEND", fields)
 
-    def send(self, content_type: str, body: bytes, *, is_tracked: bool = True) -> str:
-        """Send a message; return what names it. What is not tracked may be lost unnoticed."""
+    def send(
+        self, content_type: str, body: bytes, *, is_tracked: bool = True, is_reported: bool = True
+    ) -> str:
+        """Send a message; return what names it. What is not tracked may be lost unnoticed.
+
+        What is not reported counts as delivered when it is answered: a switch answers for many.
+        """
         id = self._token()
-        reports = (("Success-Report", "yes"),) if is_tracked else (("Failure-Report", "no"),)
-        sent = _Sent(self._clock() + RESPONSE_TIMEOUT, len(body), set())
+        reports = (("Success-Report", "yes"),) if is_reported else ()
+        reports = reports if is_tracked else (("Failure-Report", "no"),)
+        sent = _Sent(self._clock() + RESPONSE_TIMEOUT, len(body), set(), is_reported)
         for place, flag, part in chunks(body):
             transaction = self._token()
             while transaction.encode() in part:
@@ -138,6 +167,15 @@ class Session:
         if is_tracked:
             self._sent[id] = sent
         return id
+
+    def name(self, nick: str) -> None:
+        """Ask to be called so (RFC 7701 §7.1); `Named` tells the outcome."""
+        transaction = self._token()
+        self._naming[transaction] = (self._clock() + RESPONSE_TIMEOUT, nick)
+        self._request(transaction, "NICKNAME", (("Use-Nickname", quote_string(nick)),))
+
+    def _named(self, transaction: str, status: int) -> None:
+        self._events.append(Named(self._naming.pop(transaction)[1], status))
 
     def report(self, id: str, length: int, status: int) -> None:
         """Tell the peer what became of a message of his (RFC 4975 §7.1.2)."""
@@ -172,6 +210,8 @@ class Session:
             self._receive_report(frame)
         elif frame.method == "SEND":
             self._receive_send(frame)
+        elif frame.method == "NICKNAME":
+            self._receive_name(frame)
         else:
             self._respond(frame, 501)
 
@@ -195,6 +235,16 @@ class Session:
                 wants = ((frame.get("Success-Report") or "no").lower(), _wants_failure(frame))
                 self._events.append(Arrived(whole, wants[0] == "yes", wants[1] == "yes"))
 
+    def _receive_name(self, frame: Frame) -> None:
+        """RFC 7701 §7.1: without a nickname, the peer gives his up."""
+        text = (frame.get("Use-Nickname") or "").strip()
+        nick = unquote_string(text) if text.startswith('"') else text
+        self._events.append(NameWanted(nick, frame))
+
+    def answer(self, request: Frame, status: int) -> None:
+        """Answer what was left to be answered."""
+        self._respond(request, status)
+
     def _respond(self, frame: Frame, status: int) -> None:
         """Answer as far as the peer wants to hear of it (RFC 4975 §7.2)."""
         answer = response(frame, status, self.local)
@@ -202,6 +252,9 @@ class Session:
             self._events.append(Transmit(answer))
 
     def _receive_response(self, frame: Frame) -> None:
+        if frame.transaction in self._naming:
+            self._named(frame.transaction, frame.status)
+            return
         id = self._transactions.pop(frame.transaction, "")
         sent = self._sent.get(id)
         if sent is None:
@@ -209,6 +262,8 @@ class Session:
         sent.waiting.discard(frame.transaction)
         if frame.status != 200:
             self._lose(id, frame.status)
+        elif not (sent.waiting or sent.is_reported):
+            self._deliver(id)
 
     def _receive_report(self, frame: Frame) -> None:
         """What nobody waits for, or cannot be read, is left out (RFC 4975 §7.1.2)."""

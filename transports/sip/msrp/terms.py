@@ -35,6 +35,8 @@ class Terms(Struct, frozen=True):
     accepts: frozenset[str]
     wrapped: frozenset[str]
     max_size: int | None
+    chatroom: frozenset[str] | None = None
+    """What of a chat room it knows (RFC 7701 §8); None if it says nothing of rooms."""
 
     def takes(self, kind: str) -> bool:
         """Tell whether it takes content of a type as it is."""
@@ -96,12 +98,13 @@ def read_terms(description: Description) -> Terms:
     if not 0 < len(path) <= MAX_PATH:
         raise Malformed("a chat has no path")
     next_hop(path)
-    size = media.get("max-size") or ""
+    size, chatroom = media.get("max-size") or "", media.get("chatroom")
     return Terms(
         path=path,
         accepts=_types(media.get("accept-types")),
         wrapped=_types(media.get("accept-wrapped-types")),
         max_size=int(size) if size.isascii() and size.isdecimal() and len(size) < 12 else None,
+        chatroom=frozenset(chatroom.lower().split()) if chatroom is not None else None,
     )
 
 
@@ -109,8 +112,13 @@ def _types(text: str | None) -> frozenset[str]:
     return frozenset(one.partition(";")[0].lower() for one in (text or "").split())
 
 
-def offer(uri: str, limit: int, number: int) -> Description:
-    """Describe a chat at our URI, in which messages of up to `limit` bytes are taken."""
+def offer(uri: str, limit: int, number: int, chatroom: str | None = None) -> Description:
+    """Describe a chat at our URI, in which messages of up to `limit` bytes are taken.
+
+    `chatroom` tells what of a room we know; there, all messages are of CPIM (RFC 7701 §6.1).
+    """
+    types = ACCEPTED if chatroom is None else (CPIM,)
+    room = () if chatroom is None else (("chatroom", chatroom),)
     place = next_hop([uri])
     media = Media(
         kind="message",
@@ -119,19 +127,22 @@ def offer(uri: str, limit: int, number: int) -> Description:
         formats=("*",),
         address=place.host,
         attributes=(
-            ("accept-types", " ".join(ACCEPTED)),
+            ("accept-types", " ".join(types)),
             ("accept-wrapped-types", " ".join(WRAPPED)),
             ("max-size", str(limit)),
             ("path", uri),
+            *room,
         ),
     )
     origin = Origin("-", number, 1, place.host)
     return Description(origin=origin, media=(media,), address=place.host)
 
 
-def answer(offered: Description, uri: str, limit: int, number: int) -> Description:
+def answer(
+    offered: Description, uri: str, limit: int, number: int, chatroom: str | None = None
+) -> Description:
     """Answer an offer with a chat at our URI; nothing else is taken."""
-    ours = offer(uri, limit, number)
+    ours = offer(uri, limit, number, chatroom)
     chat = chat_of(offered)
     media = tuple(ours.media[0] if one is chat else one.refused() for one in offered.media)
     return replace(ours, media=media)

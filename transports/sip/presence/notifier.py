@@ -1,23 +1,23 @@
-"""A subscription to how a user of ours is, as a pure machine (RFC 6665 §4.2, RFC 3856, RFC 8048 §5.3).
+"""A subscription to a state of ours, as a pure machine (RFC 6665 §4.2, RFC 3856, RFC 4575, RFC 8048 §5.3).
 
-Its owner answers SUBSCRIBEs, says whether the user consents and how he is, sends the NOTIFYs of `events`, one
-at a time, and wakes it at `deadline`.
+Its owner answers SUBSCRIBEs, says whether the subscriber may know it and what it is, sends the NOTIFYs of
+`events`, one at a time, and wakes it at `deadline`.
 """
 
 from __future__ import annotations
 
 from enum import Enum
+from typing import Generic
 
 from transports.sip.dialogs.dialog import Ask, Dialog
-from transports.sip.presence.pidf import CLOSED, TYPE, State, write_pidf
+from transports.sip.presence.package import T, Writer
 from transports.sip.wire.headers import Value
 from transports.sip.wire.message import Fields, Request, Response
 
 EXPIRES, LEAST, MOST = 3600, 60, 7200
 """Seconds of a subscription: if nothing is said, and at least (but 0, once) and at most."""
 PACE = 5.0
-"""Seconds between two notifications of changes (RFC 3856 §6.10)."""
-PACKAGE = "presence"
+"""Seconds between two notifications of changes (RFC 3856 §6.10, RFC 4575 §3.10)."""
 
 _GONE = (404, 405, 410, 416, 480, 481, 482, 483, 484, 485, 489, 501, 604)
 """What ends the subscription of who answers so (RFC 6665 §4.2.2)."""
@@ -30,21 +30,22 @@ class Consent(Enum):
     GRANTED = "active"
 
 
-class Notifier:
+class Notifier(Generic[T]):
     """See the module's docstring; `deadline` is in seconds of the owner's clock."""
 
-    def __init__(self, request: Request, tag: str, expires: int, now: float) -> None:
+    def __init__(self, writer: Writer[T], request: Request, tag: str, expires: int, now: float) -> None:
         """Begin by the SUBSCRIBE that was accepted. Raises Malformed."""
         self._dialog = Dialog.of_server(request, tag, 0)
         self._dialog.confirm()
-        self._entity = str(request.to.uri)
+        self._writer = writer
         self._consent = Consent.PENDING
-        self._state: State | None = None
+        self._state: T | None = None
         self._expires_at = now + expires
         self._reason = "" if expires else "timeout"
         self._changed_at = -PACE
         self._due: float | None = None
         self._is_busy = self._is_dirty = self._has_begun = False
+        self._is_full = True
         self.is_over = False
         self._asks: list[Ask] = []
 
@@ -84,6 +85,7 @@ class Notifier:
         self._dialog.refresh_target(request)
         self._expires_at = now + expires
         if expires:
+            self._is_full = True
             self._notify(now)
         else:
             self.end("timeout")
@@ -108,12 +110,12 @@ class Notifier:
             if self._has_begun:
                 self._notify(now)
 
-    def begin(self, state: State | None, consent: Consent, now: float) -> None:
+    def begin(self, state: T | None, consent: Consent, now: float) -> None:
         """Tell how it stands, and, if he may know, how the user is; None if that is not known."""
         self._state, self._consent, self._has_begun = state, consent, True
         self._notify(now)
 
-    def show(self, state: State, now: float) -> None:
+    def show(self, state: T, now: float) -> None:
         """The user is like this now."""
         if state == self._state:
             return
@@ -130,7 +132,7 @@ class Notifier:
         """End it: ``rejected``, ``timeout``, ``deactivated`` and the like."""
         if not (self._reason or self.is_over):
             self._reason = reason
-            self._state = CLOSED if self._state is not None and reason != "deactivated" else self._state
+            self._state = self._writer.last(self._state) if reason != "deactivated" else self._state
             self._notify(self._expires_at)
 
     def _notify(self, now: float) -> None:
@@ -140,9 +142,12 @@ class Notifier:
             return
         self._is_busy, self._is_dirty = True, False
         body = b""
-        fields: Fields = (("Event", PACKAGE), ("Subscription-State", self._standing(now)))
+        fields: Fields = (("Event", self._writer.package), ("Subscription-State", self._standing(now)))
         if self._consent is Consent.GRANTED and self._state is not None:
-            fields, body = (*fields, ("Content-Type", TYPE)), write_pidf(self._entity, self._state)
+            body = self._writer.write(self._state, is_full=self._is_full)
+            self._is_full = False
+        if body:
+            fields = (*fields, ("Content-Type", self._writer.type))
         self._asks.append(self._dialog.ask("NOTIFY", fields, body))
 
     def _standing(self, now: float) -> str:

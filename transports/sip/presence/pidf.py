@@ -10,9 +10,10 @@ from msgspec import Struct
 from bridge.events import Show
 from bridge.xmpp.document import parse_document, write_document
 from bridge.xmpp.element import Element
+from transports.sip.presence.package import Package
 from transports.sip.wire.uri import Malformed
 
-TYPE = "application/pidf+xml"
+PACKAGE, TYPE = "presence", "application/pidf+xml"
 MAX_NOTE = 1024
 """Characters of a note that are passed on."""
 
@@ -75,6 +76,10 @@ def parse_pidf(data: bytes) -> State:
     return State(is_open=True, show=show, note=best.note or note)
 
 
+PIDF = Package(PACKAGE, TYPE, parse_pidf, CLOSED)
+"""Presence as it is subscribed to (RFC 3856)."""
+
+
 def _device(one: Element) -> _Device | None:
     """Return what a tuple says; None if it does not say whether it is open (RFC 3863 §4.1.3)."""
     status = one.child("status")
@@ -125,6 +130,23 @@ def write_pidf(entity: str, state: State) -> bytes:
     if state.note:
         device.add(_text("note", state.note[:MAX_NOTE]))
     return write_document(Element("presence", NS_PIDF, {"entity": entity}, device))
+
+
+class PidfWriter:
+    """How somebody is, whose URI is `entity`, as it is told to who has subscribed to it."""
+
+    package, type = PACKAGE, TYPE
+
+    def __init__(self, entity: str) -> None:
+        self._entity = entity
+
+    def write(self, state: State, *, is_full: bool) -> bytes:
+        """Write a state; there are no parts of one."""
+        return write_pidf(self._entity, state)
+
+    def last(self, state: State | None) -> State | None:
+        """Whose subscription ends knows no more of him."""
+        return None if state is None else CLOSED
 
 
 def _text(name: str, text: str) -> Element:

@@ -1,4 +1,4 @@
-"""A subscription to how somebody is, as a pure machine (RFC 6665 §4.1, RFC 3856, RFC 8048 §5.2).
+"""A subscription to a state, as a pure machine (RFC 6665 §4.1, RFC 3856, RFC 4575, RFC 8048 §5.2).
 
 It lives until `leave`, or until the far side ends it for good: what fails is tried again, ever later, and
 what expires is renewed. Whoever owns it hands in responses and NOTIFYs, wakes it at `deadline`, and takes
@@ -9,17 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from enum import Enum
+from typing import Generic
 
 from msgspec import Struct
 
 from transports.sip.dialogs.dialog import Dialog, DialogState, contact, record_route
-from transports.sip.presence.pidf import CLOSED, TYPE, State, parse_pidf
+from transports.sip.presence.package import Package, T
 from transports.sip.wire.headers import NameAddr, Value, parse_value
 from transports.sip.wire.message import Fields, Request, Response
 from transports.sip.wire.request import Token, make
 from transports.sip.wire.uri import Malformed, Uri
 
-PACKAGE = "presence"
 EXPIRES, LEAST, MOST = 3600, 30, 86400
 """Seconds for which we subscribe (RFC 3856 §6.4), and those that we agree to, at least and at most."""
 AGAIN = 2.0
@@ -58,19 +58,16 @@ class Send(Struct, frozen=True):
     next_hop: Uri | None = None
 
 
-class Shown(Struct, frozen=True):
-    """The contact is like this."""
+class Shown(Struct, Generic[T], frozen=True):
+    """It is like this."""
 
-    state: State
+    state: T
 
 
 class Ended(Struct, frozen=True):
-    """It is over for good: the contact does not want it, or, where `is_refused` is False, cannot do it."""
+    """It is over for good: the far side does not want it, or, where `is_refused` is False, cannot do it."""
 
     is_refused: bool
-
-
-Event = Send | Shown | Ended
 
 
 class Verdict(Struct, frozen=True):
@@ -80,15 +77,22 @@ class Verdict(Struct, frozen=True):
     fields: Fields = ()
 
 
-class Subscriber:
+class Subscriber(Generic[T]):
     """See the module's docstring; `deadline` is when it wants to be woken, in seconds of the owner's clock.
 
     `jitter` gives numbers from 0 to 1.
     """
 
     def __init__(
-        self, target: NameAddr, local: NameAddr, token: Token, jitter: Callable[[], float], begin_at: float
+        self,
+        package: Package[T],
+        target: NameAddr,
+        local: NameAddr,
+        token: Token,
+        jitter: Callable[[], float],
+        begin_at: float,
     ) -> None:
+        self._package = package
         self._target, self._local = target, local
         self._token, self._jitter = token, jitter
         self.phase = Phase.WAITING
@@ -100,9 +104,9 @@ class Subscriber:
         self._expires = EXPIRES
         self._expires_at = begin_at
         self._failures = 0
-        self._events: list[Event] = []
+        self._events: list[Send | Shown[T] | Ended] = []
 
-    def events(self) -> list[Event]:
+    def events(self) -> list[Send | Shown[T] | Ended]:
         """Take what happened since the last call."""
         events, self._events = self._events, []
         return events
@@ -131,7 +135,7 @@ class Subscriber:
             self._local,
             NameAddr(uri=self._target.uri),
             self._token,
-            fields=_fields(self._expires),
+            fields=self._fields(self._expires),
         )
         self.call_id, self._tag = request.call_id, request.from_.tag
         self._number, self._dialog = 1, None
@@ -145,17 +149,17 @@ class Subscriber:
 
     def _send_inside(self, expires: int) -> None:
         if self._dialog is not None:
-            ask = self._dialog.ask("SUBSCRIBE", _fields(expires))
+            ask = self._dialog.ask("SUBSCRIBE", self._fields(expires))
             self._events.append(Send(ask.request, ask.next_hop))
 
     def _wait(self, now: float, pause: float) -> None:
         self.phase, self.deadline, self._dialog = Phase.WAITING, now + pause, None
 
     def _fail(self, now: float, pause: float | None = None, *, least: float = 0.0) -> None:
-        """Show nobody, and try again later."""
+        """Show that nothing is known, and try again later."""
         own = min(FIRST_PAUSE * 2.0 ** min(self._failures, 16), LONGEST_PAUSE)
         self._failures += 1
-        self._events.append(Shown(CLOSED))
+        self._show(self._package.absent)
         self._wait(now, max(pause or own * (0.8 + 0.4 * self._jitter()), least))
 
     def _finish(self) -> None:
@@ -174,6 +178,11 @@ class Subscriber:
             return
         self._send_inside(0)
         self.phase, self.deadline = Phase.LEAVING, now + TIMER_N
+
+    def renew(self, now: float) -> None:
+        """Ask now for all of the state (RFC 6665 §4.1.2.2)."""
+        if self.phase is Phase.STANDING:
+            self._refresh(now)
 
     def hurry(self, now: float) -> None:
         """The way is open again: ask now what would have been asked later."""
@@ -233,8 +242,8 @@ class Subscriber:
 
     def _notified(self, notify: Request, now: float) -> Verdict:
         event = parse_value(notify.get("Event") or "")
-        if event.value.lower() != PACKAGE:
-            return Verdict(489, (("Allow-Events", PACKAGE),))
+        if event.value.lower() != self._package.name:
+            return Verdict(489, (("Allow-Events", self._package.name),))
         standing = parse_value(notify.get("Subscription-State") or "")
         if not standing.value:
             return Verdict(400)
@@ -246,16 +255,16 @@ class Subscriber:
             if self._dialog.is_out_of_order(notify):
                 return Verdict(500)
         body = parse_value(notify.get("Content-Type") or "").value.lower()
-        if notify.body and body != TYPE:
-            return Verdict(415, (("Accept", TYPE),))
-        state = parse_pidf(notify.body) if notify.body else None
+        if notify.body and body != self._package.type:
+            return Verdict(415, (("Accept", self._package.type),))
+        state = self._package.parse(notify.body) if notify.body else None
         if standing.value.lower() == "terminated":
             self._terminated(standing, state, now)
         elif self.phase is not Phase.LEAVING:
             self._stand(notify, standing, state, now)
         return Verdict(200)
 
-    def _stand(self, notify: Request, standing: Value, state: State | None, now: float) -> None:
+    def _stand(self, notify: Request, standing: Value, state: T | None, now: float) -> None:
         """It is active, or waits for the contact's consent (RFC 6665 §4.1.3)."""
         is_new = self._dialog is None
         if self._dialog is None:
@@ -268,7 +277,7 @@ class Subscriber:
             self._expires_at = now + min(max(seconds, LEAST), MOST)
         self.phase, self.deadline = Phase.STANDING, _refresh_at(now, self._expires_at)
         if standing.value.lower() != "pending" and (state is not None or is_new):
-            self._events.append(Shown(state or CLOSED))
+            self._show(self._package.absent if state is None else state)
 
     def _made_by(self, notify: Request) -> Dialog:
         """Make the dialog that a NOTIFY makes (RFC 6665 §4.4.1); its sender is where requests go."""
@@ -283,7 +292,7 @@ class Subscriber:
             remote_cseq=notify.cseq.number,
         )
 
-    def _terminated(self, standing: Value, state: State | None, now: float) -> None:
+    def _terminated(self, standing: Value, state: T | None, now: float) -> None:
         """RFC 6665 §4.1.3: what the reason says about trying again."""
         if self.phase is Phase.LEAVING:
             self._finish()
@@ -301,13 +310,13 @@ class Subscriber:
         else:
             self._fail(now, least=later)
 
-    def _show(self, state: State | None) -> None:
+    def _show(self, state: T | None) -> None:
         if state is not None:
             self._events.append(Shown(state))
 
-
-def _fields(expires: int) -> Fields:
-    return (("Event", PACKAGE), ("Accept", TYPE), ("Expires", str(expires)))
+    def _fields(self, expires: int) -> Fields:
+        package = self._package
+        return (("Event", package.name), ("Accept", package.type), ("Expires", str(expires)))
 
 
 def _refresh_at(now: float, expires_at: float) -> float:

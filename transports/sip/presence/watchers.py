@@ -19,8 +19,8 @@ from transports.sip.alarm import Alarm
 from transports.sip.common import Common
 from transports.sip.dialogs.dialog import id_of_request
 from transports.sip.lines.errands import Errands
-from transports.sip.presence.notifier import EXPIRES, LEAST, MOST, PACKAGE, Consent, Notifier
-from transports.sip.presence.pidf import CLOSED, TYPE, State
+from transports.sip.presence.notifier import EXPIRES, LEAST, MOST, Consent, Notifier
+from transports.sip.presence.pidf import CLOSED, PACKAGE, TYPE, PidfWriter, State
 from transports.sip.wire.headers import parse_value
 from transports.sip.wire.message import Fields, Request, Response, respond
 from transports.sip.wire.uri import Malformed
@@ -42,7 +42,7 @@ class _Watcher:
     there; None for others.
     """
 
-    def __init__(self, pair: Pair, notifier: Notifier, source: Hop | None) -> None:
+    def __init__(self, pair: Pair, notifier: Notifier[State], source: Hop | None) -> None:
         self.pair = pair
         self.notifier = notifier
         self.source = source
@@ -78,7 +78,9 @@ class Watchers:
         refusal = self._refusal(request, (user, contact))
         try:
             expires = _expires(request)
-            notifier = Notifier(request, tag := self._token(), min(expires, MOST), self._clock.seconds())
+            writer = PidfWriter(str(request.to.uri))
+            tag, lasts = self._token(), min(expires, MOST)
+            notifier = Notifier(writer, request, tag, lasts, self._clock.seconds())
         except Malformed:
             refusal = refusal or respond(request, 400, self._token())
         if refusal is not None:

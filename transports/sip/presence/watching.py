@@ -16,7 +16,7 @@ from transports.sip.alarm import Alarm
 from transports.sip.common import Common
 from transports.sip.lines.errands import Errands
 from transports.sip.lines.way import Way
-from transports.sip.presence.pidf import State
+from transports.sip.presence.pidf import PIDF, State
 from transports.sip.presence.subscriber import Ended, Phase, Send, Shown, Subscriber, Verdict
 from transports.sip.wire.headers import NameAddr
 from transports.sip.wire.message import Request, Response
@@ -32,7 +32,7 @@ class _Watch:
 
     def __init__(self, user: UserId, contact: ContactId) -> None:
         self.user, self.contact = user, contact
-        self.subscriber: Subscriber | None = None
+        self.subscriber: Subscriber[State] | None = None
         self.alarm: Alarm
         self.call_id = ""
         self.told: ContactPresence | None = None
@@ -108,11 +108,11 @@ class Watching:
             watch.subscriber.hurry(self._clock.seconds())
         self._pump(watch)
 
-    def _subscriber(self, watch: _Watch, way: Way) -> Subscriber:
+    def _subscriber(self, watch: _Watch, way: Way) -> Subscriber[State]:
         now = self._clock.seconds()
         begin_at, self._next_begin = max(now, self._next_begin), max(now, self._next_begin) + PACE
         target = NameAddr(uri=self._spellings.spelt(watch.contact, way.uri))
-        return Subscriber(target, NameAddr(uri=way.sender), self._token, self._jitter, begin_at)
+        return Subscriber(PIDF, target, NameAddr(uri=way.sender), self._token, self._jitter, begin_at)
 
     def _expire(self, watch: _Watch) -> None:
         if watch.subscriber is not None:
@@ -157,7 +157,7 @@ class Watching:
         sent.addErrback(lambda failure: self.log.failure("a SUBSCRIBE failed", failure))
 
     def _responded(
-        self, response: Response | None, watch: _Watch, subscriber: Subscriber | None, call_id: str
+        self, response: Response | None, watch: _Watch, subscriber: Subscriber[State] | None, call_id: str
     ) -> None:
         if subscriber is not None and subscriber is watch.subscriber:
             subscriber.responded(call_id, response, self._clock.seconds())

@@ -162,11 +162,11 @@ def test_a_peer_that_knows_no_call_ends_it(status_):
     assert (refused, bye.request.method, over) == (
         OfferRefused(status_),
         "BYE",
-        Over((Reason("SIP", status_),)),
+        Over((Reason("SIP", status_),), by_peer=False),
     )
     gone = Alone()
     gone.session.fail(gone.offers())
-    assert gone.session.events()[-1] == Over((Reason("SIP", 408),))
+    assert gone.session.events()[-1] == Over((Reason("SIP", 408),), by_peer=False)
     gone.session.fail(request("INVITE"))
     assert gone.session.events() == []
 
@@ -327,7 +327,10 @@ def test_a_session_that_nobody_refreshes_ends():
     for is_ours in (True, False):
         call = Alone(Agreement(600, is_ours))
         found = call.waits(1000)
-        assert (found[-1][0], found[-1][1]) == (568.0, Over((Reason("SIP", 408, "session timer"),)))
+        assert (found[-1][0], found[-1][1]) == (
+            568.0,
+            Over((Reason("SIP", 408, "session timer"),), by_peer=False),
+        )
         assert call.session.next_deadline is None
 
 

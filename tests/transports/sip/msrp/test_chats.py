@@ -26,10 +26,12 @@ from tests.transports.sip.wires import HOST, PEER, Bridge, Names, Reactor, Strea
 from transports.sip.config import SipConfig, TrunkConfig
 from transports.sip.messages.content import composing
 from transports.sip.messages.pager import GRACE
-from transports.sip.msrp.chat import BEGIN_LIMIT, MAX_WAITING
+from transports.sip.msrp.chat import MAX_WAITING
 from transports.sip.msrp.chats import REFUSED
 from transports.sip.msrp.config import MsrpConfig
 from transports.sip.msrp.connection import FIRST_TIMEOUT, MAX_UNREAD
+from transports.sip.msrp.conversation import BEGIN_LIMIT
+from transports.sip.msrp.exchange import Exchange
 from transports.sip.msrp.frame import Frame, FrameBuffer, write
 from transports.sip.msrp.terms import ACCEPTED, read_terms
 from transports.sip.network import SipNetwork
@@ -112,6 +114,11 @@ class Scene:
     def chats(self) -> Any:
         return self.network._chats
 
+    @property
+    def exchange(self) -> Exchange:
+        assert self.network._exchange is not None
+        return self.network._exchange
+
     def say(self, text: str = "hello", ref: int = 1, **more: Any) -> None:
         self.network.submit(ROMEO, DirectMessage(contact=BOB, body=Text(plain=text), ref=Ref(ref), **more))
 
@@ -143,7 +150,7 @@ class Scene:
     @property
     def is_forgotten(self) -> bool:
         return not (
-            len(self.chats) or self.chats._current or self.chats._of_user or self.chats._stack.dialogs
+            len(self.chats) or self.chats._current or len(self.exchange) or self.exchange.stack.dialogs
         )
 
 

@@ -20,6 +20,8 @@ from transports.sip.msrp.session import (
     Delivered,
     Event,
     Lost,
+    Named,
+    NameWanted,
     Session,
     Transmit,
 )
@@ -200,3 +202,37 @@ def test_body_with_its_own_end_in_it_gets_another_transaction() -> None:
     body = b"".join(b"\r\n-------t%dxxa$\r\n" % n for n in range(40))
     end.session.send("text/plain", body)
     assert end.sent()[1].body == body
+
+
+def test_nicknames_are_asked_for_and_answered() -> None:
+    """RFC 7701 §7: quoted, and any status may come back."""
+    alice, bob = End(), End(THEIRS, (OURS,))
+    alice.session.name('Al "the" é')
+    [asked] = alice.sent()
+    assert (asked.method, asked.get("Use-Nickname")) == ("NICKNAME", '"Al \\"the\\" é"')
+    assert bob.hear([asked]) == []
+    [wanted] = bob.told
+    assert isinstance(wanted, NameWanted) and wanted.nick == 'Al "the" é'
+    bob.session.answer(wanted.request, 425)
+    assert alice.hear(bob.sent()) == [] and alice.told == [Named('Al "the" é', 425)]
+    alice.session.name("late")
+    assert alice.sent() and alice.session.next_deadline == RESPONSE_TIMEOUT
+    alice.clock.advance(RESPONSE_TIMEOUT)
+    alice.session.expire()
+    alice.session.name("lost")
+    alice.session.close()
+    alice.sent()
+    assert alice.told[1:] == [Named("late", 408), Named("lost", 408)]
+
+
+def test_what_is_not_reported_is_delivered_when_it_is_answered() -> None:
+    """A switch answers for many, all chunks of it."""
+    alice = End()
+    id = alice.session.send("text/plain", b"x" * (CHUNK + 1), is_reported=False)
+    first, second = alice.sent()
+    assert first.get("Success-Report") is first.get("Failure-Report") is None
+    for frame in (first, second):
+        assert alice.told == []
+        answer = Frame(transaction=frame.transaction, status=200, to_path=(OURS,), from_path=(THEIRS,))
+        alice.hear([answer])
+    assert alice.told == [Delivered(id)]

@@ -6,7 +6,7 @@ import pytest
 
 from bridge.events import TypingState
 from transports.sip.messages.content import COMPOSING, Unsupported, composing
-from transports.sip.msrp.cpim import read, reads, wrap
+from transports.sip.msrp.cpim import Letter, open_letter, read, reads, wrap
 from transports.sip.msrp.terms import answer, chat_of, next_hop, offer, read_terms, session_id, write_uri
 from transports.sip.wire.sdp import parse_sdp, write_sdp
 from transports.sip.wire.uri import Malformed, parse_uri
@@ -115,3 +115,24 @@ def test_what_nobody_can_read_has_a_status(kind: str, body: bytes, status: int) 
         read(kind, body)
     assert raised.value.status == status
     assert not reads("image/png")
+
+
+def test_addresses_of_a_letter_are_read() -> None:
+    """RFC 3862 §3.2, with what RFC 7702 puts beside the URI; what is no address is none."""
+    letter = open_letter(
+        "message/cpim",
+        b"to: <sip:a@x>;gr=Romeo\r\nFrom: MR SANDERS <sip:b@y>\r\n\r\nContent-Type: text/plain\r\n\r\nhi",
+    )
+    assert letter.said == "hi" and letter.sender is not None and letter.recipient is not None
+    assert (letter.sender.display, letter.recipient.params) == ("MR SANDERS", {"gr": "Romeo"})
+    assert open_letter("text/plain", b"hi") == Letter("hi")
+    assert open_letter("message/cpim", b"From: nobody\r\n\r\n\r\nhi") == Letter("hi")
+
+
+def test_room_is_offered_by_its_attribute() -> None:
+    """RFC 7701 §8: all its messages are of CPIM, and the peer says what it knows."""
+    offered = offer("msrp://a:1/aaaa;tcp", 1000, 1, "nickname")
+    [media] = offered.media
+    assert (media.get("accept-types"), media.get("chatroom")) == ("message/cpim", "nickname")
+    assert read_terms(offered).chatroom == {"nickname"}
+    assert read_terms(offer("msrp://a:1/aaaa;tcp", 1000, 1)).chatroom is None

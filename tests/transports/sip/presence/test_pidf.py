@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.events import Show
-from transports.sip.presence.pidf import CLOSED, MAX_NOTE, State, parse_pidf, write_pidf
+from transports.sip.presence.package import Package
+from transports.sip.presence.pidf import CLOSED, MAX_NOTE, PIDF, PidfWriter, State, parse_pidf, write_pidf
 from transports.sip.wire.uri import Malformed
 
 HEAD = (
@@ -90,3 +91,11 @@ def test_what_is_written_is_read_as_it_was(state: State) -> None:
     """Who is not there shows nothing but his note."""
     wanted = state if state.is_open else State(is_open=False, note=state.note)
     assert parse_pidf(write_pidf("sip:a%40b@gw.example", state)) == wanted
+
+
+def test_package_reads_what_its_writer_writes() -> None:
+    """RFC 3856 §6: there are no parts of a state, and who is told no more knows nothing."""
+    writer, here = PidfWriter("sip:a@gw.example"), State(is_open=True)
+    assert isinstance(PIDF, Package) and (PIDF.name, PIDF.type) == (writer.package, writer.type)
+    assert PIDF.parse(writer.write(here, is_full=False)) == here and PIDF.absent == CLOSED
+    assert (writer.last(here), writer.last(None)) == (CLOSED, None)

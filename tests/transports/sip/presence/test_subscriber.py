@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from bridge.events import Show
 from tests.transports.sip.wires import tokens
-from transports.sip.presence.pidf import CLOSED, TYPE, State, write_pidf
+from transports.sip.presence.pidf import CLOSED, PIDF, TYPE, State, write_pidf
 from transports.sip.presence.subscriber import (
     AGAIN,
     EXPIRES,
@@ -36,7 +36,7 @@ class Played:
 
     def __init__(self) -> None:
         self.now = 100.0
-        self.it = Subscriber(NameAddr(uri=BOB), NameAddr(uri=ROMEO), tokens(), lambda: 0.5, self.now)
+        self.it = Subscriber(PIDF, NameAddr(uri=BOB), NameAddr(uri=ROMEO), tokens(), lambda: 0.5, self.now)
         self.number = 0
 
     def asked(self) -> Send:
