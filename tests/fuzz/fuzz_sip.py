@@ -22,6 +22,7 @@ from transports.sip.wire.framing import MessageBuffer
 from transports.sip.wire.message import Refused, Request, Response, parse, write
 from transports.sip.wire.sdp import parse_sdp, write_sdp
 from transports.sip.wire.uri import Malformed
+from transports.sip.wire.websocket import Client, Server, WebSocket
 
 TORTURE = Path(__file__).parents[1] / "transports" / "sip" / "torture"
 CORPUS = [INVITE, *(path.read_bytes() for path in sorted(TORTURE.glob("*.dat")))]
@@ -82,6 +83,25 @@ def check_streams(rng: random.Random) -> None:
         assert refused.status in (400, 513)
 
 
+def check_websockets(rng: random.Random) -> None:
+    """A WebSocket gives messages, or is over; a server answers no handshake but with a status."""
+    server, client = Server(()), Client("h", "/ws")
+    asked = client.data_to_send()
+    if rng.random() < 0.7:
+        server.receive_data(asked)
+        client.receive_data(server.data_to_send())
+    ends: list[WebSocket] = [server, client]
+    for _ in range(4):
+        client.send(rng.choice(CORPUS))
+        data = client.data_to_send() or asked
+        for end in ends:
+            end.receive_data(mutated(rng, data) if rng.random() < 0.7 else data)
+            while (event := end.next_event()) is not None:
+                assert event and end.is_open
+            sent = end.data_to_send()
+            assert end.is_open or not sent or sent.startswith(b"HTTP/1.1 4"), sent
+
+
 def check_transactions(rng: random.Random) -> None:
     """Everything that comes of messages can be sent, and time ends it all."""
     now, numbers = [0.0], count()
@@ -136,6 +156,7 @@ def check_credentials(rng: random.Random) -> None:
 CHECKS = [
     check_messages,
     check_streams,
+    check_websockets,
     check_transactions,
     check_invites,
     check_descriptions,

@@ -15,7 +15,10 @@ TTL = 1
 """Seconds that answers, negative ones too, may be remembered."""
 TLSA = 52
 """A record type (RFC 6698 §2.1) that Twisted has no class for."""
-TYPES = {"A": dns.A, "AAAA": dns.AAAA, "CNAME": dns.CNAME, "SRV": dns.SRV, "TLSA": TLSA}
+TYPES = {
+    **{"A": dns.A, "AAAA": dns.AAAA, "CNAME": dns.CNAME},
+    **{"SRV": dns.SRV, "NAPTR": dns.NAPTR, "TLSA": TLSA},
+}
 
 
 class _Datagrams(socketserver.ThreadingUDPServer):
@@ -124,6 +127,11 @@ def _record(kind: str, value: str) -> dns.IEncodableRecord:
         return dns.Record_AAAA(value, TTL)
     if kind == "CNAME":
         return dns.Record_CNAME(value.encode(), TTL)
+    if kind == "NAPTR":
+        order, preference, flags, service, replacement = value.split()
+        return dns.Record_NAPTR(
+            int(order), int(preference), flags.encode(), service.encode(), b"", replacement.encode(), TTL
+        )
     first, second, third, last = value.split()
     if kind == "SRV":
         return dns.Record_SRV(int(first), int(second), int(third), last.rstrip(".").encode(), TTL)

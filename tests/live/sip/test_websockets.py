@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from tests.live.cast.front import Front
 from tests.live.cast.xmpp import condition
 from tests.live.peers.daemon import HOST
-from tests.live.peers.gateway import SipBridge
-from tests.live.peers.kamailio import PATH
+from tests.live.peers.gateway import SipBridge, table
+from tests.live.peers.kamailio import PASSWORD, PATH
 from tests.live.sip.conftest import MakeDesk, MakeSurfer, MakeWebPhone
 from tests.live.sip.stage import STRANGER, SipStage
 from tests.live.sip.test_accounts import register
+from tests.live.sip.test_transports import check
 
 
 def extension(stage: SipStage) -> str:
@@ -57,12 +60,32 @@ async def test_account_behind_a_websocket_writes_calls_and_is_called(sip_stage: 
     await bob.sees("CALL_CLOSED")
 
 
+async def test_check_tells_of_trunks_behind_websockets(sip_stage: SipStage, tmp_path: Path):
+    """One is there and takes the password; where the other is to be there is nothing."""
+    account = {
+        "domain": sip_stage.kamailio.domain,
+        "username": "4714",
+        "password": PASSWORD,
+        "register": True,
+    }
+    trunks = {"web": url(sip_stage), "lost": url(sip_stage, "/nowhere")}
+    config = tmp_path / "web.toml"
+    prefix = f'gateways."{sip_stage.bridge.domain}".sip.trunks'
+    more = [table(f"{prefix}.{name}", {"server": server, **account}) for name, server in trunks.items()]
+    config.write_text(sip_stage.bridge.config.read_text() + "".join(more))
+    code, told = await check(config)
+    good, bad = map(re.escape, trunks.values())
+    assert re.search(rf"trunk web \({good}\).* 200 over WS in \d+ ms, takes the password", told), told
+    assert code and re.search(rf"trunk lost \({bad}\).*handshake was 404", told), told
+
+
 async def test_page_calls_a_user_who_is_in_a_page(
     sip_stage: SipStage, surfer: MakeSurfer, web_phone: MakeWebPhone
 ):
     """DTLS-SRTP on both sides; what is said later goes by the WebSocket, too."""
-    juliet = await surfer("juliet", frequency=440)
-    alice = await web_phone(f"sip:alice{sip_stage.number}@web.test")
+    juliet, alice = await asyncio.gather(
+        surfer("juliet", frequency=440), web_phone(f"sip:alice{sip_stage.number}@web.test")
+    )
     await alice.dial(f"sip:{juliet.bare.replace('@', '%40')}@{sip_stage.domain}")
     call = await juliet.is_called()
     await alice.sees("progress")

@@ -7,7 +7,7 @@ import re
 from msgspec import Struct
 
 from transports.sip.agent.routing import DEFAULT_PORTS
-from transports.sip.wire.uri import Malformed, Uri, parse_host, parse_port, parse_uri
+from transports.sip.wire.uri import Malformed, Uri, parse_host, parse_port, parse_uri, write_host_port
 
 _URL = re.compile(r"(wss?)://(\[[^\]]*\]|[^:/?\[\]@]+)(?::([0-9]+))?(/[\x21-\x7e]{0,254})?", re.IGNORECASE)
 
@@ -19,7 +19,11 @@ class Location(Struct, frozen=True):
     path: str = "/"
 
     def __str__(self) -> str:
-        return f"{self.uri}{'' if self.path == '/' else f' {self.path}'}"
+        """Write it as people do."""
+        if self.path == "/":
+            return str(self.uri)
+        place = write_host_port(self.uri.host, self.uri.port)
+        return f"{self.uri.params['transport']}://{place}{self.path}"
 
 
 def parse_location(text: str) -> Location:

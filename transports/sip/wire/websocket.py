@@ -32,7 +32,7 @@ SUBPROTOCOL = "sip"
 """What both sides agree on in the handshake (RFC 7118 §4.1)."""
 MAX_FRAMES = 256
 """Frames that one message may be cut into."""
-MAX_CONTROLS = 64
+MAX_KEEPALIVES = 64
 """Pings and pongs in what is received at a time."""
 MAX_HANDSHAKE = 16384
 """Bytes of a handshake."""
@@ -49,7 +49,7 @@ class WebSocket(ABC):
         self._wire = WSConnection(role)
         self._outgoing = bytearray()
         self._message = bytearray()
-        self._frames = self._handshaken = 0
+        self._frames = self._handshaken = self._keepalives = 0
         self._pong: Event | None = None
         self._events: deque[bytes | Keepalive] = deque()
         self.is_open = self.is_over = False
@@ -78,11 +78,8 @@ class WebSocket(ABC):
             if self._handshaken > MAX_HANDSHAKE:
                 return self._refuse(RejectConnection(status_code=431), "the handshake is too long")
         self._wire.receive_data(data)
-        controls = 0
+        self._keepalives = 0
         for event in self._wire.events():
-            controls += isinstance(event, Ping | Pong)
-            if controls > MAX_CONTROLS:
-                return self._close(CloseReason.POLICY_VIOLATION)
             self._take(event)
             if self.is_over:
                 return None
@@ -95,9 +92,9 @@ class WebSocket(ABC):
             case Ping():
                 # the last one only, as RFC 6455 §5.5.3 allows, so that floods are not answered in kind
                 self._pong = event.response()
-                self._events.append(Keepalive.PING)
+                self._note(Keepalive.PING)
             case Pong():
-                self._events.append(Keepalive.PONG)
+                self._note(Keepalive.PONG)
             case CloseConnection(code=code):
                 self._close(code)
             case _:
@@ -122,11 +119,17 @@ class WebSocket(ABC):
         """Messages may also be the keep-alives of streams (RFC 7118 §6)."""
         if message == PING:
             self.send(PONG)
-            self._events.append(Keepalive.PING)
+            self._note(Keepalive.PING)
         elif message.strip(b"\r\n"):
             self._events.append(message)
         else:
-            self._events.append(Keepalive.PONG)
+            self._note(Keepalive.PONG)
+
+    def _note(self, keepalive: Keepalive) -> None:
+        self._events.append(keepalive)
+        self._keepalives += 1
+        if self._keepalives > MAX_KEEPALIVES:
+            self._close(CloseReason.POLICY_VIOLATION)
 
     def next_event(self) -> bytes | Keepalive | None:
         """Return the next message or keep-alive, or None if more data is needed."""

@@ -20,9 +20,9 @@ from transports.sip.wire.uri import Malformed, parse_uri
 )
 def test_server_is_read_as_it_is_written(text: str, uri: str, path: str) -> None:
     """A URL has its port, so that no records are looked for."""
-    server = parse_location(text)
-    assert server == Location(parse_uri(uri), path)
-    assert str(server) == (uri if path == "/" else f"{uri} {path}")
+    location = parse_location(text)
+    assert location == Location(parse_uri(uri), path)
+    assert parse_location(str(location)) == location
 
 
 @pytest.mark.parametrize(

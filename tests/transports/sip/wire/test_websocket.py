@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from tests.transports.sip.samples import INVITE, request
 from transports.sip.wire.framing import PING, PONG, Keepalive
 from transports.sip.wire.message import MAX_BODY, MAX_HEAD, write
-from transports.sip.wire.websocket import MAX_CONTROLS, MAX_FRAMES, MAX_HANDSHAKE, Client, Server, WebSocket
+from transports.sip.wire.websocket import MAX_FRAMES, MAX_HANDSHAKE, MAX_KEEPALIVES, Client, Server, WebSocket
 
 SMALL = write(request())
 BINARY = SMALL + b"\xff\xfe"
@@ -209,7 +209,8 @@ def twice(kind: int) -> bytes:
         (twice(TEXT_FRAME), 1002),
         (frame(PING_FRAME, b"x"), 1002),
         (frame(FIN | TEXT_FRAME, b"\xff"), 1007),
-        (frame(FIN | PING_FRAME, b"") * (MAX_CONTROLS + 1), 1008),
+        (frame(FIN | PING_FRAME, b"") * (MAX_KEEPALIVES + 1), 1008),
+        (frame(FIN | TEXT_FRAME, b"") * (MAX_KEEPALIVES + 1), 1008),
         (frame(BINARY_FRAME, b"") + frame(CONTINUED, b"") * MAX_FRAMES, 1008),
         (bytes((FIN | BINARY_FRAME, 255)) + struct.pack("!Q", 1 << 62) + b"\0" * 4, 1009),
         (frame(FIN | CLOSE, struct.pack("!H", 1001)), 1001),
