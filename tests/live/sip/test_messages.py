@@ -11,7 +11,7 @@ async def test_user_and_phone_write_to_each_other(sip_stage: SipStage):
     romeo, bob = await sip_stage.on_xmpp("romeo"), await sip_stage.phone()
     romeo.say(sip_stage.jid(bob.user), "But soft, ¿qué luz?", type="chat")
     heard = await bob.hears("But soft, ¿qué luz?")
-    assert heard.fields["from"].startswith(f"<{sip_stage.uri(romeo)}>")
+    assert f" <{sip_stage.uri(romeo)}>" in heard.fields["from"]
     assert await bob.say(sip_stage.uri(romeo), "Ay me", sender=f'"Bob B." <sip:{bob.user}@pbx.test>') == 202
     answer = await romeo.message(frm=sip_stage.jid(bob.user))
     assert answer.findtext("body") == "Ay me"
@@ -48,7 +48,7 @@ async def test_account_of_a_user_sends_and_receives_for_him_alone(sip_stage: Sip
     owner.say(sip_stage.jid(bob.user), "from the desk", type="chat")
     assert (await bob.hears("from the desk")).fields["from"].startswith("<sip:4711@pbx.test>")
     romeo.say(sip_stage.jid(bob.user), "from Romeo", type="chat")
-    assert (await bob.hears("from Romeo")).fields["from"].startswith(f"<{sip_stage.uri(romeo)}>")
+    assert f" <{sip_stage.uri(romeo)}>" in (await bob.hears("from Romeo")).fields["from"]
 
 
 async def test_long_message_goes_over_tcp_and_a_longer_one_is_refused(sip_stage: SipStage):
