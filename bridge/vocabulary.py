@@ -137,7 +137,8 @@ class Configuration(Value, frozen=True, kw_only=True):
     """How a room is configured, or is to be; None is what the network has not, or what stays as it is.
 
     `closed`: nobody comes in uninvited; `knocking`: but one can ask to be let in. `public`: lists of rooms
-    show it. `moderated`: whoever has no right of his own may only listen.
+    show it. `moderated`: whoever has no right of his own may only listen. `picture` is only ever changed,
+    b"" for none: what it is now is had by `AvatarQuery`.
     """
 
     name: str | None = None
@@ -147,6 +148,7 @@ class Configuration(Value, frozen=True, kw_only=True):
     public: bool | None = None
     moderated: bool | None = None
     history: Audience | None = None
+    picture: bytes | None = None
 
 
 class Reply(Value, frozen=True, kw_only=True):

@@ -27,7 +27,7 @@ from bridge.xmpp.payloads.vcard import NS_VCARD, build_vcard
 
 
 class VCard:
-    """Answers card requests, also in the forms of PEP (XEP-0084, XEP-0292); nobody can set one here."""
+    """Answers card requests, also in the forms of PEP (XEP-0084, XEP-0292); see `muc.owner` for setting."""
 
     def __init__(self, domain: str, network: Network) -> None:
         self._domain = domain

@@ -412,7 +412,7 @@ SPECS: tuple[Spec, ...] = (
         "MUC Avatars",
         "0.1.0",
         _P,
-        "read only, where rooms have pictures",
+        "where rooms have pictures; those of rooms on XMPP are not shown on Matrix",
         (("vcard-temp", (ROOM,)),),
         needs="profiles",
     ),

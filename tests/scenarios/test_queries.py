@@ -144,3 +144,22 @@ def test_invitation_by_a_bare_nick_goes_to_the_network(verona: Stage) -> None:
         "<invite to='Mercutio'/></x></message>"
     )
     assert all(one.element.get("to") != "mercutio" for one in verona.take())
+
+
+@pytest.mark.parametrize(
+    ("sender", "photo", "condition"),
+    [
+        (ROMEO, "<PHOTO><BINVAL>iVBORw0KGgo=</BINVAL></PHOTO>", "feature-not-implemented"),
+        (ROMEO, "", "feature-not-implemented"),
+        ("paris@verona.example/x", "", "not-acceptable"),
+    ],
+)
+def test_picture_that_a_room_cannot_have_is_refused(
+    verona: Stage, sender: str, photo: str, condition: str
+) -> None:
+    """XEP-0486 §4.2: where the network has none, and of who is not in."""
+    verona.say(
+        f"<iq from='{sender}' to='{ROOM}' type='set' id='v'><vCard xmlns='vcard-temp'>{photo}</vCard></iq>"
+    )
+    [refused] = verona.take()
+    assert refused.has(f"c:error/err:{condition}")

@@ -8,16 +8,27 @@ from urllib.parse import quote
 
 from msgspec import structs
 
-from bridge.errors import BridgeError
+from bridge.errors import BridgeError, Trouble
 from bridge.events import Audience, Configuration
 from bridge.network import RoomConfiguration
+from bridge.pictures import media_type
 
 from .client import CLIENT, Homeserver
 from .content import Json, mapping, text
 from .levels import PowerLevels, power_levels
 from .refusal import Refusal
 from .session import RoomSession, Stay
-from .tables import ALIAS, HISTORY_VISIBILITY, JOIN_RULES, KNOCKING, MESSAGE, NAME, POWER_LEVELS, TOPIC
+from .tables import (
+    ALIAS,
+    AVATAR,
+    HISTORY_VISIBILITY,
+    JOIN_RULES,
+    KNOCKING,
+    MESSAGE,
+    NAME,
+    POWER_LEVELS,
+    TOPIC,
+)
 
 TYPES: Mapping[str, str] = {
     "name": NAME,
@@ -118,9 +129,23 @@ class Configurations:
             content = await self._content(stay, session, POWER_LEVELS)
             levels = power_levels(content, session.room.levels.creation)
             await self._put(stay, session, POWER_LEVELS, moderated(content, levels, changes.moderated))
+        if changes.picture is not None:
+            await self._dress(stay, session, changes.picture)
         if changes.public is not None:
             body = {"visibility": "public" if changes.public else "private"}
             await self._homeserver.call("PUT", _listed(session.id), body=body, user=stay.ghost)
+
+    async def _dress(self, stay: Stay, session: RoomSession, picture: bytes) -> None:
+        """Give the room a picture, or none; who may not is refused before anything is uploaded."""
+        levels = session.room.levels
+        if levels.level(stay.ghost) < levels.events.get(AVATAR, levels.state_default):
+            raise BridgeError(Trouble.NO_PRIVILEGE)
+        content: Json = {}
+        if picture:
+            kind = media_type(picture)
+            url = await self._homeserver.upload(stay.ghost, picture, kind)
+            content = {"url": url, "info": {"mimetype": kind, "size": len(picture)}}
+        await self._put(stay, session, AVATAR, content)
 
     async def _content(self, stay: Stay, session: RoomSession, kind: str) -> Json:
         try:

@@ -82,7 +82,7 @@ MAPPING = (
         "disco, subject, avatar (0486)",
         _PART,
         _WELL,
-        "no pictures to Matrix",
+        "the picture of a room of XMPP is not shown",
     ),
     Row(
         "power levels",

@@ -12,12 +12,15 @@ from bridge.errors import BridgeError, Trouble
 from bridge.events import Audience, Configuration, Configure
 from bridge.forms import Form, Settings
 from bridge.network import ConfigurationQuery, RoomConfiguration, Scope
+from bridge.pictures import MAX_PHOTO, media_type
 from bridge.router import Request, Route, Target, iq_get, iq_set
 from bridge.services.muc.context import Context, room_of, user_of
 from bridge.settings import build_settings_form, read_settings_form, rows
 from bridge.xmpp.element import Element
+from bridge.xmpp.payloads.avatar import parse_photos
 from bridge.xmpp.payloads.forms import build_form, find_form, parse_values
 from bridge.xmpp.payloads.muc import FORM_ROOM_CONFIG, NS_MUC_OWNER
+from bridge.xmpp.payloads.vcard import NS_VCARD
 
 READERS = (
     ("Anybody", Audience.ANYBODY.value),
@@ -25,6 +28,9 @@ READERS = (
     ("Members: since they were invited", Audience.INVITED.value),
     ("Members: since they came", Audience.PRESENT.value),
 )
+
+
+NO_PICTURE = f"That is no picture that can be shown, or it has more than {MAX_PHOTO // 1024} KiB."
 
 
 class RoomForm(Settings, frozen=True, kw_only=True):
@@ -66,6 +72,7 @@ class Owner:
         return [
             iq_get(NS_MUC_OWNER, "query", self.show, Target.ROOM),
             iq_set(NS_MUC_OWNER, "query", self.change, Target.ROOM),
+            iq_set(NS_VCARD, "vCard", self.dress, Target.ROOM),
         ]
 
     def show(self, request: Request) -> Deferred[Element]:
@@ -104,6 +111,21 @@ class Owner:
         values = parse_values(form)
         configured = self._configuration(request)
         return configured.addCallback(lambda found: self._submitted(request, found, values))
+
+    def dress(self, request: Request) -> Deferred[None]:
+        """XEP-0486 §4.2: the room gets the picture of this card, or loses the one that it has."""
+        occupancy, _ = self._context.here(request)
+        user, room = occupancy.user, occupancy.room
+        if "configuration" not in self._context.network.capabilities(user, room).carried:
+            raise BridgeError(Trouble.UNSUPPORTED)
+        given = [photo.child_text("BINVAL") or "" for photo in request.payload.all("PHOTO")]
+        pictures = [data for data in parse_photos(request.payload, MAX_PHOTO) if media_type(data)]
+        if any(given) and not pictures:
+            raise BridgeError(Trouble.NOT_ACCEPTABLE, NO_PICTURE)
+        changes = Configuration(picture=pictures[0] if pictures else b"")
+        return self._context.submit_for_answer(
+            user, lambda ref: Configure(room=room, changes=changes, ref=ref)
+        )
 
     def _submitted(
         self, request: Request, found: RoomConfiguration | None, values: Mapping[str, Sequence[str]]

@@ -9,8 +9,9 @@ from hashlib import sha1
 from io import BytesIO
 
 from tests.live.cast.matrix import MatrixPerson
-from tests.live.cast.stanzas import value
+from tests.live.cast.stanzas import Pattern, item, value
 from tests.live.matrix.stage import MatrixStage
+from tests.live.matrix.test_moderation import set_level
 
 VCARD = "vcard-temp"
 PUBSUB = "http://jabber.org/protocol/pubsub"
@@ -74,6 +75,28 @@ async def test_picture_of_a_room_is_shown_on_xmpp(matrix_stage: MatrixStage):
     mercutio = await matrix_stage.on_xmpp("mercutio")
     outside = await mercutio.result(matrix_stage.room, f"<query xmlns='{INFO}'/>")
     assert outside.xpath("//*[@var='muc#roominfo_avatarhash']")[0][0].text == field[0].text
+
+
+async def test_picture_of_a_room_is_set_from_xmpp(matrix_stage: MatrixStage):
+    """XEP-0486 §4.2: by who may change the room on Matrix; he takes it away by a card without one."""
+    romeo, juliet, room = await matrix_stage.together()
+    data = png(120)
+    photo = f"<PHOTO><TYPE>image/png</TYPE><BINVAL>{b64encode(data).decode()}</BINVAL></PHOTO>"
+    card = f"<vCard xmlns='{VCARD}'>{{}}</vCard>"
+    assert await romeo.error(matrix_stage.room, card.format(photo), "set") == "not-allowed"
+    await set_level(juliet, room, matrix_stage.ghost("romeo"), 100)
+    await romeo.mailbox.find(
+        Pattern("presence", frm=f"{matrix_stage.room}/romeo", has=item(role="moderator"))
+    )
+    await romeo.result(matrix_stage.room, card.format(photo), "set")
+    shown = await juliet.find("m.room.avatar", room=room)
+    assert shown["sender"] == matrix_stage.ghost("romeo")
+    answer = await juliet.client.download(shown["content"]["url"])
+    assert answer.body == data
+    text = card.format("<PHOTO><BINVAL>aGVsbG8=</BINVAL></PHOTO>")
+    assert await romeo.error(matrix_stage.room, text, "set") == "not-acceptable"
+    await romeo.result(matrix_stage.room, card.format(""), "set")
+    assert (await juliet.find("m.room.avatar", room=room))["content"] == {}
 
 
 async def test_picture_of_xmpp_is_shown_on_matrix(matrix_stage: MatrixStage):

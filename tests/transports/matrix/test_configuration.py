@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bridge.errors import BridgeError, Trouble
-from bridge.events import Audience, Configuration, Configure, Ref, Sent
+from bridge.events import Audience, Configuration, Configure, Failed, Ref, Sent
 from bridge.network import ConfigurationQuery
 from tests.transports.matrix.homeserver import GARDEN, ROMEO, ROOM_ID, Scene, ghost
 from tests.transports.matrix.raw import ALICE, levels
@@ -92,3 +92,36 @@ def test_changes_are_made_and_answered():
     scene.network.submit(ROMEO, Configure(room=GARDEN, changes=changes, ref=Ref(2)))
     scene.turn()
     assert [event.error.trouble for event in scene.told[ROMEO]] == [Trouble.NO_PRIVILEGE]
+
+
+PNG = b"\x89PNG\r\n\x1a\n..."
+
+
+def dress(scene: Scene, picture: bytes) -> list:
+    """Have Romeo give the room a picture; return what he is told in answer."""
+    scene.told[ROMEO].clear()
+    scene.network.submit(ROMEO, Configure(room=GARDEN, changes=Configuration(picture=picture), ref=Ref(1)))
+    scene.turn()
+    return [one for one in scene.told[ROMEO] if isinstance(one, Sent | Failed)]
+
+
+def test_picture_is_uploaded_and_set_and_taken_away():
+    """XEP-0486 §4.2, by who may."""
+    scene = Scene()
+    scene.server.state[ROOM_ID][1] = levels(users={ALICE: 100, ghost(ROMEO): 50})
+    scene.inside()
+    assert dress(scene, PNG) == [Sent(ref=Ref(1))]
+    content = scene.server.state[ROOM_ID][-1]["content"]
+    assert scene.server.files[content["url"].rpartition("/")[2]] == PNG
+    assert content["info"] == {"mimetype": "image/png", "size": len(PNG)}
+    assert dress(scene, b"") == [Sent(ref=Ref(1))]
+    assert scene.server.state[ROOM_ID][-1]["content"] == {}
+
+
+def test_picture_of_who_may_not_set_it_is_not_uploaded():
+    """He is told so at once."""
+    scene = Scene()
+    scene.inside()
+    [failed] = dress(scene, PNG)
+    assert failed.error.trouble is Trouble.NO_PRIVILEGE
+    assert scene.server.files == {}
