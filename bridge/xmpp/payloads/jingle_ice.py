@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from hashlib import sha1
-from ipaddress import ip_address
+from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from bridge.calls import Candidate, Ending, Endpoint, Fingerprint, Setup
 from bridge.errors import BridgeError, Trouble
@@ -30,6 +30,7 @@ _FOUNDATION = re.compile(r"[A-Za-z0-9+/]{1,32}")
 _HASH = re.compile(r"[a-z0-9-]{1,16}")
 _FINGERPRINT = re.compile(r"[0-9A-F]{2}(?::[0-9A-F]{2}){15,63}")
 _TYPES = frozenset({"host", "prflx", "relay", "srflx"})
+_BROADCAST = IPv4Address("255.255.255.255")
 _UDP = "udp"
 _PROTOCOLS = frozenset({_UDP, "tcp"})
 _TCP_TYPES = frozenset({"active", "passive", "so"})
@@ -205,9 +206,9 @@ def _address(text: str | None, *, anywhere: bool = False) -> str:
         address = ip_address(text or "")
     except ValueError:
         return ""
-    if "%" in str(address) or (not anywhere and (address.is_unspecified or address.is_multicast)):
-        return ""
-    return str(address)
+    plain = address.ipv4_mapped or address if isinstance(address, IPv6Address) else address
+    is_of_one = not (plain.is_unspecified or plain.is_multicast or plain == _BROADCAST)
+    return str(address) if "%" not in str(address) and (is_of_one or anywhere) else ""
 
 
 def _id(candidate: Candidate) -> str:

@@ -80,6 +80,8 @@ ABSURD = (
     SDP.replace(b"c=IN IP4 192.0.2.9", b"c=IN IP4 224.2.0.1/127"),
     SDP.replace(b"c=IN IP4 192.0.2.9", b"c=IN IP4 255.255.255.255"),
     SDP + b"c=IN IP6 ff15::101\r\n",
+    SDP + b"c=IN IP6 ::ffff:224.2.0.1\r\n",
+    SDP + b"c=IN IP6 ::ffff:255.255.255.255\r\n",
     SDP.replace(b"o=ann 7", b"o=ann " + b"7" * 99),
     b"\xff" * 500,
 )

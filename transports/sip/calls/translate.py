@@ -38,6 +38,7 @@ from transports.sip.wire.sdp import (
     Direction,
     Media,
     Origin,
+    is_of_many,
 )
 from transports.sip.wire.uri import MAX_PORT, Malformed
 
@@ -225,9 +226,10 @@ def _is_usable(candidate: Candidate) -> bool:
 
 def _is_address(text: str) -> bool:
     try:
-        return not ip_address(text).is_multicast
+        ip_address(text)
     except ValueError:
         return False
+    return not is_of_many(text)
 
 
 def _default(candidates: Sequence[Candidate]) -> tuple[str, int]:

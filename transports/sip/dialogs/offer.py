@@ -6,14 +6,11 @@ The descriptions themselves are made by whoever has the media; here is checked t
 from __future__ import annotations
 
 from enum import Enum
-from ipaddress import IPv4Address, ip_address
 
 from msgspec.structs import replace
 
-from transports.sip.wire.sdp import Description, Direction
+from transports.sip.wire.sdp import Description, Direction, is_of_many
 from transports.sip.wire.uri import Malformed
-
-_BROADCAST = IPv4Address("255.255.255.255")
 
 
 class OfferState(Enum):
@@ -118,13 +115,8 @@ def check_answer(offer: Description, answer: Description) -> None:
 
 def _check_addresses(description: Description) -> None:
     """Media go to one host: nobody is to have us flood a network. Raises Malformed."""
-    for text in {description.address, *(media.address for media in description.media)}:
-        try:
-            address = ip_address(text.partition("/")[0])
-        except ValueError:
-            continue
-        if address.is_multicast or address == _BROADCAST:
-            raise Malformed("media are to go to many")
+    if any(map(is_of_many, {description.address, *(media.address for media in description.media)})):
+        raise Malformed("media are to go to many")
 
 
 def hold(description: Description) -> Description:

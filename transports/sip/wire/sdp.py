@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from enum import Enum
+from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -53,6 +54,7 @@ _MEDIA = re.compile(
 _RTPMAP = re.compile(r"(\S+) +([^/\s]+)/([0-9]{1,9})(?:/([0-9]{1,3}))?")
 _BANDWIDTH = re.compile(r"([A-Za-z0-9-]+):([0-9]{1,12})")
 _LINE_END = re.compile(r"\r?\n|\r")
+_BROADCAST = IPv4Address("255.255.255.255")
 _UNSAFE = re.compile(r"[\r\n\0]")
 
 
@@ -256,6 +258,17 @@ def _bandwidth(section: list[tuple[str, str]]) -> Iterator[tuple[str, str]]:
     for kind, value in section:
         if kind == "b" and (found := _BANDWIDTH.fullmatch(value)):
             yield found[1], found[2]
+
+
+def is_of_many(text: str) -> bool:
+    """Tell whether an address is a multicast or broadcast one, be it one of IPv4 that is written as IPv6."""
+    try:
+        address = ip_address(text.partition("/")[0])
+    except ValueError:
+        return False
+    if isinstance(address, IPv6Address) and address.ipv4_mapped:
+        address = address.ipv4_mapped
+    return address.is_multicast or address == _BROADCAST
 
 
 def write_sdp(description: Description) -> bytes:

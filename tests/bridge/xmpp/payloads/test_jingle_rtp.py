@@ -242,6 +242,16 @@ def test_contents_that_cannot_be_had_are_left_out() -> None:
     assert [one.name for one in found.contents] == ["voice"]
 
 
+@pytest.mark.spec("XEP-0166 §7.3")
+def test_contents_of_one_name_are_alternatives() -> None:
+    """The first that can be had is taken, and stands for all."""
+    other = content(payload_type(), namespace="urn:xmpp:jingle:apps:file-transfer:5", name="voice")
+    first, second = (content(payload_type(id=number), name="voice") for number in ("8", "0"))
+    for contents, expected in (((other, first), 8), ((first, second), 8), ((second, other, first), 0)):
+        [found] = parse_description(request(*contents), True).contents
+        assert (found.name, found.codecs[0].payload) == ("voice", expected)
+
+
 @pytest.mark.parametrize(
     ("element", "ending"),
     [

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_address
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -38,7 +40,7 @@ from transports.sip.calls.translate import (
     usable,
     write_parameters,
 )
-from transports.sip.wire.sdp import MAX_MEDIA, Origin, parse_sdp, write_sdp
+from transports.sip.wire.sdp import MAX_MEDIA, Origin, is_of_many, parse_sdp, write_sdp
 from transports.sip.wire.uri import Malformed
 
 few = settings(max_examples=100, deadline=None)
@@ -48,7 +50,9 @@ secrets = st.from_regex(r"[A-Za-z0-9+/]{1,24}", fullmatch=True)
 numbers = st.integers(0, 2**32 - 1)
 flows = st.sampled_from(Flow)
 values = st.from_regex(r"[A-Za-z0-9_.,-]{1,9}", fullmatch=True)
-addresses = st.ip_addresses().filter(lambda ip: not (ip.is_multicast or ip.is_unspecified)).map(str)
+addresses = (
+    st.ip_addresses().map(str).filter(lambda ip: not (is_of_many(ip) or ip_address(ip).is_unspecified))
+)
 ports = st.integers(1, 65535)
 feedback = st.lists(st.builds(Feedback, type=words, subtype=st.just("") | words), max_size=2).map(tuple)
 parameters = st.lists(st.tuples(st.just("") | words, values), max_size=3).map(tuple)

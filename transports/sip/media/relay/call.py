@@ -21,6 +21,8 @@ SETUP = 30.0
 """Seconds that ICE and the handshake may take."""
 SOURCES = 64
 """Streams of each end in one call, by their SSRCs."""
+CANDIDATES = 64
+"""Places where the XMPP side may be."""
 UNUSABLE = (SrtpError, ValueError)
 """What is raised for packets that are malformed, and too long."""
 STEP = 0.02
@@ -144,7 +146,9 @@ class RelayedCall:
             self._tasks.append(asyncio.create_task(self._begin(self._dtls, is_client)))
 
     async def add(self, candidate: str) -> None:
-        """Take a candidate of it; "" is the last."""
+        """Take a candidate of it; "" is the last. Each has checks sent, so that some are enough."""
+        if len(self.ice.remote_candidates) >= CANDIDATES and candidate:
+            return
         with contextlib.suppress(ValueError):
             await self.ice.add_remote_candidate(Candidate.from_sdp(candidate) if candidate else None)
 

@@ -215,3 +215,17 @@ def test_streams_of_the_xmpp_side_are_bounded(monkeypatch):
         return [data for data, _ in wire.sent]
 
     assert [data[11] for data in asyncio.run(run())] == [0, 1, 0]
+
+
+def test_candidates_of_the_xmpp_side_are_bounded(monkeypatch):
+    """Each has checks sent to it; the end of them is still heard."""
+    monkeypatch.setattr(module, "CANDIDATES", 2)
+
+    async def run() -> tuple[int, bool]:
+        call, _, _ = await made()
+        for port in range(5000, 5005):
+            await call.add(f"1 1 udp 1 192.0.2.7 {port} typ host")
+        await call.add("")
+        return len(call.ice.remote_candidates), call.ice._remote_candidates_end
+
+    assert asyncio.run(run()) == (2, True)
