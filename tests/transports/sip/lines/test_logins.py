@@ -5,12 +5,17 @@ from __future__ import annotations
 from itertools import count
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from msgspec.structs import replace
 from twisted.logger import capturedLogs
 
+from bridge.calls import CallOffer
 from bridge.errors import Trouble
 from bridge.events import ContactId
 from bridge.secret import Secret
+from tests.transports.sip.calling import Gateway
+from tests.transports.sip.phone import Phone
 from tests.transports.sip.samples import request
 from tests.transports.sip.test_network import PBX, ROMEO, STRANGER, Scene, troubles
 from tests.transports.sip.wires import HOST, PEER, tokens
@@ -20,7 +25,7 @@ from transports.sip.config import TrunkConfig
 from transports.sip.lines.location import parse_location
 from transports.sip.lines.routes import Trunk
 from transports.sip.wire.digest import Account, DigestClient
-from transports.sip.wire.headers import NameAddr
+from transports.sip.wire.headers import CSeq, NameAddr
 from transports.sip.wire.message import Request, Response, write
 from transports.sip.wire.uri import parse_uri
 
@@ -100,6 +105,47 @@ def test_who_knows_no_password_is_not_heard(federation: bool) -> None:
     stranger = caller.message(f"sip:eve@{HERE}")
     assert caller.status(stranger) == (202 if federation else 401)
     assert len(scene.bridge.taken()) == federation
+
+
+@pytest.mark.parametrize("method", ["MESSAGE", "OPTIONS", "SUBSCRIBE"])
+def test_all_that_begins_something_is_asked_for_a_password(method: str) -> None:
+    """Whatever it is; what belongs to something is known by its tags."""
+    scene = opened()
+    caller = Caller(scene)
+    asked = replace(caller.message(), cseq=CSeq(number=1, method=method), body=b"")
+    assert caller.status(asked) == 401
+
+
+def test_call_is_asked_for_a_password_before_anybody_is_rung() -> None:
+    """Then it is put to the user."""
+    login = {"server": "", "inbound_username": "b", "inbound_password": Secret("word")}
+    gateway = Gateway("a", "b", login, {"allowed_peers": ("203.0.113.0/24",)})
+    phone = Phone(gateway.reactor, HERE)
+    phone.invite("sip:romeo%40a.example@a.gw")
+    challenged = phone.take(401)
+    phone.acknowledge_failure()
+    assert gateway.told() == [] and gateway.is_forgotten
+    again = DigestClient((Account("b", Secret("word")),), tokens()).retry(phone.last, challenged)
+    assert again is not None
+    gateway.reactor.arrive(write(phone._via(again)), HERE)
+    [offer] = gateway.told()
+    assert isinstance(offer, CallOffer) and offer.contact == "juliet@b.gw"
+
+
+WORDS = st.sampled_from(
+    ["Digest ", "username=", "realm=", '"gw.example"', ",", "nc=", "nonce=", "qop=auth", '"']
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(WORDS | st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs"]))).map("".join))
+def test_credentials_that_make_no_sense_are_refused(text: str) -> None:
+    """Whatever they are, and nobody is asked to serve them."""
+    scene = opened()
+    caller = Caller(scene)
+    asked = caller.message("sip:+1777@branch.example", ("Authorization", text))
+    assert caller.status(asked) in (400, 401, 403)
+    assert scene.bridge.taken() == []
 
 
 def test_trunk_with_a_known_address_is_asked_for_nothing() -> None:

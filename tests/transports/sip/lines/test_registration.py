@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from bridge.calls import CallAnswer, CallId, CallOffer
@@ -76,6 +78,26 @@ def test_route_that_makes_no_sense_is_none(route: str) -> None:
     """The registration stands all the same."""
     scene, _ = registered(("Service-Route", route))
     assert said(scene).get("Route") is None and scene.network.users() == [JULIET]
+
+
+LINE = st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs", "Zl", "Zp"]), max_size=60)
+SHREDS = st.lists(
+    st.sampled_from(["<", ">", '"', ";", ",", "sip:", "lr", "pub-gruu=", "expires=", "@", "\\", "9" * 30])
+    | LINE
+).map("".join)
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.dictionaries(st.sampled_from(["Service-Route", "Contact", "Expires", "Flow-Timer", "Require"]), SHREDS)
+)
+def test_whatever_a_registrar_says_the_registration_stands(said_so: dict[str, str]) -> None:
+    """And is renewed in time; requests go on."""
+    scene, _ = registered(*said_so.items())
+    assert scene.network.users() == [JULIET]
+    scene.say("hello", user=JULIET)
+    scene.reactor.advance(3600)
+    assert [one for one in scene.asked() if one.method == "REGISTER"]
 
 
 # ---- GRUU
