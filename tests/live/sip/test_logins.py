@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Coroutine, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -11,9 +11,11 @@ import pytest
 
 from tests.live.cast.sip import Phone, SipMessage, proof_for
 from tests.live.conftest import MakeTelephone
+from tests.live.peers.branch import Branch
 from tests.live.peers.daemon import HOST
 from tests.live.peers.sipp import play
 from tests.live.sip.stage import BRANCH, BRANCH_PASSWORD, GUESSER, STRANGER, SipStage
+from tests.live.stage import House
 
 GUESSES = 10
 CALLS = 3
@@ -157,6 +159,26 @@ async def test_calls_of_sipp_log_in(sip_stage: SipStage, tmp_path: Path):
     for _ in range(CALLS):
         (await romeo.is_called()).refuse()
     await played
+
+
+@pytest.fixture
+def branch(house: House, sip_stage: SipStage) -> Iterator[Branch]:
+    """A Kamailio that logs in as the trunk "old"."""
+    folder = house.make_folder(f"branch-{house.number()}")
+    made = Branch(folder, BRANCH, sip_stage.port, "old", BRANCH_PASSWORD, sip_stage.domain)
+    made.daemon.start()
+    yield made
+    made.daemon.kill()
+
+
+async def test_kamailio_logs_in_for_its_phones(sip_stage: SipStage, branch: Branch):
+    """It answers the challenge itself, by a request of the same number."""
+    romeo = await sip_stage.on_xmpp("romeo")
+    async with phone_at(sip_stage, BRANCH) as phone:
+        phone.domain, phone.server = "old.test", (BRANCH, branch.port)
+        assert await phone.say(sip_stage.uri(romeo), "from the branch") == 202
+    heard = await romeo.message(frm=sip_stage.jid(phone.user, "old.test"))
+    assert heard.findtext("body") == "from the branch"
 
 
 async def test_baresip_logs_in_and_is_answered(sip_stage: SipStage, telephone: MakeTelephone):

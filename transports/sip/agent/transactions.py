@@ -186,7 +186,19 @@ class Transactions:
         if transaction is None or not transaction.may(sent(response)):
             return
         transaction.response = response
+        if response.status == 401:
+            self._may_come_again(identifier, transaction.request)
         self._step(identifier, sent(response))
+
+    def _may_come_again(self, identifier: TransactionId, request: Request) -> None:
+        """Let a request that was challenged come again with its number.
+
+        COMPAT Kamailio's uac_auth: it puts credentials on, and leaves the number as it is.
+        """
+        merge = _merge_key(request)
+        if self._by_key.get(merge) == identifier:
+            del self._by_key[merge]
+            self._keys[identifier].remove(merge)
 
     def respond_statelessly(self, identifier: TransactionId, response: Response) -> None:
         """Answer once and forget; the To tag has to be `stateless_tag` (RFC 3261 §8.2.7)."""

@@ -311,6 +311,20 @@ def test_cancel_of_nothing_is_refused(asked, hop):
     assert [message.status for message in sends(server)] == [481]
 
 
+@pytest.mark.parametrize(("status", "is_served"), [(401, True), (403, False)])
+def test_request_that_was_challenged_may_come_again_with_its_number(status, is_served):
+    """As proxies send it that answer a challenge; each is a transaction of its own."""
+    server, _, event = served()
+    server.respond(event.transaction, respond(event.request, status, "b2"))
+    server.events()
+    server.receive(request("INVITE", branch="z9hG4bKagain"), ANN_HOP)
+    found = server.events()
+    assert [type(one) for one in found] == ([Received] if is_served else [Send])
+    server.receive(request("ACK", to_tag="b2"), ANN_HOP)
+    server.receive(request("INVITE", branch="z9hG4bKmore"), ANN_HOP)
+    assert [message.status for message in sends(server)] == [482]
+
+
 @pytest.mark.spec("RFC 3261 §8.2.2.2")
 def test_a_request_on_two_ways_is_served_once():
     """The other is a loop; within a dialog it is not looked at."""
