@@ -113,9 +113,13 @@ class Registration:
         return (_loose(self._proxy.uri), *said)
 
     async def hops(self) -> list[Hop]:
-        """Return where requests go, first by the way that the registration went. Raises BridgeError."""
-        route = self.route
-        found = await self._locate(Location(route[0].uri) if route and self._proxy is None else self.place)
+        """Return where requests go, first by the way that the registration went. Raises BridgeError.
+
+        A server that is not its domain's is a proxy, by which all goes; else the route says where to go.
+        """
+        trunk, route = self._trunk, self.route
+        is_by_proxy = self._proxy is not None or trunk.domain != trunk.server.uri.host
+        found = await self._locate(Location(route[0].uri) if route and not is_by_proxy else self.place)
         used = self.granted.hop if self.granted is not None else None
         if used is None or not any((one.host, one.port) == (used.host, used.port) for one in found):
             return found

@@ -41,17 +41,20 @@ def said(scene: Scene) -> Request:
 
 
 @pytest.mark.spec("RFC 3608 §6.1")
-def test_requests_go_by_the_route_of_the_registrar() -> None:
-    """In its order, to its first element, and at last to whom it is for; the registration does not."""
-    scene, register = registered(
-        ("Service-Route", f"<sip:{EDGES[0]};lr>"), ("Service-Route", "<sip:core.example;lr>")
-    )
-    scene.say("hello", user=JULIET)
+@pytest.mark.parametrize(("domain", "first"), [("", EDGES[0]), ("pbx.example", PEER)])
+def test_requests_go_by_the_route_of_the_registrar(domain: str, first: str) -> None:
+    """In its order, and at last to whom it is for; the registration does not.
+
+    They go to its first element, or where the registration goes if that is a proxy.
+    """
+    route = (("Service-Route", f"<sip:{EDGES[0]};lr>"), ("Service-Route", "<sip:core.example;lr>"))
+    scene, register = registered(*route, domain=domain)
+    scene.say("hello", ContactId(f"bob@{domain or PEER}"), user=JULIET)
     [(data, address)] = scene.reactor.ports[0].sent
     asked = parse(data)
-    assert isinstance(asked, Request) and address == (EDGES[0], 5060)
+    assert isinstance(asked, Request) and address == (first, 5060)
     assert asked.get("Route") == f"<sip:{EDGES[0]};lr>, <sip:core.example;lr>"
-    assert str(asked.uri) == "sip:bob@pbx.example" and register.get("Route") is None
+    assert str(asked.uri) == f"sip:bob@{domain or PEER}" and register.get("Route") is None
 
 
 def test_route_changes_and_goes_with_the_registration() -> None:
