@@ -8,7 +8,7 @@ takes what a builder of matrix-nio's `nio.Api` returns.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import lru_cache
 from hashlib import sha256
 from typing import Any
@@ -41,6 +41,8 @@ GHOSTS = 200_000
 """Ghosts that are remembered for being registered."""
 NAMES = 2_000
 """Ids of rooms and users that are kept as they stand in an address."""
+LATEST = 50
+"""Events of a user in a room among which one is looked for that may have been sent."""
 CLIENT = "/_matrix/client/v3"
 GONE = frozenset((502, 503, 504))
 """HTTP status of a homeserver that is not there behind its proxy, or not yet."""
@@ -56,6 +58,8 @@ JOIN_PATIENCE = 60.0
 Request = tuple[str, str] | tuple[str, str, str]
 """What `nio.Api` builds: method, path with query, and perhaps a JSON body."""
 Query = Mapping[str, str | Sequence[str]]
+Known = Callable[[], Awaitable[Any]]
+"""Returns the answer to a request that was carried out, None if it was not or that cannot be told."""
 
 
 def transaction_id(*parts: str) -> str:
@@ -114,8 +118,12 @@ class Homeserver:
         room: str | None = None,
         patience: float = PATIENCE,
         repeatable: bool | None = None,
+        known: Known | None = None,
     ) -> Deferred[Any]:
-        """Make a request; fires with the decoded answer. `path` is quoted already."""
+        """Make a request; fires with the decoded answer. `path` is quoted already.
+
+        What may have been carried out is `known` before it is repeated: that returns the answer if it was.
+        """
         asked = [urlencode(query, doseq=True)] if query else []
         if user is not None:
             asked.append(f"user_id={segment(user)}")
@@ -130,7 +138,7 @@ class Homeserver:
         async def work() -> Any:
             if user is not None and not self._is_registered(user):
                 await self.register(user, patience)
-            return await self._attempts(method, target, data, end, again, _decoded)
+            return await self._attempts(method, target, data, end, again, _decoded, known=known)
 
         def begin() -> Deferred[Any]:
             return Deferred.fromCoroutine(work())
@@ -168,10 +176,11 @@ class Homeserver:
         repeatable: bool,
         read: Callable[[bytes], Any],
         type: str = "application/json",
+        known: Known | None = None,
     ) -> Any:
         if self.trouble is not None and self._clock.seconds() > end + LATE:
             raise self.trouble
-        pause, faults = FIRST_PAUSE, 0
+        pause, faults, may_be_done = FIRST_PAUSE, 0, False
         while True:
             try:
                 return read(await self._attempt(method, target, data, type))
@@ -179,9 +188,11 @@ class Homeserver:
                 trouble: BridgeError = error
                 wanted = None
                 passes = repeatable or not error.sent
+                may_be_done |= error.sent
             except Refusal as error:
                 trouble, wanted = error, error.retry_after
                 faults += error.status >= 500 and error.status not in GONE
+                may_be_done |= error.status in GONE
                 passes = error.status == TOO_FAST or (repeatable and error.status >= 500 and faults < FAULTS)
             # a pause that we were told is kept, and a little more; our own varies by half
             jitter = self._jitter()
@@ -190,6 +201,9 @@ class Homeserver:
             if not passes or self._closed or self._clock.seconds() + wait > end:
                 raise trouble
             await self._sleep(wait)
+            found = await known() if known is not None and may_be_done else None
+            if found is not None:
+                return found
 
     async def _attempt(self, method: str, target: str, data: bytes | None, type: str) -> bytes:
         if self._closed:
@@ -290,8 +304,27 @@ class Homeserver:
         with CANNOT_SPEAK where the homeserver forbids it.
         """
         path = f"{CLIENT}/rooms/{segment(room)}/send/{segment(event_type)}/{txn}"
-        sent = self.call("PUT", path, body=content, user=user, room=room, patience=patience)
+
+        async def known() -> Mapping[str, Any] | None:
+            # COMPAT Synapse: it forgets the transactions of application services when it restarts
+            try:
+                latest = await self.latest(user, room, 0.0)
+            except BridgeError:
+                return None
+            return next((event for event in latest if event.get("content") == content), None)
+
+        options: dict[str, Any] = {"user": user, "room": room, "patience": patience, "known": known}
+        sent = self.call("PUT", path, body=content, **options)
         return sent.addCallbacks(_event_id, _not_allowed_to_speak)
+
+    async def latest(self, user: str, room: str, patience: float = PATIENCE) -> list[Mapping[str, Any]]:
+        """Return what a user sent latest in a room, the last first."""
+        wanted = msgspec.json.encode({"senders": [user]}).decode()
+        query = {"dir": "b", "limit": str(LATEST), "filter": wanted}
+        path = f"{CLIENT}/rooms/{segment(room)}/messages"
+        answer = await self.call("GET", path, query=query, user=user, patience=patience)
+        chunk = answer.get("chunk") if isinstance(answer, dict) else None
+        return [event for event in chunk if isinstance(event, dict)] if isinstance(chunk, list) else []
 
 
 def _decoded(body: bytes) -> Any:

@@ -12,7 +12,6 @@ from collections.abc import Callable, Mapping
 from typing import Any, assert_never
 from urllib.parse import quote
 
-import msgspec
 from msgspec import Struct
 from nio.api import Api
 from twisted.internet.defer import Deferred, fail, succeed
@@ -27,8 +26,6 @@ from .tables import MARKER
 
 FRESH = 1_800.0
 """Seconds after which what a crash held up is not sent any more: nobody expects it."""
-LATEST = 50
-"""Events of a ghost in a room among which what it sent before a crash is looked for."""
 TOO_LATE = "The gateway restarted before this was delivered."
 
 
@@ -88,19 +85,12 @@ class Outbox:
 
     async def sent(self, ghost: str, room: str) -> dict[str, str]:
         """Return what a ghost sent latest in a room: ids of events by those of their transactions."""
-        wanted = msgspec.json.encode({"senders": [ghost]}).decode()
-        path = f"{CLIENT}/rooms/{quote(room, safe='')}/messages"
-        query = {"dir": "b", "limit": str(LATEST), "filter": wanted}
         try:
-            answer = await self._homeserver.call(
-                "GET", path, query=query, user=ghost, patience=self._patience
-            )
+            latest = await self._homeserver.latest(ghost, room, self._patience)
         except BridgeError as error:
             self.log.warn("what was sent before a crash is not known: {trouble}", trouble=error.text)
             return {}
-        chunk = mapping(answer).get("chunk")
-        events = [mapping(event) for event in chunk] if isinstance(chunk, list) else []
-        return {txn: text(event, "event_id") for event in events if (txn := transaction_of(event))}
+        return {txn: text(event, "event_id") for event in latest if (txn := transaction_of(event))}
 
     def _act(self, wish: Wish, action: Action, txn: str) -> Deferred[str]:
         options: dict[str, Any] = {"user": wish.ghost, "room": wish.room, "patience": self._patience}

@@ -101,6 +101,9 @@ class Rooms:
             return self._answer("send", "")
         return self._answer("send", self._happens({**said(user, ""), "type": kind, "content": content}))
 
+    async def latest(self, user: str, room: str, patience: float = 0) -> list[dict]:
+        return await self._answer("messages", [])
+
     def fetch(self, path: str, *, query, patience: float = 0) -> Deferred:
         self.asked.append(("fetch", path.rpartition("/")[2], query["width"]))
         found = self.files.get(path.rpartition("/")[2])

@@ -209,6 +209,40 @@ def test_request_that_may_have_been_done_is_done_once(scene):
     assert outcome(asked) == {"room_id": ROOM}
 
 
+def test_message_that_the_homeserver_took_before_it_restarted_is_not_sent_again(scene):
+    """It does not know the transaction any more; but the message is there, as it was sent."""
+    scene.register(GHOST)
+    content = {"body": "hello", "txn": "t"}
+    asked = scene.server.send(GHOST, ROOM, "m.room.message", content, "t", 60)
+    scene.http.take().answer.errback(LinkError(Trouble.LOST, sent=True))
+    scene.clock.advance(1)
+    # it is not up yet
+    scene.http.take().answer.errback(LinkError(Trouble.UNREACHABLE, sent=False))
+    scene.http.take().answer.errback(LinkError(Trouble.UNREACHABLE, sent=False))
+    scene.clock.advance(2)
+    looked = scene.http.take()
+    assert (looked.method, looked.path) == ("GET", "/_matrix/client/v3/rooms/%21room/messages")
+    assert looked.query["user_id"] == [GHOST] and looked.query["filter"] == [f'{{"senders":["{GHOST}"]}}']
+    other = {"event_id": "$1", "content": {"body": "hello", "txn": "s"}}
+    looked.reply({"chunk": [7, other, {"event_id": "$2", "content": content}]})
+    assert outcome(asked) == "$2" and not scene.http.asked
+
+
+@pytest.mark.parametrize("found", [{}, {"chunk": "?"}, [], {"chunk": [{"event_id": "$1", "content": {}}]}])
+def test_message_that_is_not_there_is_sent_again(scene, found):
+    """Under the same transaction id."""
+    scene.register(GHOST)
+    asked = scene.server.send(GHOST, ROOM, "m.room.message", {"body": "hello"}, "t", 60)
+    first = scene.http.take()
+    first.refuse(502, "")
+    scene.clock.advance(1)
+    scene.http.take().reply(found)
+    again = scene.http.take()
+    assert (again.method, again.path) == ("PUT", first.path)
+    again.reply({"event_id": "$3"})
+    assert outcome(asked) == "$3"
+
+
 @pytest.mark.parametrize(
     ("status", "body", "trouble"),
     [
