@@ -122,6 +122,7 @@ MAPPING = (
         _PART,
         _WELL,
         "the homeserver's own; rooms of XMPP: since they are joined",
+        "archive",
     ),
     Row(
         "room directory",
