@@ -10,7 +10,7 @@ from pathlib import Path
 from bridge.cli.check import Finding, error, ok, readable, warning
 from bridge.config import FederationConfig
 from bridge.federation.certificate import PeerCertificate
-from bridge.federation.own_certificate import CertificateError, OwnCertificate
+from bridge.federation.own_certificate import CertificateError, OwnCertificate, found, load
 from bridge.federation.tls import TlsContexts
 
 SOON = timedelta(days=14)
@@ -43,10 +43,12 @@ def certificate_findings(
 
 
 def _wanted(domain: str, federation: FederationConfig) -> str:
-    """Tell where one would be found."""
+    """Tell where one would be found, or what is there instead."""
     folder = federation.certificate_directory
     if not folder:
         return "certificate_directory is not set"
+    for files in found(federation, domain):
+        return f"{files.certificate} is for {', '.join(load(files).chain[0].names) or 'no domain'}"
     return f"there is no {domain}.crt, {domain}.pem or {domain}/fullchain.pem for it in {folder}"
 
 

@@ -96,6 +96,19 @@ def test_missing_certificate_is_an_error_where_encryption_is_required(federation
     assert [each.verdict for each in findings(clear)] == [Verdict.WARNING]
 
 
+def test_missing_certificate_is_told_with_where_it_would_be(
+    authority: Authority, federation: FederationConfig
+) -> None:
+    """Or with what is there: the machine's, say."""
+    [finding] = findings(federation)
+    assert f"no {DOMAIN}.crt, {DOMAIN}.pem or {DOMAIN}/fullchain.pem" in finding.text
+    install(federation, authority.issue("own", "xmpp.example.org"))
+    [finding] = findings(federation)
+    assert finding.text.endswith(f"{DOMAIN}.crt is for xmpp.example.org")
+    [finding] = findings(FederationConfig())
+    assert finding.text.endswith("certificate_directory is not set")
+
+
 def test_unusable_file_is_an_error_with_its_name(authority: Authority, federation: FederationConfig) -> None:
     """Before the bridge is started with it."""
     key = install(federation, authority.issue("own", DOMAIN))
