@@ -31,8 +31,6 @@ from transports.sip.wire.uri import Uri, is_equivalent
 ASK_INTERVAL = 120.0
 """Seconds between questions to a trunk where we are not registered."""
 
-MAX_PLACES = 8
-"""Places of a trunk whose addresses are trusted; a registrar may name new ones each time."""
 ANONYMOUS = "anonymous"
 NOWHERE = "This SIP server only calls: nobody knows where it is."
 _OF_NO_USE = (408, 502, 503, 504)
@@ -141,6 +139,13 @@ class Line:
         """Return where it is now. Raises BridgeError."""
         return await self._locate(self._registrations[0].place if self._registrations else self.trunk.server)
 
+    @property
+    def _places(self) -> set[str]:
+        """Where it is: the places of its registrations, and where their routes begin now."""
+        routes = [one.route for one in self._registrations if one.route]
+        places = [*(one.place for one in self._registrations), *(Location(route[0].uri) for route in routes)]
+        return {str(one) for one in (*places, self.trunk.server)}
+
     async def _locate(self, place: Location) -> list[Hop]:
         """Return where a place of its is now; its addresses are trusted from now on. Raises BridgeError."""
         if not self.trunk.config.server:
@@ -151,10 +156,8 @@ class Line:
         if is_personal:  # a user does not decide which private addresses we speak with
             hops = [hop for hop in hops if self._guard.may_reach(hop.host, besides=name)]
         if not self._is_stopped:
-            self._hosts.pop(key := str(place), None)
-            self._hosts[key] = frozenset(hop.host for hop in hops)
-            if len(self._hosts) > MAX_PLACES:
-                del self._hosts[next(iter(self._hosts))]
+            self._hosts = {key: hosts for key, hosts in self._hosts.items() if key in self._places}
+            self._hosts[str(place)] = frozenset(hop.host for hop in hops)
             is_limited = is_personal or self.trunk.logs_in
             self._guard.trust(name, frozenset().union(*self._hosts.values()), is_limited=is_limited)
         if not hops:

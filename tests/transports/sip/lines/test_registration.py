@@ -57,6 +57,20 @@ def test_requests_go_by_the_route_of_the_registrar(domain: str, first: str) -> N
     assert str(asked.uri) == f"sip:bob@{domain or PEER}" and register.get("Route") is None
 
 
+def test_where_a_route_began_is_no_trunk_when_it_is_another() -> None:
+    """Addresses speak for the trunk as long as the registrar sends us there."""
+    fields = ("Expires", "600")
+    scene, _ = registered(("Service-Route", f"<sip:{EDGES[0]};lr>"), fields, domain="")
+    contact, guard = ContactId(f"bob@{PEER}"), scene.network._guard
+    scene.say("hello", contact, user=JULIET)
+    assert guard.trunks(EDGES[0]) == guard.trunks(PEER) == ["desk"]
+    scene.reactor.advance(600)
+    [again] = [one for one in scene.asked() if one.method == "REGISTER"]
+    scene.reply(again, 200, (("Service-Route", f"<sip:{EDGES[1]};lr>"), fields))
+    scene.say("hello", contact, ref=2, user=JULIET)
+    assert [guard.trunks(host) for host in (*EDGES, PEER)] == [[], ["desk"], ["desk"]]
+
+
 def test_route_changes_and_goes_with_the_registration() -> None:
     """The last answer counts; one without it, or a refusal, ends it."""
     scene, _ = registered(("Service-Route", f"<sip:{PEER}:5060;lr>"), ("Expires", "600"))
