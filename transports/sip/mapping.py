@@ -31,7 +31,7 @@ class Row(Struct, frozen=True):
 MAPPING = (
     Row("INVITE, 180, 200, CANCEL, BYE", "calls (0166, 0167, 0353)", _WELL, _WELL, "", "calls"),
     Row("183 with media", "ringing, or the answer", None, _PART, "as `early_media` of the trunk says"),
-    Row("RTP, SDES, DTLS", "ICE and DTLS-SRTP (0176, 0320)", _WELL, _WELL, "as `media` of the trunk says"),
+    Row("RTP, SDES, DTLS, ICE", "ICE, DTLS-SRTP (0176, 0320)", _WELL, _WELL, "as `media` of the trunk says"),
     Row("re-INVITE sendonly, sendrecv", "hold, active (0167)", _WELL, _WELL),
     Row("re-INVITE with other media", "content-add, content-remove", _WELL, _WELL),
     Row("telephone-event", "the same (RFC 4733)", _WELL, _WELL),

@@ -167,9 +167,11 @@ class Transports:
     def flow(self, hop: Hop) -> Hop:
         """Return the WebSocket that is open to where a hop is, or the hop itself.
 
-        Where a WebSocket's far end is named in dialogs, neither its path is, nor whether it is secure.
+        Where a WebSocket's far end is named in dialogs, neither its path is, nor whether it is secure. One
+        whose path is known is another than those of other paths.
         """
-        known = self._websockets.get((hop.host, hop.port)) if hop.is_websocket else None
+        is_any = hop.is_websocket and not hop.path
+        known = self._websockets.get((hop.host, hop.port)) if is_any else None
         is_known = known is not None and (known.name == hop.name or hop.transport == "WS")
         return known if known is not None and is_known else hop
 

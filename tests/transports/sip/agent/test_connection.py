@@ -199,8 +199,8 @@ def test_dialog_goes_by_the_websocket_that_is_there() -> None:
     protocol, _, server, _ = dialled(transports, reactor)
     protocol.dataReceived(server.data_to_send())
     assert transports.flow(called) == transports.flow(FAR) == FAR
-    secure = Hop("WSS", PEER, 8080, PEER)
-    assert transports.flow(secure) == secure
+    for other in (Hop("WSS", PEER, 8080, PEER), Hop("WS", PEER, 8080, "pbx.example", "/other")):
+        assert transports.flow(other) == other
     assert transports.flow(Hop("TCP", PEER, 8080)) == Hop("TCP", PEER, 8080)
     hang_up(protocol)
     assert transports.flow(called) == called

@@ -122,6 +122,8 @@ class RelayAnchor:
         """See `Anchor`."""
 
         async def do() -> SessionDescription:
+            if any("SAVP" in media.protocol.upper() for media in offer.media if media.port):
+                raise Malformed("the relay does not speak SRTP with SIP")
             sdp = plain(offer)
             lines = lines_of_media(sdp, self._lines)
             content = self._sound(from_sdp(sdp, lines, is_answer=False))

@@ -82,6 +82,15 @@ def test_what_cannot_be_relayed_is_not_acceptable(offer):
     assert failed(house.opens(house.call()[0].offer_to_sip(offer))) is Trouble.NOT_ACCEPTABLE
 
 
+def test_phone_that_wants_its_media_protected_is_not_answered_in_the_clear():
+    """It is told at once, before anybody rings."""
+    house = House()
+    [voice] = PHONE.media
+    for protocol in ("RTP/SAVP", "UDP/TLS/RTP/SAVPF"):
+        offer = replace(PHONE, media=(replace(voice, protocol=protocol),))
+        assert failed(house.opens(house.call()[0].offer_to_xmpp(offer))) is Trouble.NOT_ACCEPTABLE
+
+
 def test_keys_can_be_pressed_for_one_who_has_no_format_for_them():
     """The peer is offered one, and XMPP is not told; likewise in an answer."""
     house = House()
