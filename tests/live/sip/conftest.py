@@ -28,6 +28,8 @@ from tests.live.sip.stage import (
     OWNER,
     SCANNER,
     STRANGER,
+    THIEF,
+    WRITER,
     SipStage,
 )
 from tests.live.stage import House
@@ -153,7 +155,7 @@ def sip_bridge(
             "federation": True,
             "conferences": [f"conf*@{kamailio.domain}"],
             "account_key": "a secret of the operator",
-            "allowed_peers": [STRANGER, SCANNER, BRANCH, GUESSER],
+            "allowed_peers": [STRANGER, SCANNER, BRANCH, GUESSER, THIEF, WRITER],
             "call_log": str(house.make_folder("calls") / "calls.jsonl"),
         },
         trunks(kamailio, xmpp.domain),

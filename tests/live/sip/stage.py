@@ -30,6 +30,8 @@ BRANCH, BRANCH_PASSWORD = "127.0.0.4", "branch-password"
 """Where a trunk logs in from that has no address of its own, and what with."""
 GUESSER = "127.0.0.5"
 """An address from which passwords are guessed."""
+THIEF, WRITER = "127.0.0.6", "127.0.0.7"
+"""Addresses of who knows the tags of others' calls, and of who sends what is hard to read."""
 
 
 class SipStage:
