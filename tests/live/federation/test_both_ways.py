@@ -10,6 +10,7 @@ import pytest
 from tests.live.cast.stanzas import Pattern
 from tests.live.cast.xmpp import Person
 from tests.live.federation.stage import A, B, Federation, FederationStage
+from tests.live.federation.test_faults import eventually
 from tests.live.peers.daemon import HOST
 from tests.live.peers.gateway import CONNECTED, FederatedBridge
 from tests.live.peers.xmpp import PASSWORD, SECRET, Prosody
@@ -89,7 +90,7 @@ async def test_world_is_reached_while_the_server_is_away(attached: FederationSta
     local.register(nick)
     romeo = Person(f"{nick}@{LOCAL}/a", PASSWORD, local.client_port, (attached.domain,))
     await romeo.log_in()
-    while attached.bridge.daemon.output().count(f"{attached.domain}{CONNECTED}") < 2:
-        await alice.result(attached.domain, PING)
+    log = attached.bridge.daemon.output
+    await eventually(lambda: log().count(f"{attached.domain}{CONNECTED}") > 1, log)
     await romeo.result(attached.domain, PING)
     await romeo.log_out()

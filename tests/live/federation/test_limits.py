@@ -15,8 +15,10 @@ from tests.live.peers.certificates import Certificate
 FAST, SLOW = "fast.test", "slow.test"
 RATE, SENT = 1_000, 5_000
 PING = "<ping xmlns='urn:xmpp:ping'/>"
-PAUSE = 0.3
-"""Seconds that somebody else may wait for an answer meanwhile."""
+PAUSE = 1.0
+"""Seconds that somebody else may wait for an answer meanwhile; who is held up with the other waits for longer."""
+WINDOW = 65_536
+"""Bytes that the kernel keeps for a server that does not read, about."""
 
 
 def certificate(federation: Federation, domain: str) -> Certificate:
@@ -59,7 +61,7 @@ async def test_server_that_does_not_read_keeps_nobody_waiting(build: BuildStage,
     limits = {"queue_bytes": 100_000, "backlog_bytes": 100_000}
     stage = build(tables={"federation.limits": limits})
     component, alice = await stage.component(), await stage.at(A)
-    peer = await Wire.connect(stage.bridge.server_port)
+    peer = await Wire.connect(stage.bridge.server_port, WINDOW)
     await peer.secure(SLOW, stage.bridge.components[0], certificate(federation, SLOW))
     peer.write("<bidi xmlns='urn:xmpp:bidi'/>")
     await peer.prove(SLOW, stage.bridge.components[0])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import socket
 import ssl
 from base64 import b64encode
 from xml.sax.saxutils import quoteattr
@@ -45,9 +46,14 @@ class Wire:
         """All that was received."""
 
     @classmethod
-    async def connect(cls, port: int) -> Wire:
-        """Connect to a port of loopback."""
-        return cls(*await asyncio.open_connection(HOST, port))
+    async def connect(cls, port: int, window: int | None = None) -> Wire:
+        """Connect to a port of loopback; `window` bounds the bytes that wait to be read."""
+        end = socket.socket()
+        if window is not None:
+            end.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, window)
+        end.setblocking(False)
+        await asyncio.get_running_loop().sock_connect(end, (HOST, port))
+        return cls(*await asyncio.open_connection(sock=end))
 
     def write(self, text: str | bytes) -> None:
         """Send something as it is, in one segment."""
