@@ -30,7 +30,8 @@ class RoomQuery(Struct, frozen=True):
 class RoomInfo(Struct, frozen=True, kw_only=True):
     """A room as a list or disco shows it; None means unknown.
 
-    `closed`, `knocking` and `public` are as in `Configuration`.
+    `closed`, `knocking` and `public` are as in `Configuration`. `avatar` is the SHA-1 of its picture in
+    hexadecimal, "" if it has none.
     """
 
     room: RoomId
@@ -40,6 +41,7 @@ class RoomInfo(Struct, frozen=True, kw_only=True):
     closed: bool | None = None
     knocking: bool | None = None
     public: bool | None = None
+    avatar: str | None = None
 
 
 class RoomList(Struct, frozen=True):

@@ -412,7 +412,7 @@ SPECS: tuple[Spec, ...] = (
         "MUC Avatars",
         "0.1.0",
         _P,
-        "where rooms have pictures; those of rooms on XMPP are not shown on Matrix",
+        "where rooms have pictures; svg is not passed on",
         (("vcard-temp", (ROOM,)),),
         needs="profiles",
     ),

@@ -82,7 +82,7 @@ MAPPING = (
         "disco, subject, avatar (0486)",
         _PART,
         _WELL,
-        "the picture of a room of XMPP is not shown",
+        "the picture of a room of XMPP where disco tells its hash",
     ),
     Row(
         "power levels",

@@ -29,6 +29,7 @@ from bridge.events import (
     Message,
     MessageId,
     Ref,
+    RoomConfig,
     RoomId,
     Sent,
     UserId,
@@ -40,6 +41,7 @@ from transports.matrix.faces import SMALL_ROOM
 from transports.matrix.order import InOrder
 from transports.matrix.outbox import Outbox
 from transports.matrix.portal import Portal
+from transports.matrix.portal_looks import PortalLooks
 from transports.matrix.portal_register import Kept, PortalRegister
 from transports.matrix.portal_room import notice, promoted
 from transports.matrix.portal_seats import Seats
@@ -67,6 +69,8 @@ QUEUE = 2_000
 """Steps that may wait in one room."""
 STEPS = 50_000
 """Steps that may wait in all rooms."""
+LOOK_AFTER = 2.0
+"""Seconds after which it is looked up what a room on XMPP is called, and what it looks like."""
 FILE_PATIENCE = 20.0
 """Seconds that a room waits for a file on its way to the homeserver."""
 KEEP_AFTER = 5.0
@@ -97,6 +101,7 @@ class Portals:
         self._unsaid = unsaid
         self._register = register
         self._seats = Seats(common, self._failed)
+        self._looks = PortalLooks(common)
         outbox = Outbox(common.homeserver, common.patience, common.clock.seconds)
         self._submissions = Submissions(
             common.homeserver, outbox, self._answered, common.uplink.message_id, self._bring_soon
@@ -170,6 +175,7 @@ class Portals:
         await self._relearn(portal)
         self._portals[room_id] = portal
         self._seats.load(portal, state)
+        self._looks.load(portal, state)
         self._do(portal, portal.begin())
         for user_id in list(portal.guests):
             self._picture(portal, user_id)
@@ -264,6 +270,8 @@ class Portals:
             elif isinstance(event, Entered) and portal.seen is None:
                 portal.seen = self._clock.seconds()
                 self._keep(portal)
+            if isinstance(event, Entered | RoomConfig):
+                self._later((portal.id, ""), LOOK_AFTER, partial(self._looks.look, portal))
             if not portal.is_entering(user_id):
                 for waiting in self._waiting.pop((portal.id, user_id), ()):
                     waiting.callback(None)

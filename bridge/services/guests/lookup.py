@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 from twisted.internet.defer import Deferred, fail
@@ -18,6 +19,7 @@ from bridge.xmpp.payloads.forms import find_form, parse_values
 from bridge.xmpp.payloads.muc import FORM_ROOM_INFO, NS_MUC
 from bridge.xmpp.stanza import NS_COMPONENT
 
+SHA1 = re.compile("[0-9A-Fa-f]{40}")
 NAME_LENGTH = 255
 """Characters of a room's name that are read."""
 DESCRIPTION_LENGTH = 4_096
@@ -65,7 +67,13 @@ def read_room(result: Element, room: RoomId) -> RoomInfo:
         occupants=int(occupants) if occupants.isascii() and occupants.isdigit() else None,
         closed=_either(info.features, ("muc_membersonly", "muc_passwordprotected"), ("muc_open",)),
         public=_either(info.features, ("muc_public",), ("muc_hidden",)),
+        avatar=_hash(told.get("muc#roominfo_avatarhash")),
     )
+
+
+def _hash(told: str | None) -> str | None:
+    """Return the hash of a room's picture (XEP-0486 §4.3), None if the room does not say."""
+    return told.lower() if told is not None and (not told or SHA1.fullmatch(told)) else None
 
 
 def _either(features: Iterable[str], yes: Iterable[str], no: Iterable[str]) -> bool | None:

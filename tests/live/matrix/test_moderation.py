@@ -479,3 +479,19 @@ async def test_invitation_that_is_declined_on_matrix_is_on_xmpp(matrix_stage: Ma
     told = await romeo.message(frm=matrix_stage.room, has="mucuser:x/mucuser:decline")
     assert values(told, "mucuser:x/mucuser:decline/@from") == [address]
     assert values(told, "mucuser:x/mucuser:decline/mucuser:reason") == ["too late"]
+
+
+async def test_restricted_room_lets_in_members_of_another(matrix_stage: MatrixStage):
+    """The ghost is what counts; who is not in that other room is told that there is one."""
+    romeo, juliet, lobby = await matrix_stage.together()
+    benvolio = await matrix_stage.on_xmpp("benvolio")
+    rule = {"join_rule": "restricted", "allow": [{"type": "m.room_membership", "room_id": lobby}]}
+    matrix_stage.alias += "b"
+    state = [{"type": "m.room.join_rules", "state_key": "", "content": rule}]
+    await matrix_stage.open_room(juliet, initial_state=state)
+    assert "Juliet" in (await romeo.join(matrix_stage.room, "romeo")).nicks
+    assert "muc_membersonly" in await features(romeo, matrix_stage.room)
+    benvolio.enter(matrix_stage.room, "benvolio")
+    refused = await benvolio.presence(type="error")
+    assert refused.xpath("error/*[local-name()='registration-required']")
+    assert "other rooms" in "".join(refused.xpath("error/*[local-name()='text']/text()"))

@@ -69,3 +69,11 @@ async def test_reading_is_told_both_ways(portal_stage: PortalStage):
     await juliet.client.room_read_markers(room, heard["event_id"], heard["event_id"])
     read = Pattern("message", frm=f"{portal_stage.muc}/Juliet", has="*[local-name()='displayed']")
     assert value(await romeo.mailbox.find(read), "*[local-name()='displayed']/@id") == stanza_id(own)
+
+
+async def test_room_is_called_as_on_xmpp(portal_stage: PortalStage):
+    """XEP-0045 §10.2.1, status 104: from the first moment, and when it is renamed."""
+    romeo, juliet, room = await portal_stage.together_in_muc(roomname="Balcony")
+    assert (await juliet.client.room_get_state_event(room, "m.room.name")).content == {"name": "Balcony"}
+    await portal_stage.configure(romeo, roomname="Garden")
+    await juliet.find("m.room.name", lambda event: event["content"] == {"name": "Garden"}, room=room)

@@ -100,3 +100,12 @@ def test_address_of_no_room_is_refused(room):
     found: list[BridgeError] = []
     look(Scene().router, RoomId(room)).addErrback(lambda failure: found.append(failure.value))
     assert [error.trouble for error in found] == [Trouble.JID_MALFORMED]
+
+
+@pytest.mark.parametrize(
+    ("said", "avatar"), [("A" * 40, "a" * 40), ("", ""), ("g" * 40, None), ("a" * 39, None)]
+)
+def test_picture_of_a_room_is_told_by_its_hash(said: str, avatar: str | None):
+    """XEP-0486 §4.3; what is none is as if nothing was said."""
+    field = f"<field var='muc#roominfo_avatarhash'><value>{said}</value></field>"
+    assert asked(PROSODY.replace("</x>", f"{field}</x>")).avatar == avatar
