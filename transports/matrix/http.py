@@ -112,10 +112,10 @@ class Http:
         return connection.ask(request).addCallback(self._keep, connection, server)
 
     def _again(self, failure: Failure, connection: Connection, server: _Server, request: Request) -> Any:
-        """A server may close an idle connection just when it is used: the request is sent once more."""
+        """A server may close an idle connection just when it is used: what changes nothing is asked again."""
         error = failure.value
         is_lost = isinstance(error, LinkError) and error.trouble is Trouble.LOST
-        may_repeat = is_lost and not connection.is_answering and request.method != "POST"
+        may_repeat = is_lost and not connection.is_answering and request.method == "GET"
         return self._ask(server, request) if may_repeat else failure
 
     def _keep(self, answer: Answer, connection: Connection, server: _Server) -> Answer:

@@ -15,7 +15,10 @@ AT_ONCE = struct.pack("ii", 1, 0)
 
 
 class Proxy:
-    """Forwards to `target`; after `fall_silent` it takes bytes and passes none on."""
+    """Forwards to `target`; after `fall_silent` it takes bytes and passes none on.
+
+    After `keep_answers` it passes on what is asked only.
+    """
 
     def __init__(self, target: int) -> None:
         self.port = 0
@@ -24,6 +27,8 @@ class Proxy:
         self._target = target
         self._speaks = asyncio.Event()
         self._speaks.set()
+        self._answers = asyncio.Event()
+        self._answers.set()
         self._server: asyncio.Server | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._writers: set[asyncio.StreamWriter] = set()
@@ -37,9 +42,14 @@ class Proxy:
         """Forward nothing more on any connection; new ones are accepted and stay mute."""
         self._speaks.clear()
 
+    def keep_answers(self) -> None:
+        """Forward nothing that comes from the target."""
+        self._answers.clear()
+
     def speak(self) -> None:
         """Forward again, on connections made from now on too."""
         self._speaks.set()
+        self._answers.set()
 
     def cut(self) -> int:
         """Reset every connection at both ends; what is under way is lost. Returns how many there were."""
@@ -54,20 +64,25 @@ class Proxy:
         self.count += 1
         with contextlib.suppress(OSError):
             far_reader, far_writer = await asyncio.open_connection(HOST, self._target)
-            for source, sink in ((reader, far_writer), (far_reader, writer)):
-                task = asyncio.ensure_future(self._pump(source, sink))
+            for source, sink, is_answer in ((reader, far_writer, False), (far_reader, writer, True)):
+                task = asyncio.ensure_future(self._pump(source, sink, is_answer))
                 self._tasks.add(task)
                 task.add_done_callback(self._tasks.discard)
 
-    async def _pump(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+    async def _pump(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter, is_answer: bool) -> None:
         self._writers.add(sink)
         with contextlib.suppress(ConnectionError):
             while data := await source.read(CHUNK):
-                await self._speaks.wait()
+                await self._may_pass(is_answer)
                 sink.write(data)
-        await self._speaks.wait()
+        await self._may_pass(is_answer)
         sink.close()
         self._writers.discard(sink)
+
+    async def _may_pass(self, is_answer: bool) -> None:
+        await self._speaks.wait()
+        if is_answer:
+            await self._answers.wait()
 
     async def close(self) -> None:
         """End every connection."""

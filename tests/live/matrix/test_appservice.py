@@ -13,6 +13,7 @@ from twisted.internet.defer import Deferred, gatherResults
 
 from bridge.errors import BridgeError, Trouble
 from bridge.secret import Secret
+from tests.live.cast.proxy import Proxy
 from tests.live.matrix.service import Service
 from tests.live.peers.daemon import HOST, free_port
 from transports.matrix.client import transaction_id
@@ -243,3 +244,32 @@ async def test_restart_of_the_homeserver_loses_and_doubles_nothing(service, syna
     await service.until(lambda: "after" in service.bodies(), "the last")
     assert service.bodies() == ["before", *(f"down {n}" for n in range(5)), "after"]
     assert Way.NOT_THERE in service.ways
+
+
+async def test_message_that_was_taken_before_the_homeserver_was_killed_is_there_once(
+    service, synapse, matrix_config, reactor, person, tmp_path
+):
+    """Its answer was not heard, and the homeserver has forgotten under which id it was sent."""
+    juliet = await person("juliet")
+    room, romeo = await juliet.create_room(visibility=nio.RoomVisibility.public), ghost(service)
+    await service.wait(service.homeserver.join(romeo, room))
+    proxy = Proxy(synapse.port)
+    await proxy.start()
+    through = replace(matrix_config, homeserver=f"http://{HOST}:{proxy.port}")
+    homeserver = Service(through, reactor, tmp_path / "other.sqlite").homeserver
+    await service.wait(homeserver.register(romeo))
+    proxy.keep_answers()
+    once, then = (
+        homeserver.send(romeo, room, "m.room.message", text(body), f"r-{body}", 60)
+        for body in ("once", "then")
+    )
+    said = await juliet.hears(room, "once")
+    await asyncio.to_thread(synapse.daemon.kill)
+    await asyncio.to_thread(synapse.daemon.start)
+    proxy.cut()
+    proxy.speak()
+    assert await service.wait(once) == said["event_id"]
+    event = await juliet.find("m.room.message", room=room)
+    assert event["content"]["body"] == "then" and await service.wait(then) == event["event_id"]
+    await service.wait(homeserver.close())
+    await proxy.close()

@@ -58,7 +58,7 @@ def used(reactor: Reactor) -> tuple[Http, Connection]:
 def test_connection_that_closed_as_it_was_used_is_replaced(reactor):
     """The server had closed it before it read the request: it gets it on another one."""
     client, protocol = used(reactor)
-    asked = client.request("PUT", URL, {}, b"{}")
+    asked = client.request("GET", URL, {}, None)
     protocol.connectionLost(Failure(ConnectionDone()))
     assert len(reactor.tcpClients) == 2
     protocol, _ = reactor.accept()
@@ -66,7 +66,7 @@ def test_connection_that_closed_as_it_was_used_is_replaced(reactor):
     assert outcome(asked) == Answer(200, b"{}")
 
 
-@pytest.mark.parametrize(("method", "begun"), [("POST", b""), ("GET", b"HTTP/1.1 200 OK\r\n")])
+@pytest.mark.parametrize(("method", "begun"), [("POST", b""), ("PUT", b""), ("GET", b"HTTP/1.1 200 OK\r\n")])
 def test_request_that_may_have_been_read_is_not_repeated(reactor, method, begun):
     """Who asked decides whether it does harm to do it twice."""
     client, protocol = used(reactor)
