@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import os
 
 import pytest
 
 from transports.sip.media.relay.ports import Ice, Ports
 
-HERE = "127.0.0.1"
+HERE = f"127.1.{os.getpid() >> 8 & 255}.{os.getpid() & 255}"
+"""An address that no other run of these tests has."""
 FIRST, LAST = 21_500, 21_507
 
 
