@@ -518,7 +518,7 @@ SPECS: tuple[Spec, ...] = (
     Spec("RFC 7573", "SIP-XMPP Interworking: Chat", "2015", _P, "without gone and threads"),
     Spec("RFC 7616", "HTTP Digest Access Authentication", "2015", _P, "both ends; in SIP"),
     Spec("RFC 7701", "Multi-party Chat Using MSRP", "2015", _P, "nicknames, private messages"),
-    Spec("RFC 7702", "SIP-XMPP Interworking: Groupchat", "2015", _P, "users in conferences of SIP"),
+    Spec("RFC 7702", "SIP-XMPP Interworking: Groupchat", "2015", _P, "both ways; text"),
     Spec("RFC 8048", "SIP-XMPP Interworking: Presence", "2016", _P, "one device stands for all"),
     Spec("RFC 8122", "Fingerprints of Certificates in SDP", "2017", _B, SIP),
     Spec("RFC 8224", "Authenticated Identity in SIP", "2018", _B, SIP),

@@ -75,6 +75,7 @@ from transports.sip.calls.records import CallLog
 from transports.sip.capabilities import carried
 from transports.sip.common import Common
 from transports.sip.conferences.conferences import Conferences, Wish, is_conference
+from transports.sip.conferences.focus import Focus
 from transports.sip.config import SipConfig
 from transports.sip.dialogs.session_timer import Policy
 from transports.sip.lines.accounts import Accounts
@@ -155,6 +156,7 @@ class SipNetwork:
         self._exchange: Exchange | None = None
         self._chats: Chats | None = None
         self._conferences: Conferences | None = None
+        self._focus: Focus | None = None
         self._call_log = CallLog(config.call_log)
         self._uplink: Uplink
         self._common: Common
@@ -220,7 +222,14 @@ class SipNetwork:
             self._exchange = Exchange(self._config, self._config.msrp, stack, self._certificates)
             self._chats = self._reception.chats = Chats(self._exchange, common, self._pager)
             self._conferences = self._reception.conferences = Conferences(
-                self._exchange, common, self._config.domain
+                self._exchange, common, self._config.domain, self._is_conference
+            )
+            self._focus = self._reception.focus = Focus(
+                self._exchange,
+                common,
+                self._pager,
+                self._config.domain,
+                self.capabilities(UserId(""), None),
             )
             self._exchange.start()
 
@@ -252,6 +261,8 @@ class SipNetwork:
             self._calls.stop()
         if self._conferences is not None:
             self._conferences.stop(reason)
+        if self._focus is not None:
+            self._focus.stop()
         if self._exchange is not None:
             await self._exchange.stop()
         self._people.stop()
@@ -408,7 +419,9 @@ class SipNetwork:
         return Way(route, shown, self._lines[trunk.name], self._common)
 
     def heard(self, guest: ContactId, events: Sequence[Incoming]) -> None:
-        """Nobody of SIP is a guest on XMPP."""
+        """Take what happened, in order, to somebody of SIP who is in a room of XMPP."""
+        if self._focus is not None:
+            self._focus.heard(guest, events)
 
     def burst(self) -> AbstractContextManager[None]:
         """Requests are sent as they come."""

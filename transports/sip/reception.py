@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
@@ -21,6 +22,7 @@ from transports.sip.calls.digits import RELAY
 from transports.sip.calls.party import ALLOW as CALLS_ALLOW
 from transports.sip.calls.party import EXTENSIONS, METHODS, Stack
 from transports.sip.conferences.conferences import Conferences
+from transports.sip.conferences.focus import Focus, knows_rooms
 from transports.sip.conferences.info import PACKAGE as CONFERENCE
 from transports.sip.dialogs.transfer import FRAGMENT
 from transports.sip.lines.callerid import source
@@ -91,6 +93,8 @@ class Reception:
         """Who takes chats; None if there are none."""
         self.conferences: Conferences | None = None
         """Who is in conferences of SIP; None if nobody can be."""
+        self.focus: Focus | None = None
+        """Who has people of SIP in rooms of XMPP; None if nobody can be."""
         self.calls: Calls | None = None
         """Who takes calls; None if there are none."""
         self.is_gruu: Callable[[str, Uri], bool] = lambda trunk, uri: False
@@ -129,11 +133,20 @@ class Reception:
             return
         trunk, user = self._recipient(request.uri, trunks)
         contact = await self._sender(source(request, trunk).uri, hop, trunk, user)
-        if request.method == "SUBSCRIBE":
+        if self.conferences is not None and self.conferences.is_one(contact):
+            self.conferences.called(request, user, contact, answer)
+        elif request.method == "SUBSCRIBE":
             is_stranger = not self._guard.is_trusted(hop.host)
+            if self.focus is not None and _event(request) == CONFERENCE:
+                self.focus.subscribe(request, hop, user, contact, answer, is_stranger)
+                return
             self._people.watched(request, hop, user, contact, answer, is_stranger)
         elif request.method == "INVITE" and self.chats is not None and is_chat(request):
-            self.chats.receive(request, hop, trunk, user, contact, answer)
+            begin = partial(self.chats.receive, request, hop, trunk, user, contact, answer)
+            if self.focus is not None and knows_rooms(request):
+                self.focus.receive(request, hop, trunk, user, contact, answer, begin)
+            else:
+                begin()
         elif request.method == "INVITE" and self.calls is None:
             raise Refusal(488)
         elif request.method == "INVITE" and self.calls is not None:
@@ -154,7 +167,7 @@ class Reception:
                     self._people.notified(request, answer)
                 return True
             if request.to.tag:
-                self._people.renewed(request, hop, answer)
+                self._renew(request, hop, answer)
                 return True
         elif self.dialogs is not None and (request.to.tag or request.method == "INVITE"):
             if (unable := inspect(request, ABILITIES)) is not None:
@@ -172,6 +185,13 @@ class Reception:
             if request.to.tag:
                 raise Refusal(481)
         return False
+
+    def _renew(self, request: Request, hop: Hop, answer: Answer) -> None:
+        """Take a SUBSCRIBE in a dialog: of a subscription, or of a session with a room (RFC 7702 §6.1)."""
+        if _event(request) != CONFERENCE or self.focus is None or self.dialogs is None:
+            self._people.renewed(request, hop, answer)
+        elif not self.focus.renewed(request, hop, answer):
+            self.dialogs.in_dialog(request, hop, answer)
 
     def _stray_status(self, method: str) -> int:
         """Why a request that no call or subscription waits for is not served (RFC 3261 §8.2.1, §15.1.2)."""

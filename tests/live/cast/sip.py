@@ -186,6 +186,7 @@ class Phone(asyncio.DatagramProtocol):
             f"{method} {contact} SIP/2.0",
             f"Via: SIP/2.0/UDP {self.host}:{self.port};branch=z9hG4bK{secrets.token_hex(8)};rport",
             "Max-Forwards: 70",
+            *([f"Route: {fields['record-route']}"] if "record-route" in fields else []),
             *(f"{name}: {fields[name.lower()]}" for name in ("From", "To", "Call-ID")),
             f"CSeq: {number} {method}",
             "Content-Length: 0",

@@ -115,7 +115,7 @@ def trunks(kamailio: Kamailio, people: str) -> dict[str, dict[str, object]]:
             **{**account, "username": "4713", "publish": False},
         },
         "chat": {**server, "domain": CHAT_DOMAIN, "users": [people], "chat": "msrp"},
-        "pbx": {**server, "users": [people], "numbers": ["+1555*"], "max_message": 20000},
+        "pbx": {**server, "users": [people, f"muc.{people}"], "numbers": ["+1555*"], "max_message": 20000},
         "branch": {
             **login,
             "domain": "branch.test",

@@ -62,11 +62,12 @@ class SipStage:
         """How people on SIP write to an XMPP user."""
         return f"sip:{person.bare.replace('@', '%40')}@{self.domain}"
 
-    async def on_xmpp(self, name: str, *, is_owner: bool = False) -> Person:
-        """Log somebody in at the XMPP server."""
+    async def on_xmpp(self, name: str, *, is_owner: bool = False, sees_rooms: bool = False) -> Person:
+        """Log somebody in at the XMPP server, who sees the gateway, and the server's own rooms if he is to."""
         local = OWNER if is_owner else f"{name}{self.number}"
         await asyncio.to_thread(self.xmpp.register, local)
-        person = Person(f"{local}@{self.xmpp.domain}/a", PASSWORD, self.xmpp.client_port, self.bridge.domain)
+        seen = (self.bridge.domain, *((f"muc.{self.xmpp.domain}",) if sees_rooms else ()))
+        person = Person(f"{local}@{self.xmpp.domain}/a", PASSWORD, self.xmpp.client_port, seen)
         self._people.append(person)
         await person.log_in()
         return person

@@ -124,6 +124,22 @@ class Phone:
         )
         self._send(self.last)
 
+    def request_outside(self, method: str, uri: str, sender: str, *fields: tuple[str, str]) -> None:
+        """Send a request that begins a dialog by itself."""
+        number = next(self._branches)
+        self.last = self._via(
+            Request(
+                uri=parse_uri(uri),
+                via=(),
+                from_=NameAddr(uri=parse_uri(sender)).with_tag(f"far{number}"),
+                to=NameAddr(uri=parse_uri(uri)),
+                call_id=f"outside{number}",
+                cseq=CSeq(number=1, method=method),
+                fields=(self.contact, *fields),
+            )
+        )
+        self._send(self.last)
+
     def acknowledge(self, body: bytes = b"") -> None:
         """Send the ACK of the 200 that came last; from then on the dialog is this one."""
         self.dialog = Dialog.of_client(self.last, self.sent)

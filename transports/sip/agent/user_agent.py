@@ -209,7 +209,7 @@ class Agent:
             asking.failed(BridgeError(Trouble.NOT_ACCEPTABLE))
             return
         if hop.transport == "UDP" and size > MAX_DATAGRAM and hop != asking.without_tcp:
-            if request.method == "INVITE":
+            if request.method in ("INVITE", "NOTIFY"):
                 asking.without_tcp = hop
                 asking.hops.insert(0, hop)
             asking.hop = hop = replace(hop, transport="TCP")

@@ -47,7 +47,11 @@ def is_conference(contact: str, patterns: tuple[str, ...]) -> bool:
 class Conferences:
     """See the module's docstring. `domain` is the gateway's on SIP."""
 
-    def __init__(self, exchange: Exchange, common: Common, domain: str) -> None:
+    def __init__(
+        self, exchange: Exchange, common: Common, domain: str, is_one: Callable[[str], bool]
+    ) -> None:
+        self.is_one = is_one
+        """Whether an address is that of a conference."""
         self.exchange, self.spellings, self.way, self.domain = exchange, common.spellings, common.way, domain
         self._uplink = common.uplink
         self.subscriptions = Subscriptions(Errands(common), common)
@@ -130,6 +134,12 @@ class Conferences:
         """Take a NOTIFY about a conference."""
         verdict = self.subscriptions.notified(request)
         answer(respond(request, verdict.status, self.exchange.token(), verdict.fields))
+
+    def called(self, request: Request, user: UserId, contact: ContactId, answer: Answer) -> None:
+        """Take what a conference wants of a user: he is invited, and comes by himself (RFC 4579 §5.5)."""
+        if request.method == "INVITE":
+            self._uplink.deliver(user, (Invite(room=RoomId(contact)),))
+        answer(respond(request, 480 if request.method == "INVITE" else 403, self.exchange.token()))
 
     # ---- for stays
 

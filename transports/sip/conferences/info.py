@@ -180,14 +180,14 @@ class ConferenceWriter:
 
 
 def _user(uri: str, name: str) -> Element:
-    attributes = {"entity": uri, "state": "full"}
+    """State full is what is meant where there is none (RFC 4575 §5.6); documents had better be small."""
     return Element(
         "user",
         NS_INFO,
-        attributes,
+        {"entity": uri},
         _text("display-text", name),
         Element("roles", NS_INFO, None, _text("entry", "participant")),
-        Element("endpoint", NS_INFO, attributes, _text("status", "connected")),
+        Element("endpoint", NS_INFO, {"entity": uri}, _text("status", "connected")),
     )
 
 

@@ -11,8 +11,9 @@ from typing import Generic
 
 from transports.sip.dialogs.dialog import Ask, Dialog
 from transports.sip.presence.package import T, Writer
-from transports.sip.wire.headers import Value
+from transports.sip.wire.headers import Value, parse_value
 from transports.sip.wire.message import Fields, Request, Response
+from transports.sip.wire.uri import Malformed
 
 EXPIRES, LEAST, MOST = 3600, 60, 7200
 """Seconds of a subscription: if nothing is said, and at least (but 0, once) and at most."""
@@ -21,6 +22,40 @@ PACE = 5.0
 
 _GONE = (404, 405, 410, 416, 480, 481, 482, 483, 484, 485, 489, 501, 604)
 """What ends the subscription of who answers so (RFC 6665 §4.2.2)."""
+
+
+def begun(request: Request, tag: str) -> Dialog:
+    """Return the dialog that a SUBSCRIBE makes. Raises Malformed."""
+    dialog = Dialog.of_server(request, tag, 0)
+    dialog.confirm()
+    return dialog
+
+
+def expires_of(request: Request) -> int:
+    """Return for how long somebody subscribes, in seconds. Raises Malformed."""
+    text = request.get("Expires")
+    if text is None:
+        return EXPIRES
+    if not (text.isascii() and text.isdecimal() and len(text) < 10):
+        raise Malformed("Expires is malformed")
+    return int(text)
+
+
+def refusal(request: Request, package: str, type: str) -> tuple[int, Fields]:
+    """Return why a SUBSCRIBE to a package cannot be served, and what is told besides; 0 if it can."""
+    try:
+        event = parse_value(request.get("Event") or "").value.lower()
+        accepted = {parse_value(one).value.lower() for one in request.values("Accept")}
+        expires = expires_of(request)
+    except Malformed:
+        return 400, ()
+    if event != package:
+        return 489, (("Allow-Events", package),)
+    if accepted and not accepted & {type, "application/*", "*/*"}:
+        return 406, (("Accept", type),)
+    if 0 < expires < LEAST:
+        return 423, (("Min-Expires", str(LEAST)),)
+    return 0, ()
 
 
 class Consent(Enum):
@@ -33,10 +68,9 @@ class Consent(Enum):
 class Notifier(Generic[T]):
     """See the module's docstring; `deadline` is in seconds of the owner's clock."""
 
-    def __init__(self, writer: Writer[T], request: Request, tag: str, expires: int, now: float) -> None:
-        """Begin by the SUBSCRIBE that was accepted. Raises Malformed."""
-        self._dialog = Dialog.of_server(request, tag, 0)
-        self._dialog.confirm()
+    def __init__(self, writer: Writer[T], dialog: Dialog, expires: int, now: float) -> None:
+        """Begin in the dialog of the SUBSCRIBE that was accepted."""
+        self._dialog = dialog
         self._writer = writer
         self._consent = Consent.PENDING
         self._state: T | None = None
@@ -76,9 +110,12 @@ class Notifier(Generic[T]):
 
     # ---- what the watcher wants
 
-    def refresh(self, request: Request, expires: int, now: float) -> int:
-        """Take a SUBSCRIBE in the dialog; return its status. Raises Malformed."""
-        if self._dialog.is_out_of_order(request):
+    def refresh(self, request: Request, expires: int, now: float, *, is_in_order: bool = False) -> int:
+        """Take a SUBSCRIBE in the dialog; return its status. Raises Malformed.
+
+        `is_in_order` tells that who shares the dialog has seen to that.
+        """
+        if not is_in_order and self._dialog.is_out_of_order(request):
             return 500
         if self.is_over or self._reason:
             return 481

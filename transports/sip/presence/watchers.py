@@ -19,9 +19,8 @@ from transports.sip.alarm import Alarm
 from transports.sip.common import Common
 from transports.sip.dialogs.dialog import id_of_request
 from transports.sip.lines.errands import Errands
-from transports.sip.presence.notifier import EXPIRES, LEAST, MOST, Consent, Notifier
+from transports.sip.presence.notifier import LEAST, MOST, Consent, Notifier, begun, expires_of, refusal
 from transports.sip.presence.pidf import CLOSED, PACKAGE, TYPE, PidfWriter, State
-from transports.sip.wire.headers import parse_value
 from transports.sip.wire.message import Fields, Request, Response, respond
 from transports.sip.wire.uri import Malformed
 
@@ -75,16 +74,16 @@ class Watchers:
         That address may not be his own either: until he has answered, nothing is sent to it twice.
         Who came by a WebSocket is reached by nothing else (RFC 7118 §B.1).
         """
-        refusal = self._refusal(request, (user, contact))
+        refused = self._refusal(request, (user, contact))
         try:
-            expires = _expires(request)
+            expires = expires_of(request)
             writer = PidfWriter(str(request.to.uri))
             tag, lasts = self._token(), min(expires, MOST)
-            notifier = Notifier(writer, request, tag, lasts, self._clock.seconds())
+            notifier = Notifier(writer, begun(request, tag), lasts, self._clock.seconds())
         except Malformed:
-            refusal = refusal or respond(request, 400, self._token())
-        if refusal is not None:
-            answer(refusal)
+            refused = refused or respond(request, 400, self._token())
+        if refused is not None:
+            answer(refused)
             return
         is_held = hop.is_websocket or (is_stranger and hop.transport == "UDP")
         source = hop if is_held else None
@@ -101,18 +100,9 @@ class Watchers:
 
     def _status(self, request: Request, pair: Pair) -> tuple[int, Fields]:
         """Return why it is refused; 0 if it is not."""
-        try:
-            event = parse_value(request.get("Event") or "").value.lower()
-            accepted = {parse_value(one).value.lower() for one in request.values("Accept")}
-            expires = _expires(request)
-        except Malformed:
-            return 400, ()
-        if event != PACKAGE:
-            return 489, (("Allow-Events", PACKAGE),)
-        if accepted and not accepted & {TYPE, "application/*", "*/*"}:
-            return 406, (("Accept", TYPE),)
-        if 0 < expires < LEAST:
-            return 423, (("Min-Expires", str(LEAST)),)
+        status, fields = refusal(request, PACKAGE, TYPE)
+        if status:
+            return status, fields
         if self._refused.get(pair, 0.0) > self._clock.seconds():
             return 403, ()
         if len(self._watchers) >= WATCHERS or len(self._by_user.get(pair[0], ())) >= WATCHERS_OF_ONE:
@@ -138,7 +128,7 @@ class Watchers:
             answer(respond(request, 481))
             return
         try:
-            expires = _expires(request)
+            expires = expires_of(request)
             if 0 < expires < LEAST:
                 answer(respond(request, 423, fields=(("Min-Expires", str(LEAST)),)))
                 return
@@ -234,12 +224,3 @@ class Watchers:
         """Consents are remembered for those who watch; others' are asked for again."""
         if not self._of(pair):
             self._granted.discard(pair)
-
-
-def _expires(request: Request) -> int:
-    text = request.get("Expires")
-    if text is None:
-        return EXPIRES
-    if not (text.isascii() and text.isdecimal() and len(text) < 10):
-        raise Malformed("Expires is malformed")
-    return int(text)

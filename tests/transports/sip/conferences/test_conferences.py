@@ -360,6 +360,17 @@ def test_invitations_go_by_the_focus() -> None:
     scene.phone.take(405)
 
 
+def test_conference_that_calls_a_user_invites_him() -> None:
+    """RFC 4579 §5.5: he comes by himself; what else it wants of him is refused."""
+    scene = Scene()
+    scene.phone.invite(OWN, body=sdp(types="message/cpim"), sender=f"sip:{ROOM}")
+    scene.phone.take(480)
+    assert scene.told() == [Invite(room=ROOM)]
+    scene.phone.request_outside("SUBSCRIBE", OWN, f"sip:{ROOM}", ("Event", "presence"))
+    scene.phone.take(403)
+    assert scene.told() == []
+
+
 def test_what_conferences_do_not_carry_is_refused() -> None:
     """Nobody is kicked through SIP; who writes is not shown."""
     scene = Scene()

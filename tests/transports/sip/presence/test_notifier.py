@@ -7,7 +7,7 @@ import pytest
 from bridge.events import Show
 from tests.transports.sip.samples import request
 from transports.sip.dialogs.dialog import Ask
-from transports.sip.presence.notifier import PACE, Consent, Notifier
+from transports.sip.presence.notifier import PACE, Consent, Notifier, begun
 from transports.sip.presence.pidf import CLOSED, TYPE, PidfWriter, State, parse_pidf
 from transports.sip.wire.message import Request, respond
 from transports.sip.wire.uri import Malformed
@@ -21,13 +21,8 @@ class Played:
 
     def __init__(self, expires: int = 600) -> None:
         self.now = 100.0
-        self.it = Notifier(
-            PidfWriter("sip:romeo@gw.example"),
-            request("SUBSCRIBE", fields=CONTACT),
-            "ours",
-            expires,
-            self.now,
-        )
+        dialog = begun(request("SUBSCRIBE", fields=CONTACT), "ours")
+        self.it = Notifier(PidfWriter("sip:romeo@gw.example"), dialog, expires, self.now)
 
     def begin(self, state: State | None = HERE, consent: Consent = Consent.GRANTED) -> Played:
         self.it.begin(state, consent, self.now)
@@ -154,6 +149,6 @@ def test_poll_is_answered_once_with_how_the_user_is() -> None:
 def test_subscription_without_a_place_to_tell_is_refused() -> None:
     """Contact is where NOTIFYs go."""
     with pytest.raises(Malformed):
-        Notifier(PidfWriter("sip:romeo@gw.example"), request("SUBSCRIBE"), "ours", 600, 0.0)
+        Notifier(PidfWriter("sip:romeo@gw.example"), begun(request("SUBSCRIBE"), "ours"), 600, 0.0)
     with pytest.raises(Malformed):
         Played().it.refresh(request("SUBSCRIBE", fields=(("Contact", "<tel:1>"),), number=2), 60, 0.0)
