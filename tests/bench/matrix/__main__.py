@@ -27,7 +27,8 @@ import psycopg
 
 from bridge.secret import Secret
 from tests.bench.figures import table
-from tests.bench.matrix.crowd import gather_crowd, join_crowd
+from tests.bench.matrix.crowd import IDLE, gather_crowd, join_crowd
+from tests.bench.matrix.crowd_rows import ROOM_VERSION, multiply
 from tests.bench.matrix.figures import FIGURES
 from tests.bench.matrix.gateways import Bridge, Matridge, MatrixGateway
 from tests.bench.matrix.people import Listener, MatrixListener, MatrixSpeaker
@@ -44,8 +45,6 @@ ROWS = ("alone", "to", "from", "crowd")
 CROWD = "_crowd_"
 ALONE = "homeserver"
 """Who is measured without a gateway."""
-IDLE = 10.0
-"""Seconds that an idle gateway is watched."""
 
 
 def options() -> argparse.Namespace:
@@ -60,7 +59,7 @@ def options() -> argparse.Namespace:
     parser.add_argument("--rate", type=float, default=100.0, help="messages per second")
     parser.add_argument("--seconds", type=float, default=20.0, help="how long they talk")
     parser.add_argument("--speakers", type=int, default=5, help="users who talk")
-    parser.add_argument("--members", type=int, default=20_000, help="of the crowd; 2,000 a minute can join")
+    parser.add_argument("--members", type=int, default=20_000, help="of the crowd")
     parser.add_argument("--database", default="sqlite", choices=("sqlite", "postgresql"), help="Synapse's")
     parser.add_argument("--runs", type=int, default=1)
     return parser.parse_args()
@@ -101,6 +100,9 @@ class Bench:
         try:
             if "alone" in self.chosen.rows.split(","):
                 await self._alone()
+            if "crowd" in self.chosen.rows.split(","):
+                for name in self.chosen.gateways.split(","):
+                    await self._gather(name)
             for name in self.chosen.gateways.split(","):
                 gateway = self._gateway(name)
                 await asyncio.to_thread(gateway.daemon.start)
@@ -139,11 +141,11 @@ class Bench:
         if "crowd" in rows:
             await self._crowd(gateway)
 
-    async def _open(self, alias: str) -> tuple[MatrixListener, str]:
+    async def _open(self, alias: str, version: str | None = None) -> tuple[MatrixListener, str]:
         """Make a public room, and somebody who listens there."""
         owner = await MatrixListener.register(self.synapse, f"{alias}.owner")
         public = {"visibility": nio.RoomVisibility.public, "preset": nio.RoomPreset.public_chat}
-        return owner, await owner.create_room(alias=alias, **public)
+        return owner, await owner.create_room(alias=alias, room_version=version, **public)
 
     async def _alone(self) -> None:
         """Have people of the homeserver talk with nobody of XMPP there: faster than this no gateway can be."""
@@ -195,19 +197,25 @@ class Bench:
         for one in (listener, *there):
             await one.close()
 
-    async def _crowd(self, gateway: MatrixGateway) -> None:
-        owner, room = await self._open(f"{gateway.name}.crowd")
+    async def _gather(self, name: str) -> None:
+        """Make a room with very many members: one joins, and his copies go into the database."""
+        owner, room = await self._open(f"{name}.crowd", ROOM_VERSION)
         await owner.close()
-        prefix = f"{CROWD}{gateway.name}"
-        members: int = self.chosen.members
-        await gather_crowd(self.synapse, self.crowd.as_token.reveal(), prefix, room, members)
-        first, bystander = [
-            await self._person(gateway, f"{gateway.name}{name}") for name in ("first", "bystander")
-        ]
+        first, members = f"{CROWD}{name}", self.chosen.members
+        is_sqlite = self.chosen.database == "sqlite"
+        token = self.crowd.as_token.reveal()
+        await gather_crowd(self.synapse, token, first, room, 1 if is_sqlite else members)
+        if is_sqlite:
+            await asyncio.to_thread(self.synapse.daemon.stop)
+            database = self.synapse.folder / "homeserver.db"
+            await asyncio.to_thread(multiply, database, f"@{first}0:{SERVER_NAME}", members - 1)
+            await asyncio.to_thread(self.synapse.start)
+
+    async def _crowd(self, gateway: MatrixGateway) -> None:
+        first = await self._person(gateway, f"{gateway.name}first")
         alias = f"#{gateway.name}.crowd:{SERVER_NAME}"
-        self._note(gateway.name, await join_crowd(gateway, first, bystander, alias, members))
-        for one in (first, bystander):
-            await one.log_out()
+        self._note(gateway.name, await join_crowd(gateway, first, alias, self.chosen.members))
+        await first.log_out()
 
 
 def _say(person: Listener, place: str, text: str) -> None:

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
+import sys
+from asyncio.subprocess import PIPE, Process
 
 import aiohttp
 
 from tests.bench.matrix.gateways import MatrixGateway
 from tests.bench.matrix.people import Listener
-from tests.bench.usage import resident_bytes
+from tests.bench.usage import cpu_seconds, resident_bytes
 from tests.live.peers.synapse import Synapse
 
 AT_ONCE = 10
 """Members who join at a time; more do not make a homeserver faster."""
-PING = "<ping xmlns='urn:xmpp:ping'/>"
-PING_INTERVAL = 0.02
+IDLE = 10.0
+"""Seconds that an idle gateway is watched."""
 
 
 async def gather_crowd(synapse: Synapse, token: str, prefix: str, room: str, members: int) -> None:
@@ -38,34 +39,25 @@ async def gather_crowd(synapse: Synapse, token: str, prefix: str, room: str, mem
         await asyncio.gather(*(work(session) for _ in range(AT_ONCE)))
 
 
-async def _slowest_ping(person: Listener, domain: str) -> float:
-    """Ping the gateway until cancelled; the slowest answer is the value, in seconds."""
-    clock = asyncio.get_running_loop().time
-    slowest = 0.0
-    with contextlib.suppress(asyncio.CancelledError):
-        while True:
-            began = clock()
-            await person.result(domain, PING)
-            slowest = max(slowest, clock() - began)
-            await asyncio.sleep(PING_INTERVAL)
-    return slowest
-
-
-async def join_crowd(
-    gateway: MatrixGateway, first: Listener, bystander: Listener, room: str, members: int
-) -> dict[str, float]:
-    """Join a room of `members` while a bystander watches how fast the gateway answers."""
-    clock = asyncio.get_running_loop().time
-    before = resident_bytes(gateway.daemon.pid)
-    watching = asyncio.ensure_future(_slowest_ping(bystander, gateway.domain))
-    await asyncio.sleep(0.5)
+async def join_crowd(gateway: MatrixGateway, first: Listener, room: str, members: int) -> dict[str, float]:
+    """Join a room of `members`, while it is watched how fast the gateway answers others; then do nothing."""
+    clock, pid = asyncio.get_running_loop().time, gateway.daemon.pid
+    before, watching = resident_bytes(pid), await _watch(gateway)
     began = clock()
     await gateway.enter(first, room, room)
     took = clock() - began
     await asyncio.sleep(1.0)
-    watching.cancel()
-    return {
-        "crowd_join": took,
-        "crowd_stall": 1000 * await watching,
-        "crowd_rss": (resident_bytes(gateway.daemon.pid) - before) / members,
-    }
+    figures = {"crowd_join": took, "crowd_rss": (resident_bytes(pid) - before) / members}
+    if watching is not None:
+        slowest, _ = await watching.communicate(b"\n")
+        figures["crowd_stall"] = float(slowest)
+    used = cpu_seconds(pid)
+    await asyncio.sleep(IDLE)
+    return {**figures, "crowd_idle": 1000 * (cpu_seconds(pid) - used) / IDLE}
+
+
+async def _watch(gateway: MatrixGateway) -> Process | None:
+    if not gateway.web:
+        return None
+    program = (sys.executable, "-m", "tests.bench.matrix.watch", *gateway.web)
+    return await asyncio.create_subprocess_exec(*program, stdin=PIPE, stdout=PIPE)

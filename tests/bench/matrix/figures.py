@@ -18,6 +18,7 @@ FIGURES = {
     "from_cpu": Figure("… CPU ms per message, gateway", 2, "less", 1),
     "from_homeserver": Figure("… CPU ms per message, homeserver", 2),
     "crowd_join": Figure("join of a room with many members, s", 1, "less", 10),
-    "crowd_stall": Figure("… longest answer to another user's ping meanwhile, ms", 0, "less", 100),
+    "crowd_stall": Figure("… longest that its web server lets somebody wait meanwhile, ms", 0, "less", 100),
     "crowd_rss": Figure("… RSS per member, bytes", 0, "less", 8_000),
+    "crowd_idle": Figure("… idle with it: CPU ms per second", 1, "less", 2),
 }

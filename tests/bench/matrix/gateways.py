@@ -28,6 +28,8 @@ class MatrixGateway(Protocol):
     name: str
     domain: str
     daemon: Daemon
+    web: tuple[str, ...]
+    """Where its web server answers a ping, and by which token; empty if it does not."""
 
     async def enter(self, person: Listener, alias: str, room: str) -> str:
         """Take somebody into a public room, by alias or id; returns the room's JID."""
@@ -41,6 +43,7 @@ class Bridge:
     def __init__(self, folder: Path, prosody: Prosody, config: MatrixConfig) -> None:
         self.domain = f"mx.{prosody.domain}"
         self.daemon = MatrixBridge(folder, self.domain, prosody.component_port, config).daemon
+        self.web = (config.listen, config.hs_token.reveal())
 
     async def enter(self, person: Listener, alias: str, room: str) -> str:
         """Join as any MUC is joined."""
@@ -53,6 +56,7 @@ class Matridge:
     """matridge of PyPI, if it is installed: everybody logs in with a Matrix account of his own."""
 
     name = "matridge"
+    web = ()
 
     def __init__(self, folder: Path, prosody: Prosody, synapse: Synapse) -> None:
         self.domain = f"spare.{prosody.domain}"

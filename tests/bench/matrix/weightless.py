@@ -22,13 +22,17 @@ from transports.matrix.config import MatrixConfig
 
 DOMAIN = "mx.test"
 ROOM_JID = rf"!room\3ahs.test@{DOMAIN}"
+MUC = "<x xmlns='http://jabber.org/protocol/muc'/>"
 USERS = 5
 WORDS = "x" * 80
+GHOSTS_AT_ONCE = 20
+"""Users who are in the room together and leave it again."""
 PATIENCE = 60.0
 FIGURES = {
     "join": Figure("join of the room, s", 1, "less", 10),
     "stall": Figure("… longest answer to another user's ping meanwhile, ms", 0, "less", 100),
     "rss": Figure("… RSS per member, bytes", 0, "less", 8_000),
+    "ghosts": Figure("RSS per user of XMPP who was in it once, bytes", 0, "less", 8_000),
     "to_cpu": Figure("XMPP → Matrix: CPU ms per message, gateway", 2, "less", 1),
     "from_cpu": Figure("Matrix → XMPP: CPU ms per message, gateway", 2, "less", 1),
 }
@@ -37,8 +41,8 @@ FIGURES = {
 class Bench:
     """The gateway, and both sides of it."""
 
-    def __init__(self, folder: Path, members: int, rate: float, count: int) -> None:
-        self._members, self._rate, self._count = members, rate, count
+    def __init__(self, folder: Path, members: int, rate: float, count: int, ghosts: int) -> None:
+        self._members, self._rate, self._count, self._ghosts = members, rate, count, ghosts
         self._port, self._homeserver_port, self._listen = free_port(), free_port(), free_port()
         config = MatrixConfig(
             homeserver=f"http://{HOST}:{self._homeserver_port}",
@@ -64,6 +68,7 @@ class Bench:
             await self._join()
             await self._talk("to", self._say)
             await self._talk("from", self._push)
+            await self._pass_through()
         finally:
             delivering.cancel()
             self.daemon.close()
@@ -83,8 +88,8 @@ class Bench:
         before, pinging = resident_bytes(self.daemon.pid), asyncio.ensure_future(xmpp.ping(DOMAIN))
         await asyncio.sleep(0.5)
         for user in range(USERS):
-            began, muc = clock(), "<x xmlns='http://jabber.org/protocol/muc'/>"
-            xmpp.write(f"<presence from='u{user}@xmpp.test/a' to='{ROOM_JID}/u{user}'>{muc}</presence>")
+            began = clock()
+            xmpp.write(f"<presence from='u{user}@xmpp.test/a' to='{ROOM_JID}/u{user}'>{MUC}</presence>")
             await self._until(lambda there=user: xmpp.entered > there)
             if user == 0:
                 self._note("join", clock() - began)
@@ -93,6 +98,22 @@ class Bench:
         await asyncio.sleep(1.0)
         pinging.cancel()
         self._note("stall", 1000 * xmpp.slowest)
+
+    async def _pass_through(self) -> None:
+        """Have users of XMPP come and go, so that their ghosts are known."""
+        before, xmpp = resident_bytes(self.daemon.pid), self._xmpp
+        for first in range(0, self._ghosts, GHOSTS_AT_ONCE):
+            entered, left = xmpp.entered + GHOSTS_AT_ONCE, xmpp.left + GHOSTS_AT_ONCE
+            people = [
+                f"<presence from='g{number}@xmpp.test/a' to='{ROOM_JID}/g{number}'"
+                for number in range(first, first + GHOSTS_AT_ONCE)
+            ]
+            xmpp.write("".join(f"{one}>{MUC}</presence>" for one in people))
+            await self._until(lambda wanted=entered: xmpp.entered >= wanted)
+            xmpp.write("".join(f"{one} type='unavailable'/>" for one in people))
+            await self._until(lambda wanted=left: xmpp.left >= wanted)
+        if self._ghosts:
+            self._note("ghosts", (resident_bytes(self.daemon.pid) - before) / self._ghosts)
 
     async def _talk(self, way: str, say: Callable[[int], None]) -> None:
         clock, xmpp = asyncio.get_running_loop().time, self._xmpp
@@ -121,9 +142,10 @@ def main() -> None:
     parser.add_argument("--members", type=int, default=20_000)
     parser.add_argument("--rate", type=float, default=100.0, help="messages per second")
     parser.add_argument("--count", type=int, default=1_000, help="messages each way")
+    parser.add_argument("--ghosts", type=int, default=0, help="users of XMPP who come and go")
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
-        bench = Bench(Path(folder), chosen.members, chosen.rate, chosen.count)
+        bench = Bench(Path(folder), chosen.members, chosen.rate, chosen.count, chosen.ghosts)
         asyncio.run(bench.run())
     print(table(FIGURES, {"xmppbridge": bench.results}, "xmppbridge"))
 

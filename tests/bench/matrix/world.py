@@ -33,6 +33,7 @@ class XmppSide:
     def __init__(self) -> None:
         self.bodies = 0
         self.entered = 0
+        self.left = 0
         self.slowest = 0.0
         self._pings: dict[int, float] = {}
         self._writer: asyncio.StreamWriter | None = None
@@ -55,7 +56,11 @@ class XmppSide:
 
     def _read(self, text: bytes) -> None:
         self.bodies += text.count(b"</body>")
-        self.entered += text.count(b"code='110'")
+        if b"code='110'" in text:
+            own = [stanza for stanza in text.split(b"<presence ") if b"code='110'" in stanza]
+            left = sum(b"type='unavailable'" in stanza for stanza in own)
+            self.left += left
+            self.entered += len(own) - left
         for found in re.finditer(rb"<iq [^>]*id='ping(\d+)'", text):
             self.slowest = max(self.slowest, time.monotonic() - self._pings.pop(int(found[1])))
 
@@ -108,6 +113,10 @@ class MatrixSide:
         self._state[user] = self._encoded(joined)
         return joined
 
+    def _gone(self, user: str) -> Event:
+        self._state.pop(user, None)
+        return self.event("m.room.member", user, {"membership": "leave"}, user)
+
     def push(self, event: Event) -> None:
         """Have the gateway told of an event."""
         self._waiting.append(event)
@@ -139,6 +148,8 @@ class MatrixSide:
         elif "/join/" in path:
             self.push(self._member(user, json.loads(body).get("displayname", "")))
             answer = {"room_id": ROOM}
+        elif path.endswith("/leave"):
+            self.push(self._gone(user))
         return json.dumps(answer).encode()
 
     async def deliver(self, port: int) -> None:
