@@ -40,7 +40,7 @@ class StoreConfig(Struct, frozen=True, kw_only=True):
             description="How long changes are gathered before they are committed together.",
             extra={"unit": "seconds", **RESTART},
         ),
-    ] = 0.05
+    ] = 0.1
     durability: Annotated[
         Literal["process", "power"],
         Meta(

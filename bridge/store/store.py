@@ -58,7 +58,7 @@ class Store:
         call_from_thread: Callable[..., object],
         clock: Callable[[], float],
         *,
-        commit_interval: float = 0.05,
+        commit_interval: float = 0.1,
         durability: Durability = Durability.PROCESS,
     ) -> None:
         self._clock = clock
