@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
+import sqlite3
 from typing import Any
 from urllib.parse import quote
 from urllib.request import Request, urlopen
@@ -11,6 +13,7 @@ from urllib.request import Request, urlopen
 import nio
 
 from tests.live.cast.matrix import MatrixPerson
+from tests.live.cast.stanzas import TIMEOUT
 from tests.live.cast.xmpp import Person
 from tests.live.peers.gateway import MatrixBridge
 from tests.live.peers.synapse import Synapse
@@ -93,6 +96,13 @@ class MatrixStage:
         daemon = self.bridge.daemon
         await asyncio.to_thread(daemon.kill)
         await asyncio.to_thread(daemon.start)
+
+    async def stored(self, query: str, *values: str) -> None:
+        """Wait until a query of the bridge's store finds anything: who has heard something does not know that."""
+        with contextlib.closing(sqlite3.connect(self.bridge.config.parent / "xmppbridge.sqlite")) as store:
+            async with asyncio.timeout(TIMEOUT):
+                while store.execute(query, values).fetchone() is None:
+                    await asyncio.sleep(0.02)
 
     async def close(self) -> None:
         """Send everybody home."""

@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
-import json
 import signal
-import sqlite3
 from collections.abc import AsyncIterator
 
 import pytest
 
 from tests.live.cast.matrix import MatrixPerson
 from tests.live.cast.proxy import Proxy
-from tests.live.cast.stanzas import TIMEOUT, Pattern, Stanza, show, status
+from tests.live.cast.stanzas import Pattern, Stanza, show, status
 from tests.live.cast.xmpp import Person
 from tests.live.matrix.stage import MatrixStage
 from tests.live.matrix.test_direct import talking
 from tests.live.peers.daemon import HOST
 
 pytestmark = pytest.mark.last
-JOURNAL = "select stanza from journal"
+UNDER_WAY = (
+    "select 1 from journal where json_extract(cast(stanza as text), '$.id') = ? "
+    "and json_extract(cast(stanza as text), '$.again') <> ''"
+)
+"""Finds a message that the bridge has asked for and not heard of."""
 
 
 @contextlib.asynccontextmanager
@@ -37,17 +38,6 @@ async def crashing(stage: MatrixStage) -> AsyncIterator[Proxy]:
         config.write_text(written)
         await stage.restart()
         await proxy.close()
-
-
-async def under_way(stage: MatrixStage, *idents: str) -> None:
-    """Wait until it is on disk that the bridge has asked for these messages, and not heard of them."""
-    with contextlib.closing(sqlite3.connect(stage.bridge.config.parent / "xmppbridge.sqlite")) as database:
-        async with asyncio.timeout(TIMEOUT):
-            while True:
-                rows = [json.loads(row) for (row,) in database.execute(JOURNAL)]
-                if {row["id"] for row in rows if row["again"]}.issuperset(idents):
-                    return
-                await asyncio.sleep(0.02)
 
 
 async def hears(juliet: MatrixPerson, ghost: str, *said: tuple[str, str]) -> None:
@@ -81,7 +71,8 @@ async def test_what_the_homeserver_took_before_a_crash_is_heard_once(matrix_stag
         await hears(juliet, ghost, (verona, "before"), (room, "before"))
         proxy.fall_silent()
         ident = romeo.say(muc, "to all")
-        await under_way(matrix_stage, ident, romeo.say(address, "to one", type="chat"))
+        for said in (ident, romeo.say(address, "to one", type="chat")):
+            await matrix_stage.stored(UNDER_WAY, said)
         matrix_stage.bridge.daemon.send_signal(signal.SIGSTOP)
         proxy.speak()
         await hears(juliet, ghost, (verona, "to all"), (room, "to one"))

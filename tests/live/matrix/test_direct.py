@@ -356,7 +356,8 @@ async def test_subscription_is_kept_over_a_restart(matrix_stage: MatrixStage):
     romeo.send(f"<presence type='subscribe' to='{address}'/>")
     await romeo.mailbox.find(Pattern("presence", frm=address, type="subscribe"))
     romeo.send(f"<presence type='subscribed' to='{address}'/>")
-    await juliet.overhears(nio.PresenceEvent, lambda e: e.user_id == matrix_stage.ghost("romeo"))
+    subscribed = "select 1 from subscription where contact = ? and inbound and outbound"
+    await matrix_stage.stored(subscribed, romeo.bare)
     romeo.mailbox.clear()
     await matrix_stage.restart()
     await romeo.mailbox.find(Pattern("presence", frm=address, type=None, has="status[.='awake']"))
