@@ -12,7 +12,7 @@ from bridge.xmpp.element import Element
 from bridge.xmpp.stanza import error_reply, normalise
 from bridge.xmpp.stream_events import AcknowledgementRequested, Event, TooLarge
 
-SETTLING = 0.2
+SETTLING = 0.3
 """Seconds before a stanza counts as handled (XEP-0198 §4): by then it was passed on, or is in the journal."""
 
 
