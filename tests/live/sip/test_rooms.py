@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,8 +11,14 @@ import pytest
 from tests.live.cast.chatroom import Chatroom
 from tests.live.cast.sip import Phone, SipMessage
 from tests.live.cast.xmpp import Person
+from tests.live.peers.daemon import HOST, free_port
+from tests.live.peers.gateway import SipBridge
+from tests.live.peers.kamailio import Kamailio
+from tests.live.peers.rtpengine import Rtpengine
 from tests.live.peers.sipp import play
+from tests.live.sip.conftest import SIP_DOMAIN
 from tests.live.sip.stage import STRANGER, SipStage
+from tests.live.stage import House
 
 WATCHING = """<?xml version="1.0" encoding="UTF-8"?>
 <!DOCTYPE scenario SYSTEM "sipp.dtd">
@@ -190,11 +197,50 @@ async def visitor_of(stage: SipStage, way: str) -> Visitor:
     return Visitor(await stage.stranger(), STRANGER)
 
 
+@pytest.fixture
+def ejabberd_stage(
+    house: House, sip_rtpengine: Rtpengine, loop: asyncio.AbstractEventLoop
+) -> Iterator[SipStage]:
+    """The same at ejabberd, with a gateway and a Kamailio of its own."""
+    xmpp, port = house.xmpp("ejabberd"), free_port()
+    kamailio = Kamailio(house.make_folder("kam-rooms"), SIP_DOMAIN, port)
+    server = {"server": f"sip:{HOST}:{kamailio.port}", "domain": kamailio.domain}
+    bridge = SipBridge(
+        house.make_folder("sip-rooms"),
+        f"sip.{xmpp.domain}",
+        xmpp.component_port,
+        {"domain": SIP_DOMAIN, "listen": [f"udp {HOST}:{port}", f"tcp {HOST}:{port}"]},
+        {"pbx": {**server, "users": [xmpp.domain, f"muc.{xmpp.domain}"]}},
+        {"rtpengine": [sip_rtpengine.address]},
+        f"admin@{xmpp.domain}",
+        {"listen": [f"tcp {HOST}:{free_port()}"]},
+    )
+    for daemon in (kamailio.daemon, bridge.daemon):
+        daemon.start()
+        house.own(daemon)
+    made = SipStage(house, kamailio, bridge, SIP_DOMAIN, port, "ejabberd")
+    yield made
+    loop.run_until_complete(made.close())
+    bridge.daemon.close()
+    kamailio.daemon.close()
+    assert "Traceback" not in bridge.daemon.output()
+
+
 @pytest.mark.parametrize("way", ["kamailio", "stranger"])
 async def test_person_of_sip_is_in_a_room(sip_stage: SipStage, way: str):
     """He comes, is told who is there, talks to all and to one, has another nick, and goes."""
-    romeo, bob = await sip_stage.on_xmpp("romeo", sees_rooms=True), await visitor_of(sip_stage, way)
-    room, uri = await room_of(sip_stage, romeo)
+    await visits(sip_stage, way)
+
+
+async def test_person_of_sip_is_in_a_room_of_ejabberd(ejabberd_stage: SipStage):
+    """Another server, the same."""
+    await visits(ejabberd_stage, "kamailio")
+
+
+async def visits(stage: SipStage, way: str) -> None:
+    """Have somebody of SIP come into a room of Romeo's, and go."""
+    romeo, bob = await stage.on_xmpp("romeo", sees_rooms=True), await visitor_of(stage, way)
+    room, uri = await room_of(stage, romeo)
     await bob.come(uri, "Bob")
     await romeo.presence(frm=f"{room}/Bob")
     told = (await bob.people()).body

@@ -59,7 +59,7 @@ ENTRY_LIMIT = 30.0
 """Seconds that a conference has to let somebody in."""
 ROSTER_LIMIT = 5.0
 """Seconds that its focus has to tell who is in; then he is taken in without."""
-REJOIN_DELAYS = (2.0, 5.0, 15.0, 30.0, 60.0, 120.0)
+REJOIN_DELAYS = (1.0, 5.0, 15.0, 30.0, 60.0, 120.0)
 """Seconds before each attempt to be in again; after the last one he is out."""
 MAX_EARLY = 100
 """Messages that are kept until he is in."""
