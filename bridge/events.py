@@ -418,6 +418,7 @@ class Invite(Value, frozen=True, kw_only=True):
     """Incoming: `nick` asks the user into `room`; outgoing: the user asks `nick`.
 
     Outgoing, `contact` or `user` (see `Capabilities.memberships`) may say who it is instead of `nick`.
+    Incoming, to a guest, `user` is who asks by himself; without it, `nick` is only what the room says.
     """
 
     room: RoomId

@@ -225,7 +225,7 @@ class Guests:
             return self._otherwise(request)
         bare = invite.jid.partition("/")[0]
         inviter = invite.jid if bare == request.sender.bare else bare
-        return self._invited(request, request.sender, inviter, invite.reason, invite.password)
+        return self._invited(request, request.sender, inviter, None, invite.reason, invite.password)
 
     def _direct(self, request: Request) -> Any:
         """XEP-0249: somebody invites by himself; to rooms of our own, it is not a guest who is invited.
@@ -241,11 +241,14 @@ class Guests:
             raise BridgeError(Trouble.JID_MALFORMED) from None
         if invite is None or room is None or room.domain == self._router.domain:
             return self._otherwise(request)
-        return self._invited(request, room, request.sender.bare, invite.reason, invite.password)
+        bare = request.sender.bare
+        return self._invited(request, room, bare, UserId(bare), invite.reason, invite.password)
 
-    def _invited(self, request: Request, room: Jid, inviter: str, reason: str, password: str) -> Any:
+    def _invited(
+        self, request: Request, room: Jid, inviter: str, user: UserId | None, reason: str, password: str
+    ) -> Any:
         if "guests" not in self._network.capabilities(UserId(""), None).carried:
             return self._otherwise(request)
         assert isinstance(request.address, ContactAddress)
-        event = Invite(room=RoomId(room.bare), nick=inviter, reason=reason, password=password)
+        event = Invite(room=RoomId(room.bare), nick=inviter, user=user, reason=reason, password=password)
         return self.tell(request.address.contact, event)

@@ -304,13 +304,17 @@ async def test_who_is_put_out_is_told_why_and_stays_out(sip_stage: SipStage):
 
 
 async def test_person_of_sip_is_invited_by_a_message(sip_stage: SipStage):
-    """XEP-0045 §7.8.2, to somebody whose client knows nothing of it."""
+    """XEP-0045 §7.8.2 and XEP-0249: by the room, or by who asks himself; his client knows nothing of it."""
     romeo, bob = await sip_stage.on_xmpp("romeo", sees_rooms=True), await sip_stage.phone()
     room, uri = await room_of(sip_stage, romeo)
     invite = f"<invite to='{sip_stage.jid(bob.user)}'><reason>come</reason></invite>"
     romeo.send(f"<message to='{room}'><x xmlns='http://jabber.org/protocol/muc#user'>{invite}</x></message>")
     message = await asyncio.wait_for(bob.next("MESSAGE"), 10)
-    assert uri in message.body and "come" in message.body
+    assert uri in message.body and "come" in message.body and f"<{uri}>" in message.fields["from"]
+    direct = f"<x xmlns='jabber:x:conference' jid='{room}' reason='do'/>"
+    romeo.send(f"<message to='{sip_stage.jid(bob.user)}'>{direct}</message>")
+    message = await asyncio.wait_for(bob.next("MESSAGE"), 10)
+    assert uri in message.body and f"<{sip_stage.uri(romeo)}>" in message.fields["from"]
 
 
 async def test_room_is_subscribed_to_in_the_dialog_of_its_session(sip_stage: SipStage, tmp_path: Path):

@@ -217,7 +217,8 @@ class Focus:
     ) -> None:
         """Take a SUBSCRIBE to a room's state."""
         place = self._places.get(RoomId(user))
-        if place is None or guest not in place.hall.attendees:
+        attendee = None if place is None else place.hall.attendees.get(guest)
+        if place is None or attendee is None or not attendee.is_inside:
             answer(respond(request, 403, self._common.token()))
             return
         state = place.hall.conference
@@ -423,12 +424,15 @@ class Focus:
             place.hall.broadcast(event.message, attendee.guest)
 
     def _invited(self, guest: ContactId, event: Invite) -> None:
-        """Somebody on XMPP asks a person of SIP in: by a short message, which all phones show."""
+        """Somebody on XMPP asks a person of SIP in: by a short message, which all phones show.
+
+        It is the room's, whose users' trunks carry it, unless he asks by himself: any room can name anybody.
+        """
         bare, _, nick = event.nick.partition("/")
         text = INVITED.format(who=nick or bare, uri=Hall(event.room, self._domain, self._levels).uri)
         words = Text(plain=f"{text}: {event.reason}" if event.reason else text)
         try:
-            self._pager.say(UserId(bare), DirectMessage(contact=guest, body=words))
+            self._pager.say(event.user or UserId(event.room), DirectMessage(contact=guest, body=words))
         except BridgeError as error:
             self.log.info("{guest} is not told of an invitation: {error}", guest=guest, error=error.text)
 

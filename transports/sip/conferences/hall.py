@@ -109,11 +109,11 @@ class Hall:
     # ---- what is said
 
     def broadcast(self, event: Message | Reaction | RoomNotice, author: ContactId | None = None) -> None:
-        """Tell all people of SIP but the author."""
+        """Tell all people of SIP who are in, but the author."""
         sender = self.everybody if isinstance(event, RoomNotice) else self.address(event.nick)
         for text in self._texts(event):
             for one in list(self.attendees.values()):
-                if one.guest != author:
+                if one.is_inside and one.guest != author:
                     one.tell(sender, self.everybody, text)
 
     def _texts(self, event: Message | Reaction | RoomNotice) -> Iterator[str]:

@@ -24,6 +24,7 @@ from bridge.events import (
     Sent,
     Show,
     Text,
+    UserId,
 )
 from bridge.network import ContactAddress, ServerId
 from bridge.router import Route, Target
@@ -219,7 +220,12 @@ def test_direct_invitation_reaches_the_network(scene):
     )
     scene.come(invitation.format("Garden@muc.example"))
     assert scene.heard() == [
-        Invite(room=RoomId("garden@muc.example"), nick="romeo@montague.example", reason="come")
+        Invite(
+            room=RoomId("garden@muc.example"),
+            nick="romeo@montague.example",
+            user=UserId("romeo@montague.example"),
+            reason="come",
+        )
     ]
     scene.come(invitation.format(f"garden@{DOMAIN}"))
     assert (len(scene.passed), scene.heard()) == (1, [])

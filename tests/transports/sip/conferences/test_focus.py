@@ -58,7 +58,7 @@ from transports.sip.msrp.config import MsrpConfig
 from transports.sip.msrp.cpim import open_letter, wrap
 from transports.sip.msrp.terms import read_terms
 from transports.sip.network import SipNetwork
-from transports.sip.wire.message import Request
+from transports.sip.wire.message import Request, parse
 from transports.sip.wire.sdp import parse_sdp
 
 ROOM, BOB, ANN = RoomId("verona@muc.example"), ContactId("bob@pbx.example"), ContactId("ann@pbx.example")
@@ -472,10 +472,41 @@ def test_invitations_go_to_the_room_and_to_people_of_sip() -> None:
         scene.phone.take(status)
     scene.hear(Invite(room=RoomId("mantua@muc.example"), nick="romeo@example.org", reason="come"), guest=ANN)
     message = scene.phone.asked("MESSAGE")
+    assert message.from_.uri.user == "mantua@muc.example"
     assert message.body == (
         b"romeo@example.org invites you to the conference sip:mantua%40muc.example@gw.example: come"
     )
     scene.hear(Invite(room=ROOM, nick="romeo@elsewhere.example"), guest=ContactId("x@unknown.example"))
+
+
+@pytest.mark.parametrize(
+    ("room", "user", "author"),
+    [
+        ("lair@evil.example", None, None),
+        ("lair@evil.example", "romeo@example.org", "romeo@example.org"),
+        ("verona@muc.example", None, "verona@muc.example"),
+    ],
+)
+def test_room_speaks_for_nobody_but_itself(room: str, user: str | None, author: str | None) -> None:
+    """Whom a room names as the inviter writes nothing over his trunk, unless he has asked himself."""
+    scene = Scene()
+    asked = None if user is None else UserId(user)
+    scene.hear(Invite(room=RoomId(room), nick="romeo@example.org", user=asked), guest=ANN)
+    sent = [parse(data) for data, _ in scene.reactor.ports[0].sent]
+    assert [one.from_.uri.user for one in sent] == ([] if author is None else [author])
+
+
+def test_who_is_not_let_in_yet_is_told_nothing() -> None:
+    """Neither who is in a closed room, nor what is said there."""
+    scene = Scene()
+    bob = scene.come()
+    scene.ask(ANN)
+    scene.subscribe(ANN, status=403)
+    scene.hear(Message(room=ROOM, nick="Romeo", body=Text(plain="a secret"), id=MessageId("1")))
+    assert [text for _, text in said(bob)] == ["a secret"]
+    ann = scene.let_in(ANN, "Ann")
+    assert said(ann) == []
+    scene.subscribe(ANN)
 
 
 def test_limits_hold_and_the_end_is_told() -> None:
