@@ -10,6 +10,7 @@ import pytest
 
 from tests.live.cast.chatroom import Chatroom
 from tests.live.cast.sip import Phone, SipMessage
+from tests.live.cast.stanzas import Pattern
 from tests.live.cast.xmpp import Person
 from tests.live.peers.daemon import HOST, free_port
 from tests.live.peers.gateway import SipBridge
@@ -278,15 +279,9 @@ async def test_people_of_sip_hear_each_other_and_see_changes(sip_stage: SipStage
     assert "state='partial'" in changed and "<display-text>Bob (2)</display-text>" in changed
     eve.chat.post("hello")
     assert (await bob.chat.letter())[1] == "hello"
-    for one in (bob, eve):
+    for one, nick in ((bob, "Bob"), (eve, "Bob (2)")):
         one.chat.close()
-    for nick in ("Bob", "Bob (2)"):
-        await romeo.mailbox.find_where(
-            lambda stanza, nick=nick: (
-                (stanza.get("from"), stanza.get("type")) == (f"{room}/{nick}", "unavailable")
-            ),
-            f"that {nick} goes",
-        )
+        await romeo.mailbox.find(Pattern("presence", frm=f"{room}/{nick}", type="unavailable"))
 
 
 async def test_who_is_put_out_is_told_why_and_stays_out(sip_stage: SipStage):
