@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from msgspec.structs import replace
 from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.defer import Deferred
+from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from transports.sip.agent.backpressure import Backpressured
@@ -98,6 +99,7 @@ class Connection(Backpressured):
     `opened` fires when messages can go by a connection that we opened, or fails.
     """
 
+    log = Logger()
     max_unread = MAX_UNREAD
 
     def __init__(self, keeper: Keeper, name: str, hop: Hop | None, framing: Framing) -> None:
@@ -136,8 +138,16 @@ class Connection(Backpressured):
         """Messages can go from now on."""
         self._is_open = True
         if not self._is_known:
-            if isinstance(self._framing, Server) and is_address(self._framing.forwarded_for):
-                self._hop = replace(self._hop, host=self._framing.forwarded_for)
+            told = self._framing.forwarded_for if isinstance(self._framing, Server) else ""
+            if told and not is_address(told):
+                # he would be taken for the proxy, or for a trunk that is on the same machine
+                self.log.warn(
+                    "X-Forwarded-For of {proxy} is no address: {told}", proxy=self._hop.host, told=told
+                )
+                self.end()
+                return
+            if told:
+                self._hop = replace(self._hop, host=told)
             self._be_known()
         if self._given is not None:
             self.opened.callback(self)
@@ -182,6 +192,8 @@ class Connection(Backpressured):
         self._flush()
         if self._framing.is_open and not was_open:
             self._open()
+            if self._is_ending:
+                return
         try:
             messages, pings = self._take()
         except Refused as refused:

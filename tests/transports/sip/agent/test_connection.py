@@ -88,7 +88,6 @@ def test_visitor_of_a_proxy_is_who_the_proxy_says() -> None:
     for more, host, seen in (
         (("X-Forwarded-For: 203.0.113.5",), "127.0.0.1", PAGE.host),
         (("X-Forwarded-For: 203.0.113.5",), PEER, PEER),
-        (("X-Forwarded-For: unknown",), "127.0.0.1", "127.0.0.1"),
         ((), "127.0.0.1", "127.0.0.1"),
     ):
         sink.heard.clear()
@@ -100,6 +99,15 @@ def test_visitor_of_a_proxy_is_who_the_proxy_says() -> None:
     assert not visited(reactor, "127.0.0.1", "X-Forwarded-For: 203.0.113.5", port=1)[1].cut
     assert visited(reactor, "127.0.0.1", "X-Forwarded-For: 203.0.113.5", port=2)[1].cut
     assert not visited(reactor, "127.0.0.1", "X-Forwarded-For: 203.0.113.6", port=3)[1].cut
+
+
+@pytest.mark.parametrize("told", ["unknown", "203.0.113.5:4711", "[2001:db8::5]:4711", "localhost"])
+def test_visitor_of_whom_a_proxy_says_no_address_is_not_heard(told: str) -> None:
+    """He would count as the proxy, and as a trunk that is on the same machine."""
+    reactor, sink, _ = made()
+    protocol, stream = visited(reactor, "127.0.0.1", f"X-Forwarded-For: {told}")
+    protocol.dataReceived(frame(FIN | TEXT_FRAME, OPTIONS))
+    assert not sink.heard and stream.disconnecting
 
 
 def test_visitor_without_a_handshake_or_the_end_of_a_message_is_shown_out() -> None:
