@@ -301,7 +301,9 @@ class Router:
         if element.name == "iq" and element.attributes.get("type") in ("result", "error"):
             self._answered(element, sender)
             return None
-        if not self._gate.admits(sender) and self.follower(element) is None:
+        # people of the network are no users of it: by their JIDs anybody there could write to anybody
+        is_ours = sender.domain == self.domain and element.attributes.get("type") != "error"
+        if (is_ours or not self._gate.admits(sender)) and self.follower(element) is None:
             raise BridgeError(Trouble.NOT_SERVED)
         target, address = self._target(to)
         return Request(element, sender, to, target, address)

@@ -163,6 +163,7 @@ def test_late_answer_that_cannot_be_written_is_an_error(scene, echo):
         (iq(Element("now", "urn:echo"), to=f"bad address@{DOMAIN}"), ("modify", "jid-malformed")),
         (iq(Element("now", "urn:echo"), to=f"bad\\20address@{DOMAIN}"), ("modify", "jid-malformed")),
         (iq(Element("now", "urn:echo"), **{"from": "a@banned.example"}), ("auth", "forbidden")),
+        (iq(Element("now", "urn:echo"), **{"from": f"somebody@{DOMAIN}/x"}), ("auth", "forbidden")),
     ],
 )
 def test_request_that_cannot_be_served_gets_one_error(scene, stanza, expected):
@@ -170,6 +171,15 @@ def test_request_that_cannot_be_served_gets_one_error(scene, stanza, expected):
     (answer,) = scene.give(stanza)
     assert answer.get("type") == "error"
     assert condition(answer) == expected
+
+
+def test_people_of_the_network_are_no_users_of_it(scene, echo):
+    """Who writes to them as to users is told so: by an error, which is not refused when it comes back."""
+    message = Element("message", NS_COMPONENT, {"from": f"eve@{DOMAIN}", "to": ROOM})
+    (refused,) = scene.give(message)
+    assert condition(refused) == ("auth", "forbidden") and not echo.seen
+    assert scene.give(Element("message", NS_COMPONENT, {**message.attributes, "type": "error"})) == []
+    assert [request.type for request in echo.seen] == ["error"]
 
 
 def test_wildcard_payload_takes_any_name(scene):

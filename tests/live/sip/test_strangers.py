@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from urllib.parse import quote
 
 import pytest
 
@@ -80,3 +81,16 @@ async def test_torture_messages_harm_nobody(sip_stage: SipStage):
             pass
     assert 0 < got <= sum(map(len, sent))
     assert daemon.output().count("Traceback") == failures
+
+
+async def test_gateway_relays_nothing_from_sip_to_sip(sip_stage: SipStage):
+    """Whoever has a JID by which the gateway writes to people of SIP is no user of it."""
+    eve, bob = await sip_stage.stranger(), await sip_stage.phone()
+    domain = sip_stage.bridge.domain
+    for other in (sip_stage.jid(bob.user), sip_stage.jid("eve", eve.domain), f"+15551234@{domain}"):
+        uri = f"sip:{quote(other, safe='')}@{sip_stage.domain}"
+        assert await eve.say(uri, "pass it on") == 403
+    fields = ("Content-Type: application/sdp", f"Contact: <sip:eve@{eve.domain}>")
+    called = await eve.ask("INVITE", uri, SOUND.format(host=eve.host), *fields)
+    assert called.status == 480
+    assert bob.requests.empty() and eve.requests.empty()
