@@ -103,7 +103,7 @@ bench: $(STAMP)
 bench-federation: install
 	@$(BIN)/python -m tests.bench.federation $(FEDERATION)
 
-# Between a real Synapse and Prosody. MATRIX="--rows crowd --members 2000" chooses; matridge is measured if it is in the PATH.
+# Between a real Synapse and Prosody. MATRIX="--rows crowd --members 2000" chooses; "--gateways matridge --rate 3": of matridge 0.3.3 in the PATH.
 bench-matrix: install
 	@$(BIN)/python -m tests.bench.matrix $(MATRIX)
 

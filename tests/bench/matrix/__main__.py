@@ -5,7 +5,8 @@
 Starts everything itself, on loopback. Several users talk in one room at the rate that is asked for; each
 message is timed from its sender's socket to a receiver's client, and none may be lost. The homeserver, on
 SQLite or PostgreSQL, shares the machine and is what limits: its CPU is shown beside the gateway's. matridge is measured
-where it is installed; its users have accounts of their own.
+where 0.3.3 of it is installed (0.4.1 lets nobody in); its users have accounts of their own. It holds few messages a
+second (--rate 3).
 """
 
 from __future__ import annotations

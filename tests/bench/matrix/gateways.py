@@ -53,7 +53,12 @@ class Bridge:
 
 
 class Matridge:
-    """matridge of PyPI, if it is installed: everybody logs in with a Matrix account of his own."""
+    """matridge of PyPI, if it is installed: everybody logs in with a Matrix account of his own.
+
+    It must be 0.3.3. COMPAT slidge 0.4.2 (below matridge 0.4.1): it stores a room's local part as the id is written and
+    looks for it as the XMPP server prepares it, in lower case; so nobody joins a room with a capital letter in its id,
+    unless the room was stored by 0.3.
+    """
 
     name = "matridge"
     web = ()
@@ -63,7 +68,7 @@ class Matridge:
         self._synapse = synapse
         program = shutil.which("matridge", path=str(Path(sys.executable).parent)) or shutil.which("matridge")
         if program is None:
-            raise FileNotFoundError("matridge is not in the PATH; pip installs it")
+            raise FileNotFoundError("matridge is not in the PATH; pip installs matridge==0.3.3")
         options = {
             "jid": self.domain,
             "secret": SECRET,
