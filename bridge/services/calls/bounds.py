@@ -8,6 +8,8 @@ CALLS = 10_000
 """Calls of one gateway."""
 RING_TIME = 120.0
 """How long it rings at the user's clients."""
+SILENCE = 2.0
+"""After which a client that knows XEP-0353 is taken to ring, though it does not say so."""
 PATIENCE = 180.0
 """How long the network may take to answer a call of the user's."""
 INITIATE_TIME = 30.0

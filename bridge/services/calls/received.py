@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from bridge.calls import CallAnswer, CallCandidates, CallEnd, CallEvent, CallOffer, CallRinging, Ending
 from bridge.errors import BridgeError
-from bridge.services.calls.bounds import CANDIDATES_KEPT, DIRECT_DEVICES, RING_TIME
+from bridge.services.calls.bounds import CANDIDATES_KEPT, DIRECT_DEVICES, RING_TIME, SILENCE
 from bridge.services.calls.call import Call
 from bridge.services.calls.outputs import NEVER, Announce, Emit, Output, Party, Seconds, Tell
 from bridge.services.calls.session import Session
@@ -31,6 +31,7 @@ class Received(Call):
         self._direct: dict[str, Session] = {}
         self._candidates: list[CallCandidates] = []
         self._is_ringing = False
+        self._presumed = NEVER
         self._unknown = 0
         self._hopes = False
         self._failure: Reason | None = None
@@ -56,14 +57,25 @@ class Received(Call):
         self._direct[device] = session = self._make(device, lambda output: self._from_direct(device, output))
         self._begin(session, self._candidates, self._until - self._seconds())
 
+    @property
+    def deadline(self) -> float:
+        """When `wake` is due."""
+        is_presumed = self.rings and not self._is_ringing
+        return min(super().deadline, self._presumed if is_presumed else NEVER)
+
     def expect(self, count: int) -> None:
         """So many clients are being asked what they can do."""
         self._unknown += count
 
-    def found(self, device: str, *, is_direct: bool, is_hope: bool) -> None:
-        """One of them told: it is called by Jingle alone, or may take the call by XEP-0353, or cannot."""
+    def found(self, device: str, *, is_direct: bool, is_hope: bool, is_able: bool) -> None:
+        """One of them told: it is called by Jingle alone, or may take the call by XEP-0353, or cannot.
+
+        COMPAT Dino 0.4 rings without saying so (XEP-0353 §3.2), and the caller would hear nothing meanwhile.
+        """
         self._unknown -= 1
         self._hopes = self._hopes or is_hope
+        if is_able and self._failure is None:
+            self._presumed = min(self._presumed, self._seconds() + SILENCE)
         if is_direct:
             self._ring_at(device)
         self._despair()
@@ -159,6 +171,7 @@ class Received(Call):
     def bounced(self, ending: Ending, error: BridgeError) -> None:
         """The proposal reached no client."""
         self._hopes, self._failure = False, Reason(ending, error.text)
+        self._presumed = NEVER
         self._despair()
 
     def gone(self, device: str) -> None:
@@ -210,7 +223,9 @@ class Received(Call):
             super().stop(ending, text)
 
     def wake(self) -> None:
-        """Nobody takes it."""
+        """Nobody takes it, or none of the clients that ring has said so."""
+        if self._seconds() >= self._presumed:
+            self._rings_somewhere()
         if self.rings and self._seconds() >= self._until:
             self.stop(Ending.TIMED_OUT)
         super().wake()

@@ -269,8 +269,10 @@ class Calls:
 
     def _found(self, abilities: Abilities, call: Received, device: str) -> None:
         """A client told what it can do; one that tells nothing may be able to do more."""
-        is_hope = NS_JINGLE_MESSAGE in abilities or not abilities
-        call.found(device, is_direct=not is_hope and {NS_JINGLE, NS_RTP} <= abilities, is_hope=is_hope)
+        is_able = NS_JINGLE_MESSAGE in abilities
+        is_hope = is_able or not abilities
+        is_direct = not is_hope and {NS_JINGLE, NS_RTP} <= abilities
+        call.found(device, is_direct=is_direct, is_hope=is_hope, is_able=is_able)
         self._agenda.run(call)
 
     # ---- the table

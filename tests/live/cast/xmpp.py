@@ -293,10 +293,12 @@ class Talker:
 class Person(Talker):
     """A resource of an account on an XMPP server."""
 
-    def __init__(self, jid: str, password: str, port: int, gateways: str | tuple[str, ...]) -> None:
+    def __init__(
+        self, jid: str, password: str, port: int, gateways: str | tuple[str, ...], host: str = HOST
+    ) -> None:
         super().__init__(jid)
         self._password = password
-        self._port = port
+        self._host, self._port = host, port
         self._gateways = gateways
         self._client: _Client | None = None
         self._available = asyncio.Event()
@@ -315,7 +317,7 @@ class Person(Talker):
         client.add_event_handler(
             "failed_all_auth", lambda _: ready.done() or ready.set_exception(PermissionError(self.jid))
         )
-        client.connect(HOST, self._port)
+        client.connect(self._host, self._port)
         await asyncio.wait_for(ready, TIMEOUT)
         self.jid = str(client.boundjid)
         client.send_raw("<iq type='get' id='roster'><query xmlns='jabber:iq:roster'/></iq><presence/>")

@@ -18,6 +18,8 @@ from tests.live.peers.daemon import HOST, Daemon, answers, find_program, free_po
 
 PASSWORD = "pw"
 SECRET = "secret"
+CLIENT_PORT = 5222
+"""Where clients look for a server of which DNS says nothing (RFC 6120 §14.7)."""
 COMPONENTS = ("irc", "fixed", "spare", "silent", "mx", "fed", "guests", "sip", "calls", "relay", "direct")
 MUC = "muc"
 """The name below the domain of a server's own rooms, which it archives; with Prosody, ``rooms`` has none."""
@@ -42,6 +44,7 @@ pidfile = "{folder}/prosody.pid"
 log = {{ info = "{folder}/prosody.log" }}
 interfaces = {{ "127.0.0.1" }}
 c2s_ports = {{ {client_port} }}
+c2s_interfaces = {{ "{address}" }}
 c2s_direct_tls_ports = {{}}
 s2s_ports = {{}}
 s2s_direct_tls_ports = {{}}
@@ -70,13 +73,21 @@ Component "rooms.{domain}" "muc"
 
 
 class Prosody:
-    """Prosody as Debian packages it; accounts are files that it reads when asked."""
+    """Prosody as Debian packages it; accounts are files that it reads when asked.
+
+    At an `address` of its own clients find it by port 5222.
+    """
 
     def __init__(
-        self, folder: Path, domain: str = "prosody.test", certificate: Certificate | None = None
+        self,
+        folder: Path,
+        domain: str = "prosody.test",
+        certificate: Certificate | None = None,
+        address: str = HOST,
     ) -> None:
-        self.domain = domain
-        self.client_port, self.component_port, self._web_port = free_port(), free_port(), free_port()
+        self.domain, self.address = domain, address
+        self.client_port = free_port() if address == HOST else CLIENT_PORT
+        self.component_port, self._web_port = free_port(), free_port()
         self._accounts = folder / domain.replace(".", "%2e") / "accounts"
         self._accounts.mkdir(parents=True)
         components = "".join(
@@ -89,6 +100,7 @@ class Prosody:
                 folder=folder,
                 domain=domain,
                 client_port=self.client_port,
+                address=address,
                 component_port=self.component_port,
                 web_port=self._web_port,
                 components=components,
@@ -104,7 +116,7 @@ class Prosody:
             "prosody",
             folder,
             [find_program("prosody"), "-F", "--config", str(config)],
-            ready=lambda: answers(self.client_port) and answers(self.component_port),
+            ready=lambda: answers(self.client_port, address) and answers(self.component_port),
         )
 
     @property

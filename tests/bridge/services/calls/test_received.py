@@ -6,7 +6,7 @@ import pytest
 from msgspec import structs
 
 from bridge.calls import CallAnswer, CallCandidates, CallOffer, CallRinging, Ending, MediaKind
-from bridge.services.calls.bounds import CALLS_PER_USER, INITIATE_TIME, RING_TIME
+from bridge.services.calls.bounds import CALLS_PER_USER, INITIATE_TIME, RING_TIME, SILENCE
 from bridge.services.calls.steps import Step
 from bridge.xmpp.payloads.jingle import Action
 from bridge.xmpp.payloads.jingle_info import Info, State, build_info
@@ -198,6 +198,51 @@ def test_clients_with_proposals_are_not_called_one_by_one(desk: Desk) -> None:
     assert clients == []
     desk.say(ROMEO, Told.PROCEED, sid)
     assert desk.actions() == ["session-initiate"]
+
+
+def test_client_that_rings_in_silence_rings_after_a_moment(desk: Desk) -> None:
+    """Once, whatever is said of it later; Dino 0.4 says nothing."""
+    sid, _clients = rung(desk, ROMEO, features=JMI)
+    desk.clock.advance(SILENCE / 2)
+    assert desk.told() == []
+    desk.clock.advance(SILENCE / 2)
+    assert desk.told() == [CallRinging(call=CALL)]
+    desk.say(PHONE, Told.RINGING, sid)
+    desk.clock.advance(SILENCE)
+    assert desk.told() == []
+
+
+def test_client_that_says_that_it_rings_rings_at_once(desk: Desk) -> None:
+    """And not once more, when it would be taken to."""
+    sid, _clients = rung(desk, ROMEO, features=JMI)
+    desk.say(ROMEO, Told.RINGING, sid)
+    assert desk.told() == [CallRinging(call=CALL)]
+    desk.clock.advance(SILENCE)
+    assert desk.told() == []
+
+
+def test_call_that_was_taken_rings_no_more(desk: Desk) -> None:
+    """Whoever was silent about it."""
+    sid, _clients = rung(desk, ROMEO, features=JMI)
+    desk.say(ROMEO, Told.PROCEED, sid)
+    desk.clock.advance(SILENCE)
+    assert desk.told() == []
+
+
+def test_proposal_that_comes_back_rings_nowhere(desk: Desk) -> None:
+    """The caller is told at once that nobody is there."""
+    sid, _clients = rung(desk, ROMEO, features=JMI)
+    desk.bounce(f"call-propose-{sid}", "service-unavailable")
+    [end] = desk.told()
+    desk.clock.advance(SILENCE)
+    assert (end.call, desk.told()) == (CALL, [])
+
+
+def test_clients_of_which_nothing_is_known_are_not_taken_to_ring(desk: Desk) -> None:
+    """A push may wake one, which then says so."""
+    desk.called()
+    desk.clock.advance(SILENCE)
+    assert desk.told() == []
 
 
 def test_client_that_declines_by_jingle_ends_the_call(desk: Desk) -> None:
