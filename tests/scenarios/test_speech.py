@@ -84,6 +84,16 @@ def test_private_message_comes_from_the_person_and_the_answer_from_the_room(vero
     assert answer.has("user:x")
 
 
+def test_message_to_one_as_if_to_all_is_refused(verona: Stage) -> None:
+    """XEP-0045 §7.5: type groupchat to an occupant is a bad request, and nobody gets it."""
+    verona.say(
+        f"<message from='{ROMEO}' to='{ROOM}/Juliet' type='groupchat' id='g'><body>psst</body></message>"
+    )
+    (error,) = verona.take()
+    assert error.element.get("to") == ROMEO
+    assert error.has("self::c:message[@type='error'][@id='g']/c:error/err:bad-request")
+
+
 def test_message_to_nobody_is_answered_with_an_error(verona: Stage) -> None:
     """Nothing is lost silently."""
     verona.say(

@@ -97,8 +97,13 @@ class Direct:
     # ---- from the client
 
     def to_occupant(self, request: Request) -> None:
-        """§7.5: a private message; the answer will come from the same occupant JID."""
+        """§7.5: a private message; the answer will come from the same occupant JID.
+
+        BAD_REQUEST for one of type groupchat: whoever got it would show it to be said to all.
+        """
         occupancy, _ = self._context.here(request)
+        if request.type == "groupchat":
+            raise BridgeError(Trouble.BAD_REQUEST)
         contact = self._context.network.contact(occupancy.room, request.to.resource)
         self._place(occupancy.user, contact, Place(occupancy.room, request.to.resource))
         self._say(request, contact, occupancy.room)

@@ -28,6 +28,8 @@ async def test_user_joins_a_conference_and_talks(sip_stage: SipStage):
     assert (await romeo.message(frm=f"{room}/Bob", type="groupchat")).findtext("body") == "Ay me"
     romeo.say(f"{room}/Bob", "for you alone", type="chat")
     assert f"To: <{BOB}>" in (await focus.hears())[1].body
+    refused = romeo.say(f"{room}/Bob", "as if to all")
+    assert condition(await romeo.message(type="error", id=refused)) == "bad-request"
     focus.says("Bob", "and for you", to="Romeo")
     assert (await romeo.message(frm=f"{room}/Bob", type="chat")).findtext("body") == "and for you"
     romeo.send(f"<presence to='{room}/Rosaline'/>")
