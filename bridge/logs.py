@@ -35,8 +35,8 @@ PRIORITIES = {
 DEFAULT_FILE = "twistd.log"
 """Where a daemon logs that was told nothing else."""
 
-QUIET = {"twisted.internet": LogLevel.warn}
-"""Twisted's own news of every connection made and lost, which would drown the rest."""
+QUIET = {"twisted.internet": LogLevel.warn, "log_legacy": LogLevel.warn}
+"""Twisted's own news of every connection, and of every port, of which each question to the DNS has one."""
 
 
 def journal_text(event: LogEvent) -> str | None:

@@ -8,7 +8,8 @@ import os
 from pathlib import Path
 
 import pytest
-from twisted.logger import Logger, LogLevel
+from twisted.logger import Logger, LogLevel, LogPublisher
+from twisted.python.log import LogPublisher as LegacyPublisher
 
 from bridge.config import LogConfig
 from bridge.logs import Log, is_journal, open_log_file
@@ -62,6 +63,16 @@ def test_news_of_every_connection_are_kept_out() -> None:
     namespace = "twisted.internet.endpoints._WrappingFactory"
     assert lines(LogConfig(), event, namespace=namespace) == []
     assert len(lines(LogConfig(level="debug"), event, namespace=namespace)) == 1
+
+
+def test_news_of_every_port_are_kept_out() -> None:
+    """Strangers who have names looked up fill no log; what goes wrong there is told."""
+    stream = io.StringIO()
+    log = LogPublisher(Log(LogConfig(), stream, {}))
+    legacy = LegacyPublisher(log, log)
+    legacy.msg("DNSDatagramProtocol starting on 4711")
+    legacy.msg("it broke", isError=1)
+    assert "4711" not in stream.getvalue() and "it broke" in stream.getvalue()
 
 
 def test_new_level_is_in_force_at_once() -> None:
