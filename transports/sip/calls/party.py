@@ -62,6 +62,8 @@ EXTENSIONS = ("100rel", "replaces", "timer")
 ABILITIES: Fields = (*ALLOW, ("Supported", ", ".join(EXTENSIONS)))
 """What OPTIONS is told (RFC 3261 §11.2)."""
 AGAIN: Fields = (("Retry-After", "1"),)
+MAX_CANCELLED = 100
+"""Cancelled INVITEs that are remembered; they are looked at within seconds."""
 
 Heard = (
     Rang
@@ -90,6 +92,8 @@ class Stack:
         self.dialogs: dict[DialogId, Party] = {}
         self.invited: dict[tuple[str, str], Party] = {}
         """By Call-ID and tag of From."""
+        self._cancelled: deque[tuple[str, str, int]] = deque(maxlen=MAX_CANCELLED)
+        """Which INVITEs were cancelled before it was known whose they are."""
 
     def in_dialog(self, request: Request, hop: Hop, answer: Answer) -> None:
         """Take a request in a dialog; whoever is not its peer is told that there is none."""
@@ -121,6 +125,12 @@ class Stack:
         party = self.invited.get((cancel.call_id, cancel.from_.tag))
         if party is not None:
             party.cancelled(cancel)
+        else:
+            self._cancelled.append((*_key(cancel), cancel.cseq.number))
+
+    def is_cancelled(self, invite: Request) -> bool:
+        """Tell whether an INVITE was cancelled while its sender, or who is meant, was looked up."""
+        return (*_key(invite), invite.cseq.number) in self._cancelled
 
 
 class Party:
@@ -200,6 +210,9 @@ class Party:
     def take(self, invite: Request, answer: Answer) -> bool:
         """Take somebody's call, whom `ring`, `accept` or `end` answers; False if it was answered already."""
         stack, token = self._stack, self._stack.means.token()
+        if stack.is_cancelled(invite):
+            answer(respond(invite, 487, token))
+            return False
         try:
             self._timer_fields, self._agreement = agree(self._policy, invite)
             tags = Tags(token, stack.means.random.randrange(1, 2**20), stack.means.random.randrange(1, 2**20))

@@ -509,6 +509,22 @@ def test_who_is_not_let_in_yet_is_told_nothing() -> None:
     scene.subscribe(ANN)
 
 
+def test_who_gives_up_while_it_is_looked_up_is_no_guest() -> None:
+    """RFC 3261 §9.2: the INVITE gets 487, whenever it is known whose it is; the next one is taken."""
+    scene = Scene()
+    scene.bridge.kind = "silent"
+    scene.ask()
+    scene.phone.cancel()
+    assert scene.phone.take_of("CANCEL").status == 200
+    scene.bridge.looked[0].callback(RoomInfo(room=ROOM, name=ROOM))
+    scene.phone.take(487)
+    assert scene.acts() == [] and not len(scene.focus) and not len(scene.focus._exchange)
+    scene.phone.acknowledge_failure()
+    scene.bridge.kind = "room"
+    scene.ask(ANN)
+    assert scene.acts() == [Enter(room=ROOM, nick="Juliet")]
+
+
 def test_limits_hold_and_the_end_is_told() -> None:
     """Sessions of one person, and the gateway's end."""
     scene = Scene(max_chats_per_user=1)
