@@ -50,6 +50,7 @@ class Capabilities(Struct, frozen=True, kw_only=True):
     direct_messages: Level = Level.NATIVE
     receipts: Level = Level.DROPPED
     threads: Level = Level.DROPPED
+    subjects: Level = Level.FALLBACK
     mentions: Level = Level.DROPPED
     attachments: Level = Level.FALLBACK
     profiles: Level = Level.DROPPED
@@ -83,6 +84,7 @@ LABELS = {
     "direct_messages": "chats",
     "receipts": "receipts and markers",
     "threads": "threads",
+    "subjects": "subjects of messages",
     "mentions": "mentions",
     "attachments": "files",
     "profiles": "pictures and profiles",

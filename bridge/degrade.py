@@ -20,8 +20,10 @@ def message(event: Said, levels: Capabilities) -> Said:
     """Return the message as the network can carry it.
 
     A reply names whom it answers, unless its words already begin so; a correction says that it is one.
-    A file is named by its address.
+    A file is named by its address, and a subject is the first line.
     """
+    if levels.subjects not in _CARRIED:
+        event = titled(event)
     if event.thread and levels.threads not in _CARRIED:
         event = structs.replace(event, thread="")
     if event.mentions and levels.mentions not in _CARRIED:
@@ -40,6 +42,15 @@ def message(event: Said, levels: Capabilities) -> Said:
     if event.attachments and levels.attachments not in _CARRIED:
         event = structs.replace(event, attachments=(), body=linked(event))
     return event
+
+
+def titled(event: Said) -> Said:
+    """Return a message whose first line is its subject, if it has one."""
+    subject = event.subject if isinstance(event, DirectMessage) else ""
+    if not subject:
+        return event
+    line = f"{subject}\n" if event.body.plain else subject
+    return structs.replace(_prefixed(line, event), subject="")
 
 
 def linked(event: Message | DirectMessage) -> Text:

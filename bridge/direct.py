@@ -21,13 +21,14 @@ from bridge.vocabulary import (
 class DirectMessage(Value, frozen=True, kw_only=True):
     """Something said to the user alone, or by him to one contact.
 
-    `nick` keeps the contact's spelling. `room` is the room it was said in connection with. The rest is as
-    in `events.Message`.
+    `nick` keeps the contact's spelling. `room` is the room it was said in connection with, `subject` what it
+    is about. The rest is as in `events.Message`.
     """
 
     contact: ContactId
     nick: str = ""
     body: Text
+    subject: str = ""
     id: MessageId = MessageId("")
     origin: str = ""
     kind: Kind = Kind.TEXT

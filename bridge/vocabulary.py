@@ -66,11 +66,12 @@ class Style(Enum):
 
 
 class TypingState(Enum):
-    """XEP-0085, IRCv3 typing."""
+    """XEP-0085, IRCv3 typing; who is GONE has ended the conversation."""
 
     COMPOSING = "composing"
     PAUSED = "paused"
     DONE = "done"
+    GONE = "gone"
 
 
 class Show(Enum):

@@ -512,10 +512,8 @@ SPECS: tuple[Spec, ...] = (
         _P,
         "errors; addresses in an open form",
     ),
-    Spec(
-        "RFC 7572", "SIP-XMPP Interworking: Messages", "2015", _P, "type chat; without threads and languages"
-    ),
-    Spec("RFC 7573", "SIP-XMPP Interworking: Chat", "2015", _P, "without gone and threads"),
+    Spec("RFC 7572", "SIP-XMPP Interworking: Messages", "2015", _P, "type chat; without threads, languages"),
+    Spec("RFC 7573", "SIP-XMPP Interworking: Chat", "2015", _P, "chats; languages are not told"),
     Spec("RFC 7616", "HTTP Digest Access Authentication", "2015", _P, "both ends; in SIP"),
     Spec("RFC 7701", "Multi-party Chat Using MSRP", "2015", _P, "nicknames, private messages"),
     Spec("RFC 7702", "SIP-XMPP Interworking: Groupchat", "2015", _P, "both ways; text"),

@@ -2,7 +2,19 @@
 
 from bridge import degrade
 from bridge.capabilities import Capabilities, Level
-from bridge.events import Attachment, Message, MessageId, Reaction, Reply, RoomId, Span, Style, Text
+from bridge.events import (
+    Attachment,
+    ContactId,
+    DirectMessage,
+    Message,
+    MessageId,
+    Reaction,
+    Reply,
+    RoomId,
+    Span,
+    Style,
+    Text,
+)
 
 ROOM = RoomId("#verona%memory.example")
 PLAIN = Capabilities()
@@ -40,6 +52,17 @@ def test_correction_says_that_it_is_one_and_keeps_its_formatting_in_place() -> N
     assert event.body.plain[span.start : span.end] == "love"
     assert event.body.plain == "(edited) love"
     assert event.replaces == ""
+
+
+def test_subject_is_the_first_line_where_it_is_not_carried() -> None:
+    """Or all there is; the formatting stays with its words."""
+    body = Text(plain="love", spans=(Span(start=0, end=4, style=Style.BOLD),))
+    letter = DirectMessage(contact=ContactId("juliet"), body=body, subject="Us")
+    event = degrade.message(letter, PLAIN)
+    assert (event.body.plain, event.subject, event.body.spans[0].start) == ("Us\nlove", "", 3)
+    alone = DirectMessage(contact=ContactId("juliet"), body=Text(plain=""), subject="Us")
+    assert degrade.message(alone, PLAIN).body.plain == "Us"
+    assert degrade.message(letter, Capabilities(subjects=Level.PARTIAL)) == letter
 
 
 def test_reaction_becomes_an_action_and_its_withdrawal_nothing() -> None:

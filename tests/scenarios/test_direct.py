@@ -48,6 +48,7 @@ ALL = Capabilities(
     subscriptions=Level.NATIVE,
     attachments=Level.NATIVE,
     threads=Level.NATIVE,
+    subjects=Level.NATIVE,
     mentions=Level.NATIVE,
 )
 ROSE = Attachment(url="https://f/rose.png")
@@ -147,6 +148,22 @@ def test_file_thread_and_mention_of_a_contact_are_shown(stage: Stage) -> None:
     assert seen.get("string(*[local-name()='reference']/@uri)") == f"xmpp:{ADDRESS.replace('%', '%25')}"
     [seen] = hear(stage, structs.replace(message(attachments=(ROSE,)), body=Text(plain="")))
     assert seen.get("string(c:body)") == seen.get("string(*[local-name()='x']/*)") == "https://f/rose.png"
+
+
+def test_subject_goes_with_a_message_or_is_one(stage: Stage) -> None:
+    """RFC 6121 §5.2.4, both ways."""
+    wish = write(stage, "<subject>Us</subject><body>ay</body>")
+    assert (wish.subject, wish.body.plain) == ("Us", "ay")
+    wish = write(stage, "<subject>Us</subject>")
+    assert (type(wish), wish.subject, wish.body.plain) == (DirectMessage, "Us", "")
+    [seen] = hear(stage, message(subject="Us & them"))
+    assert (seen.get("string(c:subject)"), seen.get("string(c:body)")) == ("Us & them", "ay")
+
+
+@pytest.mark.parametrize("stage", [Strangers], indirect=True)
+def test_subject_is_a_line_where_it_is_not_carried(stage: Stage) -> None:
+    """It used to be lost."""
+    assert write(stage, "<subject>Us</subject><body>ay</body>").body.plain == "Us\nay"
 
 
 @pytest.mark.parametrize("stage", [Strangers], indirect=True)

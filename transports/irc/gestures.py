@@ -36,7 +36,7 @@ _TYPING: Mapping[str, TypingState] = {
     "paused": TypingState.PAUSED,
     "done": TypingState.DONE,
 }
-_TYPING_VALUES = {state: value for value, state in _TYPING.items()}
+_TYPING_VALUES = {state: value for value, state in _TYPING.items()} | {TypingState.GONE: "done"}
 
 _Reacted = tuple[RoomId, MessageId, str]
 

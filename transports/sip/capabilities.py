@@ -13,10 +13,13 @@ WRITER = Capabilities(
     typing=Level.PARTIAL,
     presence=Level.PARTIAL,
     subscriptions=Level.PARTIAL,
+    subjects=Level.PARTIAL,
     attachments=Level.FALLBACK,
 )
 """Messages are short ones; who writes is shown to those who show it themselves."""
-CHATTER = replace(WRITER, receipts=Level.PARTIAL, rooms=Level.PARTIAL, guests=Level.PARTIAL)
+CHATTER = replace(
+    WRITER, receipts=Level.PARTIAL, rooms=Level.PARTIAL, guests=Level.PARTIAL, threads=Level.PARTIAL
+)
 """And sessions of messages, with one person or in a conference, where MSRP is spoken."""
 PERSON = replace(CHATTER, calls=Level.PARTIAL)
 """And calls, where there is something that carries their media."""

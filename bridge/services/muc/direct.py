@@ -137,7 +137,8 @@ class Direct:
             return
         element, user = request.element, user_of(request)
         body, files = element.child_text("body") or "", parse_files(element)
-        if not body and not files:
+        subject = element.child_text("subject") or ""
+        if not (body or files or subject):
             raise BridgeError(Trouble.NOT_ACCEPTABLE, "The message is empty.")
         answered = parse_reply(element) if self._carries("replies") else None
         mentions = self._mentions(element, body) if self._carries("mentions") else ()
@@ -150,6 +151,7 @@ class Direct:
             contact=contact,
             nick=request.to.resource if room is not None else self._context.network.nick(contact),
             body=self._text(element, body, with_files=bool(files)),
+            subject=subject,
             origin=request.id,
             room=room,
             reply=None if answered is None else Reply(id=MessageId(answered.id)),
@@ -188,7 +190,7 @@ class Direct:
         elif retracted is not None:
             ref = self._context.tickets.issue(self._letter(request))
             self._context.submit(user, DirectRetraction(contact=contact, id=MessageId(retracted), ref=ref))
-        elif element.child("body") is not None or parse_files(element):
+        elif element.child("body") is not None or element.child_text("subject") or parse_files(element):
             return False
         elif displayed is not None:
             self._context.submit(user, Receipt(contact=contact, id=MessageId(displayed)))
@@ -256,6 +258,8 @@ class Direct:
         """Somebody wrote to the user; the answer to a private message keeps its room (§7.5)."""
         sender, is_inside = self._sender(user, event.contact, event.room, event.nick)
         payloads = xhtml_of(event.kind, event.body)
+        if event.subject:
+            payloads += f"<subject>{escape(event.subject)}</subject>"
         if is_inside:
             payloads += IN_ROOM
         if event.reply is not None:

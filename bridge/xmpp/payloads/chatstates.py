@@ -12,9 +12,14 @@ _STATES = {
     "paused": TypingState.PAUSED,
     "active": TypingState.DONE,
     "inactive": TypingState.DONE,
-    "gone": TypingState.DONE,
+    "gone": TypingState.GONE,
 }
-_NAMES = {TypingState.COMPOSING: "composing", TypingState.PAUSED: "paused", TypingState.DONE: "active"}
+_NAMES = {
+    TypingState.COMPOSING: "composing",
+    TypingState.PAUSED: "paused",
+    TypingState.DONE: "active",
+    TypingState.GONE: "gone",
+}
 
 
 def build_chat_state(state: TypingState) -> Element:

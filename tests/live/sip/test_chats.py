@@ -10,11 +10,13 @@ from tests.live.cast.msrp import Chatter
 from tests.live.peers.daemon import HOST
 from tests.live.sip.stage import CHAT_DOMAIN, STRANGER, SipStage
 
+GONE = "*[local-name()='gone']"
 RECEIVED = "*[local-name()='received']"
 
 
 async def test_user_and_phone_chat_through_a_relay(sip_stage: SipStage):
-    """Kamailio finds the phone, and passes on what both say and report (RFC 4975, RFC 4976)."""
+    """Kamailio finds the phone, and passes on what both say and report (RFC 4975, RFC 4976); who is gone may
+    come again."""
     romeo, bob, chatter = await sip_stage.on_xmpp("romeo"), await sip_stage.phone(), Chatter()
     await chatter.listen()
     bob.description = chatter.sdp(f"msrp://{HOST}:{sip_stage.kamailio.port}/relay;tcp")
@@ -30,6 +32,10 @@ async def test_user_and_phone_chat_through_a_relay(sip_stage: SipStage):
     chatter.say("Ay me")
     assert (await romeo.message(frm=address, type="chat")).findtext("body") == "Ay me"
     assert (await chatter.reported()).fields["status"].startswith("000 200")
+    romeo.send(
+        f"<message to='{address}' type='chat'><gone xmlns='http://jabber.org/protocol/chatstates'/></message>"
+    )
+    await bob.next("BYE")
     long = "x" * 20_000
     romeo.say(address, long, type="chat")
     parts = ""
@@ -61,6 +67,7 @@ async def test_stranger_begins_a_chat_and_ends_it(sip_stage: SipStage, is_secure
     romeo.say(address, "I see you", type="chat")
     assert (await chatter.hears()).body == "I see you"
     await eve.in_dialog("BYE", answered, 2)
+    await romeo.message(frm=address, has=GONE)
     romeo.say(address, "still there?", type="chat")
     assert (await eve.hears("still there?")).start.startswith("MESSAGE ")
     chatter.close()

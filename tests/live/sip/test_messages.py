@@ -17,6 +17,19 @@ async def test_user_and_phone_write_to_each_other(sip_stage: SipStage):
     assert answer.findtext("body") == "Ay me"
 
 
+async def test_message_has_a_subject_on_both_sides(sip_stage: SipStage):
+    """RFC 7572 §4 and §5; one that is nothing else is a message too."""
+    romeo, bob = await sip_stage.on_xmpp("romeo"), await sip_stage.phone()
+    romeo.say(sip_stage.jid(bob.user), "tonight", type="normal", extra="<subject>¿Cuándo?</subject>")
+    assert (await bob.hears("tonight")).fields["subject"] == "¿Cuándo?"
+    romeo.send(f"<message to='{sip_stage.jid(bob.user)}' id='s1'><subject>Come</subject></message>")
+    heard = await bob.hears("")
+    assert heard.fields["subject"] == "Come"
+    assert await bob.say(sip_stage.uri(romeo), "at nine", "Subject: Tonight") == 202
+    answer = await romeo.message(frm=sip_stage.jid(bob.user))
+    assert (answer.findtext("subject"), answer.findtext("body")) == ("Tonight", "at nine")
+
+
 async def test_refusals_of_the_sip_server_come_back_as_errors(sip_stage: SipStage):
     """Nobody there, busy, not for you."""
     romeo = await sip_stage.on_xmpp("romeo")

@@ -145,6 +145,8 @@ def test_typing_both_ways():
     for _ in range(2):
         romeo.submit(Typing(room=room("#chan"), state=TypingState.COMPOSING))
     assert romeo.lines() == ["@+typing=active TAGMSG #chan"]
+    romeo.submit(Typing(contact=JULIET, state=TypingState.GONE))
+    assert romeo.lines() == ["@+typing=done TAGMSG juliet"]
 
 
 def test_typing_is_not_sent_where_it_cannot_be():

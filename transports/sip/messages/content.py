@@ -33,11 +33,13 @@ def read(request: Request) -> str | TypingState:
     """Return what a MESSAGE says. Raises Unsupported."""
     if (request.get("Content-Encoding") or "identity").lower() != "identity":
         raise Unsupported(415)
-    said = read_content(request.get("Content-Type") or PLAIN, request.body)
-    if isinstance(said, TypingState):
-        return said
-    subject = (request.get("Subject") or "").encode("utf-8", "surrogateescape").decode("utf-8", "replace")
-    return f"{subject}\n{said}" if subject and said.strip() else said or subject
+    return read_content(request.get("Content-Type") or PLAIN, request.body)
+
+
+def subject_of(request: Request) -> str:
+    """Return what a MESSAGE is about (RFC 7572 §5), "" if it does not say so."""
+    subject = (request.get("Subject") or "").strip()
+    return subject.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
 def read_content(content_type: str, body: bytes) -> str | TypingState:
@@ -72,6 +74,12 @@ def _words(body: bytes, charset: str) -> str:
 def words(text: str) -> tuple[Fields, bytes]:
     """Write a text."""
     return (("Content-Type", f"{PLAIN};charset=UTF-8"),), text.encode("utf-8", "replace")
+
+
+def about(subject: str) -> Fields:
+    """Write what a MESSAGE is about (RFC 7572 §4), in one line."""
+    line = " ".join(subject.split())
+    return (("Subject", line),) if line else ()
 
 
 def composing(state: TypingState) -> tuple[Fields, bytes]:

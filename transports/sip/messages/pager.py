@@ -29,7 +29,7 @@ from bridge.events import (
 )
 from transports.sip.agent.user_agent import SILENT, VIA_ROOM, Answer
 from transports.sip.common import Common
-from transports.sip.messages.content import ACCEPT, Unsupported, composing, read, words
+from transports.sip.messages.content import ACCEPT, Unsupported, about, composing, read, subject_of, words
 from transports.sip.messages.turns import Turns
 from transports.sip.status import status_of, trouble_of
 from transports.sip.wire.headers import NameAddr
@@ -77,7 +77,8 @@ class Pager:
         """Send a message; the outcome is told later. Raises BridgeError if it cannot be sent."""
         text = f"/me {event.body.plain}" if event.kind is Kind.EMOTE else event.body.plain
         self._shown.discard((user, event.contact))
-        sending = self._send(user, event.contact, *words(text))
+        fields, body = words(text)
+        sending = self._send(user, event.contact, (*about(event.subject), *fields), body)
         sending.addCallbacks(
             lambda _: self._uplink.deliver(user, (Sent(ref=event.ref),)), self._failed, (), {}, (user, event)
         )
@@ -165,7 +166,7 @@ class Pager:
             self._remember_composer(contact)
             self._uplink.deliver(user, (Typing(contact=contact, state=said),))
             answer(respond(request, 200, self._token()))
-        elif not said.strip():
+        elif not (said.strip() or subject_of(request)):
             answer(respond(request, 200, self._token()))
         else:
             self._pass(request, said, user, contact, answer)
@@ -173,7 +174,9 @@ class Pager:
     def _pass(self, request: Request, said: str, user: UserId, contact: ContactId, answer: Answer) -> None:
         id = self._uplink.message_id()
         nick = self._spellings.name(contact)
-        message = DirectMessage(contact=contact, nick=nick, body=Text(plain=said), id=id)
+        subject = subject_of(request)
+        body = Text(plain=said if said.strip() else subject)
+        message = DirectMessage(contact=contact, nick=nick, body=body, subject=subject, id=id)
         self._passed[id] = (user, contact)
         if len(self._passed) > REMEMBERED:
             self._passed.popitem(last=False)

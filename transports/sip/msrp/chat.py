@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from typing import Protocol
 
+from bridge import degrade
 from bridge.errors import BridgeError, Trouble
 from bridge.events import ContactId, DirectMessage, Failed, Kind, Sent, TypingState, UserId
 from transports.sip.calls.party import Party
@@ -34,7 +35,7 @@ class Chats(Protocol):
     def asked(self, chat: Chat, party: Party, request: Request) -> None:
         """Take a request in a chat's dialog."""
 
-    def ended(self, chat: Chat, waiting: list[DirectMessage], *, is_refused: bool) -> None:
+    def ended(self, chat: Chat, waiting: list[DirectMessage], end: End) -> None:
         """Forget a chat; what still waits has to go another way."""
 
 
@@ -51,6 +52,14 @@ class Chat(Conversation):
         self._waiting: deque[DirectMessage] = deque()
         self._sent: dict[str, DirectMessage] = {}
         self._is_shown = False
+        self._is_left = False
+        self._thread = ""
+
+    @property
+    def thread(self) -> str:
+        """The user's own name for it, or what it is called on SIP (RFC 7573 §4)."""
+        dialog = self.party.dialog if self.party is not None else None
+        return self._thread or (dialog.call_id if dialog is not None else "")
 
     def greets(self) -> bool:
         """A message tells whose connection this is as well."""
@@ -67,13 +76,15 @@ class Chat(Conversation):
 
     def ended(self, end: End) -> None:
         """It is over."""
-        self._chats.ended(self, list(self._waiting), is_refused=end.is_refused)
+        self._chats.ended(self, list(self._waiting), end)
         self._waiting.clear()
 
     # ---- what is said
 
     def say(self, event: DirectMessage) -> None:
         """Send a message, or keep it until there is a session. Raises BridgeError."""
+        self._is_left = False
+        self._thread = event.thread or self._thread
         if self.state is State.OPEN:
             self._send(event)
             self.pump()
@@ -85,7 +96,8 @@ class Chat(Conversation):
     def _send(self, event: DirectMessage) -> None:
         session, terms = self.session, self.terms
         assert session is not None and terms is not None
-        text = f"/me {event.body.plain}" if event.kind is Kind.EMOTE else event.body.plain
+        said = degrade.titled(event).body.plain
+        text = f"/me {said}" if event.kind is Kind.EMOTE else said
         ((_, content_type),), body = words(text)
         content_type, body = self._dressed(terms, PLAIN, content_type, body)
         if session.is_full:
@@ -117,6 +129,12 @@ class Chat(Conversation):
         session.send(*self._dressed(terms, COMPOSING, content_type, body), is_tracked=False)
         self.pump()
 
+    def leave(self) -> None:
+        """The user is gone: end it when all that he said has its outcome (RFC 7573 §6.1)."""
+        self._is_left = True
+        if self.state is State.OPEN and not self._sent:
+            self.end()
+
     def report(self, id: str, length: int, status: int) -> None:
         """Tell the peer what became of a message of his."""
         if self.session is not None and self.state is State.OPEN:
@@ -134,3 +152,5 @@ class Chat(Conversation):
             case Lost(id=id, status=status) if id in self._sent:
                 error = trouble_of_status(status)
                 self._chats.tell(self.user, Failed(ref=self._sent.pop(id).ref, error=error))
+        if self._is_left:
+            self.leave()

@@ -28,7 +28,7 @@ from transports.sip.lines.routes import Route, Trunk
 from transports.sip.messages.content import Unsupported
 from transports.sip.messages.pager import GRACE, Pager
 from transports.sip.msrp.chat import Chat
-from transports.sip.msrp.conversation import State
+from transports.sip.msrp.conversation import End, State
 from transports.sip.msrp.cpim import read
 from transports.sip.msrp.exchange import Exchange
 from transports.sip.msrp.session import Arrived
@@ -133,9 +133,11 @@ class Chats:
         return chat
 
     def type(self, user: UserId, contact: ContactId, state: TypingState) -> bool:
-        """Show that the user is writing; False if there is no chat in which to."""
+        """Show that the user is writing, or end the chat as he is gone; False if there is none."""
         chat = self._current.get((user, contact))
-        if chat is not None:
+        if chat is not None and state is TypingState.GONE:
+            chat.leave()
+        elif chat is not None:
             chat.type(state)
         return chat is not None
 
@@ -213,9 +215,10 @@ class Chats:
         self._passed[id] = _Passed(chat, event.message.id, len(event.message.body), event.wants_failure)
         if len(self._passed) > REMEMBERED:
             self._passed.popitem(last=False)
-        self._uplink.deliver(
-            chat.user, (DirectMessage(contact=chat.contact, nick=nick, body=Text(plain=said), id=id),)
+        message = DirectMessage(
+            contact=chat.contact, nick=nick, body=Text(plain=said), thread=chat.thread, id=id
         )
+        self._uplink.deliver(chat.user, (message,))
         if event.wants_success:
             self._clock.callLater(GRACE, self._report, id)
 
@@ -232,12 +235,14 @@ class Chats:
         else:
             party.reply(request, 405, ALLOW)
 
-    def ended(self, chat: Chat, waiting: list[DirectMessage], *, is_refused: bool) -> None:
-        """Forget a chat; what still waits goes by MESSAGE."""
+    def ended(self, chat: Chat, waiting: list[DirectMessage], end: End) -> None:
+        """Forget a chat; what still waits goes by MESSAGE. The user hears of its end by the peer."""
         self._chats.discard(chat)
         if self._current.get((chat.user, chat.contact)) is chat:
             del self._current[chat.user, chat.contact]
-        if is_refused:
+            if end.reasons is not None and not waiting:
+                self._uplink.deliver(chat.user, (Typing(contact=chat.contact, state=TypingState.GONE),))
+        if end.is_refused:
             self._refused[chat.contact] = self._clock.seconds() + REFUSED
             self._refused.move_to_end(chat.contact)
             if len(self._refused) > REMEMBERED:

@@ -6,7 +6,15 @@ import pytest
 
 from bridge.events import TypingState
 from tests.transports.sip.samples import request
-from transports.sip.messages.content import MAX_TEXT, Unsupported, composing, read, words
+from transports.sip.messages.content import (
+    MAX_TEXT,
+    Unsupported,
+    about,
+    composing,
+    read,
+    subject_of,
+    words,
+)
 
 
 def message(body: bytes, **fields: str):
@@ -27,13 +35,18 @@ def test_words_and_typing_survive_both_ways() -> None:
     [
         (b"hi", {}, "hi"),
         (b"caf\xe9", {"Content_Type": 'text/plain; charset="ISO-8859-1"'}, "café"),
-        (b"hi", {"Content_Type": "Text/PLAIN", "Subject": "News"}, "News\nhi"),
-        (b"", {"Subject": "News"}, "News"),
+        (b"hi", {"Content_Type": "Text/PLAIN"}, "hi"),
     ],
 )
-def test_plain_text_is_read_with_its_subject(body: bytes, fields: dict[str, str], text: str) -> None:
-    """Nothing of it is lost."""
+def test_plain_text_is_read_in_its_charset(body: bytes, fields: dict[str, str], text: str) -> None:
+    """What is not said to be of another is UTF-8, or the ASCII in it."""
     assert read(message(body, **fields)) == text
+
+
+def test_subject_is_one_line_and_survives_both_ways() -> None:
+    """RFC 7572 §4 and §5; what is no line becomes one, and nothing no field."""
+    assert subject_of(request("MESSAGE", fields=about("¿Qué\nluz?\t"))) == "¿Qué luz?"
+    assert about(" \r\n") == () and subject_of(request("MESSAGE")) == ""
 
 
 @pytest.mark.parametrize(

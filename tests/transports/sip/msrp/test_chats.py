@@ -39,6 +39,7 @@ from transports.sip.wire.message import Response
 from transports.sip.wire.sdp import parse_sdp
 
 ROMEO, BOB = UserId("romeo@example.org"), ContactId("bob@pbx.example")
+GONE = Typing(contact=BOB, state=TypingState.GONE)
 URI = "sip:romeo%40example.org@gw.example"
 THEIRS = f"msrp://{PEER}:7777/bobs-chat;tcp"
 
@@ -168,6 +169,53 @@ def test_message_begins_a_chat_and_the_next_goes_on_in_it() -> None:
     scene.phone.request("BYE")
     scene.phone.take(200)
     assert scene.is_forgotten and peer.stream.disconnecting
+    assert scene.told() == [GONE]
+
+
+def test_user_who_is_gone_ends_the_chat_once_his_words_have_their_outcome() -> None:
+    """RFC 7573 §6.1; with the next word there is another."""
+    scene = Scene()
+    peer = scene.begun()
+    [frame] = peer.got()
+    scene.network.submit(ROMEO, GONE)
+    assert len(scene.chats) == 1
+    peer.report(frame)
+    scene.phone.respond(scene.phone.asked("BYE"), 200)
+    assert scene.told() == [Sent(ref=Ref(1))] and scene.is_forgotten
+    again = scene.begun()
+    scene.network.submit(ROMEO, GONE)
+    scene.say("stay", ref=2)
+    for frame in again.got():
+        again.report(frame)
+    assert len(scene.chats) == 1
+    scene.network.submit(ROMEO, GONE)
+    scene.phone.respond(scene.phone.asked("BYE"), 200)
+    assert scene.is_forgotten
+
+
+def test_peer_who_ends_a_chat_before_it_is_one_is_not_told_to_be_gone() -> None:
+    """What was to be said in it goes by MESSAGE."""
+    scene = Scene()
+    scene.say()
+    scene.phone.accept(scene.phone.asked("INVITE"), body=sdp())
+    scene.phone.asked("ACK")
+    scene.phone.request("BYE")
+    scene.phone.take(200)
+    assert scene.phone.asked("MESSAGE").body == b"hello" and GONE not in scene.told()
+
+
+def test_what_is_said_in_a_chat_is_of_its_thread() -> None:
+    """The user's, or that of the dialog (RFC 7573 §4 and §5); a subject is the first line."""
+    scene = Scene()
+    peer = scene.begun()
+    scene.say("hark", ref=2, thread="t1", subject="A light")
+    assert [frame.body for frame in peer.got()] == [b"hello", b"A light\nhark"]
+    peer.send(b"hi")
+    assert [one.thread for one in scene.told()] == ["t1"]
+    other = Scene("message")
+    other.called().send(b"hi")
+    [said] = other.told()
+    assert [said.thread] == [one.call_id for one in other.exchange.stack.dialogs]
 
 
 def test_peer_begins_a_chat_and_both_speak_in_it() -> None:
