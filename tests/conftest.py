@@ -5,6 +5,11 @@ from __future__ import annotations
 from collections.abc import Generator
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("machine", deadline=None)
+settings.load_profile("machine")
+"""How long an example takes is the machine's business: a busy one fails nothing."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

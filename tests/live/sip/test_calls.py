@@ -20,7 +20,7 @@ from tests.live.peers.sipp_calls import (
     sdp,
     sipp,
 )
-from tests.live.sip.stage import STRANGER, SipStage
+from tests.live.sip.stage import STRANGER, SipStage, with_trunk
 
 KEY = "Content-Type: application/dtmf-relay\nContent-Length: [len]\n\nSignal=5\nDuration=160\n"
 TRYING = receive("100", is_optional=True)
@@ -149,6 +149,31 @@ async def test_phone_is_busy_or_does_not_answer(sip_stage: SipStage, tmp_path: P
         await call.sees("info ringing")
         call.hang_up("cancel")
         await phone.done()
+
+
+@pytest.mark.parametrize(("early_media", "told"), [("ringing", "info ringing"), ("answer", "session-accept")])
+async def test_announcement_is_ringing_or_the_answer(
+    sip_stage: SipStage, tmp_path: Path, early_media: str, told: str
+):
+    """RFC 3960: as the trunk wants it; nobody has answered yet, and the user gives up."""
+    romeo = await sip_stage.caller("romeo")
+    number, port = await sip_stage.listed("+1777")
+    steps = (
+        receive("INVITE"),
+        respond("183 Session Progress", body=sdp()),
+        receive("CANCEL"),
+        respond("200 OK"),
+    )
+    options = {"users": [sip_stage.xmpp.domain], "numbers": ["+1777*"], "early_media": early_media}
+    async with (
+        with_trunk(sip_stage, early_media, **options),
+        sipp(tmp_path, sip_stage.port, *steps, port=port) as phone,
+    ):
+        call = romeo.call(f"{number}@{sip_stage.bridge.domain}")
+        await call.sees(told)
+        call.hang_up("cancel")
+        await phone.done()
+    assert ("session-accept" in call.seen) is (early_media == "answer")
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,25 @@ async def test_all_devices_ring_and_one_takes_the_call(sip_stage: SipStage, desk
     await taken.hears(1000)
     rings.answer()
     await rings.sees("retract cancel")
+    await bob.hang_up()
+    await taken.sees("session-terminate success")
+
+
+async def test_devices_that_answer_at_once_leave_one_call(sip_stage: SipStage, desk: MakeDesk) -> None:
+    """Whoever came second is told that the call is another's, and the telephone hears the first alone."""
+    bob, people = await desk(), [await sip_stage.caller("romeo", resource) for resource in "ab"]
+    await bob.dial(sip_stage.uri(people[0]))
+    calls = [await one.is_called() for one in people]
+    await bob.sees("CALL_RINGING")
+    for call in calls:
+        call.answer()
+    begun = {asyncio.ensure_future(call.sees("session-initiate")): call for call in calls}
+    done, others = await asyncio.wait(begun, return_when=asyncio.FIRST_COMPLETED)
+    (taken,), (other,) = ([begun[one] for one in which] for which in (done, others))
+    for one in others:
+        one.cancel()
+    await other.sees("retract cancel")
+    await bob.hears(440)
     await bob.hang_up()
     await taken.sees("session-terminate success")
 
