@@ -57,7 +57,7 @@ MAPPING = (
         "begun by a message of the room",
         "threads",
     ),
-    Row("m.text", "subject of a chat message", _WORDS, None, "is its first line", "subjects"),
+    Row("a line of m.text", "subject of a chat message", _WORDS, _WORDS, "the first one", "subjects"),
     Row("m.mentions, links to people", "references (0372)", _WELL, _WELL, "", "mentions"),
     Row("m.typing", "chat states (0085)", _WELL, _WELL, "", "typing"),
     Row(
