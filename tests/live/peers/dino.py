@@ -105,7 +105,7 @@ class Dino:
         sound = ("-n", "--daemonize=no", "--exit-idle-time=-1", f"--file={self._folder}/sound.pa")
         self._run("pulseaudio", *sound, ready=self._made("pulse"))
         self._run("parec", "--device=speaker.monitor", *RECORDED, str(self._heard), ready=self._heard.exists)
-        self._run_dino(self._has_database).kill()
+        self._run_dino(self._has_window).kill()
         self._write_account()
         self._dino = self._run_dino(lambda: f"from='{self._contact}'" in self._stanzas())
 
@@ -130,10 +130,11 @@ class Dino:
     def _made(self, name: str) -> Callable[[], bool]:
         return (self._folder / name).exists
 
-    def _has_database(self) -> bool:
-        with contextlib.suppress(sqlite3.OperationalError):
-            return bool(self._ask("select 1 from sqlite_master where name = 'conversation_settings'"))
-        return False
+    def _has_window(self) -> bool:
+        """Tell whether it is drawn. Its database is made by then; who looks into that before makes it fail."""
+        search = ("xdotool", "search", "--onlyvisible", "--name", "Dino")
+        environment = {**os.environ, **self._environment}
+        return subprocess.run(search, env=environment, capture_output=True, check=False).returncode == 0
 
     def _write_account(self) -> None:
         values = {"jid": self._jid, "password": PASSWORD, "contact": self._contact}
