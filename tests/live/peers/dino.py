@@ -98,7 +98,9 @@ class Dino:
 
     def start(self) -> None:
         """Switch it on; it knows that the contact is there when this returns."""
-        screen = self._run("Xvfb", "-displayfd", "1", "-screen", "0", "1280x800x24", "-nolisten", "tcp")
+        screen = self._run(
+            "Xvfb", "-displayfd", "1", "-noreset", "-screen", "0", "1280x800x24", "-nolisten", "tcp"
+        )
         self._environment["DISPLAY"] = f":{screen.output().strip()}"
         bus = f"--address={self._environment['DBUS_SESSION_BUS_ADDRESS']}"
         self._run("dbus-daemon", "--session", "--nofork", "--nopidfile", bus, ready=self._made("bus"))
