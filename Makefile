@@ -14,16 +14,23 @@ JSSIP := .peers/browser/jssip.js
 # Debian packages of the servers that the tests and the demo talk to, and the programs by which they are known.
 APT := python3-venv git prosody lua-sec lua-unbound ejabberd inspircd atheme-services ngircd libltdl7 postgresql biboumi \
 	unbound ldnsutils kamailio kamailio-presence-modules kamailio-websocket-modules sip-tester rtpengine-daemon baresip-core chromium \
-	dino-im gstreamer1.0-plugins-good gstreamer1.0-pulseaudio xvfb xdotool pulseaudio dbus-daemon libglib2.0-bin $(shell command -v npm >/dev/null || echo nodejs npm)
+	$(shell command -v npm >/dev/null || echo nodejs npm)
 PROGRAMS := git prosody ejabberdctl erl inspircd atheme-services ngircd biboumi unbound ldns-signzone kamailio sipp \
-	rtpengine baresip chromium dino-im Xvfb xdotool pulseaudio parec dbus-daemon gdbus node npm
+	rtpengine baresip chromium node npm
+# What a desktop client needs besides.
+DESKTOP := dino-im gstreamer1.0-plugins-good gstreamer1.0-pulseaudio xvfb xdotool pulseaudio dbus-daemon libglib2.0-bin
 APT_GET := DEBIAN_FRONTEND=noninteractive apt-get -q -y --no-install-recommends
 export PATH := $(PATH):/usr/sbin:/sbin
 
-.PHONY: test install servers lint check demo demo-chat bench bench-federation bench-matrix bench-sip clean
+.PHONY: test test-dino install servers lint check demo demo-chat bench bench-federation bench-matrix bench-sip clean
 
 test: install check
 	@$(BIN)/python -m pytest
+
+# Calls of a real desktop client. Not among the others: Dino 0.4's microphone and handshake fail now and then on a busy machine.
+test-dino: install
+	@dpkg -s $(DESKTOP) >/dev/null 2>&1 || { $(APT_GET) update && $(APT_GET) install $(DESKTOP); }
+	@$(BIN)/python -m pytest tests/live/sip/dino_calls.py
 
 install: servers $(SYNAPSE) $(STANZA) $(JSSIP) $(STAMP)
 
@@ -33,7 +40,6 @@ servers: $(HYBRID)
 	ldd $(HYBRID) | grep -q 'not found' && missing="$$missing $$(ldd $(HYBRID) | awk '/not found/ {print $$1}')"; \
 	for library in lunbound ssl; do ls /usr/lib/*/lua/5.*/$$library.so >/dev/null 2>&1 || missing="$$missing $$library.so"; done; \
 	for module in presence websocket; do ls /usr/lib/*/kamailio/modules/$$module.so >/dev/null 2>&1 || missing="$$missing $$module.so"; done; \
-	for plugin in rtp pulseaudio; do ls /usr/lib/*/gstreamer-1.0/libgst$$plugin.so >/dev/null 2>&1 || missing="$$missing libgst$$plugin.so"; done; \
 	ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || missing="$$missing postgresql"; \
 	[ -z "$$missing" ] && exit 0; \
 	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
