@@ -29,8 +29,8 @@ PAIRS = (("prosody", "inspircd"), ("ejabberd", "ngircd"), ("ejabberd", "hybrid")
 def pytest_configure(config: pytest.Config) -> None:
     """Declare our marks."""
     config.addinivalue_line("markers", "stage(*ircds): the IRC servers that the test needs")
-    config.addinivalue_line("markers", "first: begins what takes long, before all other tests")
-    config.addinivalue_line("markers", "last: looks at how it ended, after all other tests")
+    config.addinivalue_line("markers", "first: begins what takes long, before all others of the live tests")
+    config.addinivalue_line("markers", "last: looks at how it ended, after all others of the live tests")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -42,13 +42,19 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark everything here as live, and put tests marked first and last there."""
-    for item in items:
-        if "tests/live" in str(item.path):
-            item.add_marker(pytest.mark.live)
-    items.sort(
-        key=lambda item: bool(item.get_closest_marker("last")) - bool(item.get_closest_marker("first"))
-    )
+    """Mark everything here as live, and put tests marked first and last there.
+
+    What waits in the background does so while live tests run: in other tests the loop stands still.
+    """
+    places = [place for place, item in enumerate(items) if "tests/live" in str(item.path)]
+    ordered = sorted((items[place] for place in places), key=_rank)
+    for place, item in zip(places, ordered, strict=True):
+        item.add_marker(pytest.mark.live)
+        items[place] = item
+
+
+def _rank(item: pytest.Item) -> int:
+    return bool(item.get_closest_marker("last")) - bool(item.get_closest_marker("first"))
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -1,6 +1,6 @@
 """A link whose other end is gone without a word is found within 90 seconds.
 
-The first tests make such links, all others run meanwhile, the last ones look at what Romeo was told.
+The first tests make such links, the other live tests run meanwhile, the last ones look at what Romeo was told.
 """
 
 from __future__ import annotations
