@@ -191,9 +191,17 @@ def sip_stage(
     assert "Traceback" not in sip_bridge.daemon.output()
 
 
-async def at_desk(stage: SipStage, telephone: MakeTelephone, name: str = "bob", **facts: object) -> Baresip:
-    """Return a telephone at Kamailio, with G.711 and a tone of 1000 Hz unless something else is said."""
-    domain, way = stage.kamailio.domain, f';auth_pass={PASSWORD};outbound="sip:{HOST}:{stage.kamailio.port}"'
+async def at_desk(
+    stage: SipStage, telephone: MakeTelephone, name: str = "bob", habits: str = "", **facts: object
+) -> Baresip:
+    """Return a telephone at Kamailio, with G.711 and a tone of 1000 Hz unless something else is said.
+
+    `habits` are further parameters of its account.
+    """
+    domain, way = (
+        stage.kamailio.domain,
+        f';auth_pass={PASSWORD};outbound="sip:{HOST}:{stage.kamailio.port}"{habits}',
+    )
     user = f"{name}{stage.number}"
     return await telephone(user, **{"domain": domain, "account": way, "frequency": 1000, **facts})
 
