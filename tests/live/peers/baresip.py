@@ -179,8 +179,12 @@ class Baresip(Witness):
     def share(self, frequency: float) -> float:
         """Return how much of what it heard of late is in that frequency."""
         files = sorted(self._folder.glob("dump-*-dec.wav"))
-        data = files[-1].read_bytes()[HEADER:] if files else b""
-        return energy_share(array("h", data[: len(data) // 2 * 2])[-LISTENED:], RATE, frequency)
+        data = files[-1].read_bytes() if files else b""
+        if len(data) <= HEADER:
+            return 0.0
+        rate = int.from_bytes(data[24:28], "little")  # of WAVE; G.722 has twice as many samples as G.711
+        sound = data[HEADER : HEADER + (len(data) - HEADER) // 2 * 2]
+        return energy_share(array("h", sound)[-LISTENED:], rate, frequency)
 
     async def hears(self, frequency: float, timeout: float = TIMEOUT) -> None:
         """Wait until that tone is what it hears.

@@ -43,6 +43,11 @@ _PROFILES = {
     Protection.SDES: "RTP/SAVP",
     Protection.DTLS: "UDP/TLS/RTP/SAVP",
 }
+_SUITES = ["no-AEAD_AES_256_GCM", "no-AEAD_AES_128_GCM"]
+"""What of rtpengine's suites phones are not offered in descriptions.
+
+COMPAT baresip 1.0: it takes the first of them, with a key that is too short, and hears nothing.
+"""
 _WEB_OFFER = {
     **{"ICE": "force", "transport-protocol": "UDP/TLS/RTP/SAVPF"},
     **{"SDES": ["off"], "rtcp-mux": ["offer", "require"]},
@@ -233,7 +238,7 @@ class RtpengineAnchor:
 
     def _plain_offer(self) -> dict[str, object]:
         profile = _PROFILES[self._demands.protection]
-        return {"ICE": "remove", "transport-protocol": profile, "rtcp-mux": ["demux"]}
+        return {"ICE": "remove", "transport-protocol": profile, "rtcp-mux": ["demux"], "SDES": _SUITES}
 
     def _of_sip(self, description: Description) -> Description:
         """Leave out what is of no use on the way to a SIP peer, and from it."""

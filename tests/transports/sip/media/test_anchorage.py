@@ -29,6 +29,7 @@ def test_offer_to_a_phone_has_nothing_of_ice_and_what_it_wants():
         "direction": ["pub", "int"],
         "address-family": "IP6",
     }
+    assert asked["SDES"] == ["no-AEAD_AES_256_GCM", "no-AEAD_AES_128_GCM"]
     assert asked["codec"] == {"mask": ["all"], "transcode": ["PCMA", "telephone-event"]}
     assert "a=setup:active" in asked["sdp"] and " tcp " not in asked["sdp"]
 
