@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import secrets
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.live.cast.chatroom import Chatroom
-from tests.live.cast.sip import TIMEOUT, Phone, SipMessage
+from tests.live.cast.sip import Phone, SipMessage
 from tests.live.cast.stanzas import Pattern
 from tests.live.cast.xmpp import Person
 from tests.live.peers.daemon import HOST, free_port
@@ -320,32 +319,3 @@ async def test_room_is_subscribed_to_in_the_dialog_of_its_session(sip_stage: Sip
     await play(tmp_path, sip_stage.port, WATCHING.replace("{uri}", uri), "-m", "1", host=STRANGER)
     for kind in (None, "unavailable"):
         await romeo.presence(frm=f"{room}/sipp", type=kind)
-
-
-async def test_who_gives_up_at_once_is_not_let_in(sip_stage: SipStage):
-    """His CANCEL is there before the gateway knows whether it is a room (RFC 3261 §9.2)."""
-    romeo, eve = await sip_stage.on_xmpp("romeo", sees_rooms=True), await visitor_of(sip_stage, "stranger")
-    _, uri = await room_of(sip_stage, romeo)
-    call_id, branch = secrets.token_hex(8), secrets.token_hex(8)
-    answers = eve.phone._responses[call_id] = asyncio.Queue()
-    for method, body in (("INVITE", eve.chat.sdp()), ("CANCEL", "")):
-        lines = [
-            f"{method} {uri} SIP/2.0",
-            f"Via: SIP/2.0/UDP {eve.phone.host}:{eve.phone.port};branch=z9hG4bK{branch}",
-            f"From: <sip:eve@{eve.phone.domain}>;tag=eve",
-            f"To: <{uri}>",
-            f"Call-ID: {call_id}",
-            f"CSeq: 1 {method}",
-            f"Contact: <sip:eve@{eve.phone.domain}>",
-            "Max-Forwards: 70",
-            *(["Content-Type: application/sdp"] if body else []),
-            f"Content-Length: {len(body)}",
-        ]
-        eve.phone._transport.sendto(("\r\n".join([*lines, "", ""]) + body).encode(), eve.phone.server)
-    statuses: dict[str, int] = {}
-    while len(statuses) < 2:
-        answered = await asyncio.wait_for(answers.get(), TIMEOUT)
-        if answered.status >= 200:
-            statuses[answered.fields["cseq"]] = answered.status
-    assert statuses == {"1 CANCEL": 200, "1 INVITE": 487}
-    await romeo.nothing_more(sip_stage.bridge.domain)
