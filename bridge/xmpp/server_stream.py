@@ -416,9 +416,6 @@ class ServerStream:
     def _unsupported(self, _: Element) -> None:
         self.fail("unsupported-stanza-type")
 
-    def _not_authorized(self, _: Element) -> None:
-        self.fail("not-authorized")
-
     def _error(self, error: Element) -> None:
         condition, text = read_stream_error(error)
         self._out.append(END)

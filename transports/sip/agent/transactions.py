@@ -200,15 +200,8 @@ class Transactions:
             del self._by_key[merge]
             self._keys[identifier].remove(merge)
 
-    def respond_statelessly(self, identifier: TransactionId, response: Response) -> None:
-        """Answer once and forget; the To tag has to be `stateless_tag` (RFC 3261 §8.2.7)."""
-        transaction = self._transactions.get(identifier)
-        if transaction is not None:
-            self._events.append(Send(transaction.hop, response, None))
-            self._end(identifier)
-
     def stateless_tag(self, *words: str) -> str:
-        """Make a tag that is the same whenever the words are."""
+        """Make a tag that is the same whenever the words are (RFC 3261 §8.2.7)."""
         return blake2s(
             "\0".join(words).encode("utf-8", "surrogateescape"), key=self._secret, digest_size=8
         ).hexdigest()
